@@ -1,0 +1,62 @@
+"""Packaging of imo_jax: `pip install -e .` for use, `'.[test]'` for the tests, `'.[cuda12]'` for GPUs."""
+
+import pathlib
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+
+# One definition of the version, read without importing the package (its imports may be absent).
+VERSION = next(
+    line.split('"')[1]
+    for line in (HERE / "imo_jax" / "__init__.py").read_text().splitlines()
+    if line.startswith("__version__")
+)
+
+# tensorflow-cpu is the smaller wheel, but exists for Linux and Windows on x86-64 only.
+X86 = "platform_machine == 'x86_64' or platform_machine == 'AMD64'"
+
+RUNTIME = [
+    "absl-py>=2.1",
+    "chex>=0.1.90",
+    "flax>=0.12",
+    "jax>=0.10",
+    "matplotlib>=3.9",
+    "numpy>=2.0",
+    "openpyxl>=3.1",
+    "optax>=0.2.5",
+    "orbax-checkpoint>=0.11.20",
+    "pandas>=2.2",
+    "pillow>=11.0",
+    "pydicom>=3.0",
+    "safetensors>=0.5",
+    "scikit-image>=0.25",
+    "scikit-learn>=1.6",
+    "scipy>=1.14",
+    f"tensorflow-cpu>=2.20; (sys_platform == 'linux' or sys_platform == 'win32') and ({X86})",
+    f"tensorflow>=2.20; sys_platform == 'darwin' or not ({X86})",
+    "tensorflow-datasets>=4.9.9",
+    "tensorboardX>=2.6.2",
+    "tifffile>=2024.8",
+    "tqdm>=4.66",
+]
+
+setuptools.setup(
+    name="imo_jax",
+    version=VERSION,
+    description="Glaucoma diagnosis from fundus photographs and OCT volumes in JAX: IMO and SEMT",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=setuptools.find_packages(
+        include=["imo_jax*", "data_pipelines*", "experiments*", "benchmarks*"]
+    ),
+    package_data={"experiments": ["flagfiles/*/*.flags"]},
+    install_requires=RUNTIME,
+    extras_require={
+        "cuda12": ["jax[cuda12]>=0.10"],
+        "torch": ["torch>=2.4"],  # reading .pth files; .npz and .safetensors need nothing more
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "build>=1.2"],
+        "parity": ["pytest>=8", "torch>=2.4", "transformers>=4.46", "monai>=1.4"],
+    },
+)

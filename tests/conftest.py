@@ -1,0 +1,26 @@
+"""Test-wide settings: two fake CPU devices, strict dtypes and ranks, quiet TensorFlow."""
+
+import os
+
+# Both are read once, when the libraries are first imported; so they are set before any import.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = (
+        os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+    ).strip()
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--reference",
+        default=None,
+        help="reference arrays (.npz) for tests/parity/test_imo_reference.py; default: the "
+        "committed small file",
+    )

@@ -1,0 +1,88 @@
+"""The rooms of the house: who may import whom, and where pmap may be said."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+FORBIDDEN = {
+    "data_pipelines": {"jax", "jaxlib", "flax", "optax", "orbax", "imo_jax", "experiments"},
+    "imo_jax": {
+        "tensorflow", "tensorflow_datasets", "absl.flags", "absl.app", "data_pipelines",
+        "experiments", "benchmarks",
+    },
+    "benchmarks": {"tensorflow", "tensorflow_datasets", "data_pipelines", "experiments"},
+}  # fmt: skip
+# Only these may touch TensorFlow; the rest of data_pipelines works where it is not installed.
+TENSORFLOW_ROOMS = ("data_pipelines/builders", "data_pipelines/load")
+
+
+def python_files(room: str) -> list[pathlib.Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported_names(path: pathlib.Path) -> set[str]:
+    """Dotted names of everything `path` imports, at any depth (functions included)."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def violations(path: pathlib.Path, forbidden: set[str]) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for name in sorted(imported_names(path))
+        if any(name == bad or name.startswith(bad + ".") for bad in forbidden)
+    ]
+
+
+@pytest.mark.parametrize("room", sorted(FORBIDDEN))
+def test_room_imports_only_what_it_may(room):
+    found = [line for path in python_files(room) for line in violations(path, FORBIDDEN[room])]
+    assert not found, "\n".join(found)
+
+
+def test_the_walk_sees_a_forbidden_import(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("def f():\n    from absl import flags\n    import tensorflow.io as t\n")
+    assert imported_names(bad) == {"absl.flags", "tensorflow.io"}
+
+
+def test_tensorflow_stays_in_its_rooms():
+    found = [
+        line
+        for path in python_files("data_pipelines")
+        if not str(path.relative_to(ROOT)).startswith(TENSORFLOW_ROOMS)
+        for line in violations(path, {"tensorflow", "tensorflow_datasets"})
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_pmap_is_said_in_one_file_only():
+    files = [path for room in ("imo_jax", "experiments") for path in python_files(room)]
+    saying = {
+        str(path.relative_to(ROOT))
+        for path in files
+        if any(
+            isinstance(node, ast.Attribute) and node.attr == "pmap"
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    }
+    assert saying == {"imo_jax/train/parallel.py"}
+
+
+def test_every_package_folder_ships_in_the_wheel():
+    for room in ("imo_jax", "data_pipelines", "experiments", "benchmarks"):
+        for path in python_files(room):
+            assert (path.parent / "__init__.py").exists(), f"{path.parent} has no __init__.py"
+
+
+def test_no_file_is_named_for_nothing():
+    names = {path.name for room in (*FORBIDDEN, "experiments") for path in python_files(room)}
+    assert not names & {"utils.py", "helpers.py", "misc.py", "common.py"}
