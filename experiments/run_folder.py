@@ -1,0 +1,76 @@
+"""The folder of a run: where everything lies, written whole or not at all."""
+
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside one `--workdir`. Evaluation and prediction need nothing outside it."""
+
+    root: pathlib.Path
+
+    @property
+    def config(self) -> pathlib.Path:
+        return self.root / "config.json"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        return self.root / "checkpoints"
+
+    @property
+    def baseline(self) -> pathlib.Path:
+        return self.root / "baseline.npz"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        return self.root / "tensorboard"
+
+    @property
+    def evaluation(self) -> pathlib.Path:
+        return self.root / "eval"
+
+    @property
+    def predictions(self) -> pathlib.Path:
+        return self.root / "predictions"
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes JSON by way of a temporary file, so that a reader never sees half of it."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """Reads JSON; ValueError names the file where it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON ({error})") from error
+
+
+@contextmanager
+def replaced_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields an empty folder that takes the place of `target` once the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield part
+        old = part.with_name(part.name + ".old")
+        if target.exists():
+            os.replace(target, old)
+        os.replace(part, target)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
