@@ -1,0 +1,23 @@
+"""Losses as mergeable sums, with missing labels and ignored pixels masked out."""
+
+from imo_jax.losses.grading import grading_count, grading_cross_entropy, grading_ordinal
+from imo_jax.losses.segmentation import (
+    dice_count,
+    dice_loss,
+    segmentation_count,
+    segmentation_cross_entropy,
+)
+from imo_jax.losses.sums import Sum, add, mean
+
+__all__ = [
+    "Sum",
+    "add",
+    "dice_count",
+    "dice_loss",
+    "grading_count",
+    "grading_cross_entropy",
+    "grading_ordinal",
+    "mean",
+    "segmentation_count",
+    "segmentation_cross_entropy",
+]
