@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,8 +61,9 @@ def read_json(path: pathlib.Path) -> Any:
 @contextmanager
 def replaced_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields an empty folder that takes the place of `target` once the block ends well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed run that had this process number
+    part.mkdir(parents=True)
     try:
         yield part
         old = part.with_name(part.name + ".old")
