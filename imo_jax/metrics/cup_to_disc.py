@@ -1,0 +1,64 @@
+"""Cup-to-disc ratios of an id map."""
+
+import numpy as np
+from scipy import ndimage
+
+from imo_jax.labels import CUP, RIM
+
+
+def vertical_cdr(ids: np.ndarray, *, largest_component: bool = True) -> float:
+    """Vertical cup-to-disc ratio: rows from the cup's top to its bottom over those of the disc.
+
+    Args:
+      ids: (H, W) integer ids; disc = rim + cup, everything else (255 too) is outside.
+      largest_component: measure the largest 4-connected piece of the disc, and of the cup in it,
+        as a reader would; a single stray pixel elsewhere would otherwise stretch the extent. Masks
+        drawn by readers have one piece, for which both are the same.
+
+    Returns:
+      0..1; 0 where there is a disc without a cup; NaN where there is no disc.
+    """
+    disc, cup = _disc_and_cup(ids, largest_component)
+    if not disc.any():
+        return float("nan")
+    return _rows(cup) / _rows(disc)
+
+
+def area_cdr(ids: np.ndarray, *, largest_component: bool = True) -> float:
+    """Area of the cup over area of the disc; arguments and special values as `vertical_cdr`."""
+    disc, cup = _disc_and_cup(ids, largest_component)
+    if not disc.any():
+        return float("nan")
+    return float(cup.sum() / disc.sum())
+
+
+def _disc_and_cup(ids: np.ndarray, largest_component: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Bool masks of the disc and of its cup, cut to the disc's bounding box to be quick."""
+    ids = _cut_to(ids, (ids == RIM) | (ids == CUP))
+    disc, cup = (ids == RIM) | (ids == CUP), ids == CUP
+    if largest_component:
+        disc = _largest(disc)
+        cup = _largest(cup & disc)
+    return disc, cup
+
+
+def _cut_to(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """`array` within the bounding box of `mask`; of shape (0, 0) where the mask is empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return array[:0, :0]
+    return array[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    """The largest 4-connected piece of `mask` (the first of equals)."""
+    pieces, number = ndimage.label(mask)
+    if number <= 1:
+        return mask
+    return pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
+
+
+def _rows(mask: np.ndarray) -> int:
+    """Rows from the first to the last that the mask touches."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    return 0 if len(rows) == 0 else int(rows[-1] - rows[0] + 1)

@@ -1,0 +1,102 @@
+"""One eye's scores: the sums that `imo_summary` merges, and its row of per_eye.csv."""
+
+from typing import Any
+
+import numpy as np
+
+from imo_jax.labels import GRADE_NAMES, IGNORE, REGIONS
+from imo_jax.metrics import calibration, segmentation
+from imo_jax.metrics.cup_to_disc import vertical_cdr
+from imo_jax.metrics.uncertainty import error_auroc
+
+EyeRecord = dict[str, Any]
+
+
+def score_eye(
+    eye_id: str,
+    patient: str,
+    *,
+    probabilities: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    sample_ids: np.ndarray | None = None,
+    uncertainty: np.ndarray | None = None,
+    grade_probabilities: np.ndarray | None = None,
+    grade: int | None = None,
+) -> EyeRecord:
+    """Everything that is scored of one eye, as small arrays; None where a label is missing.
+
+    Args:
+      eye_id, patient: from the manifest.
+      probabilities: (H, W, 3) float at the mask's native size; None where nothing was segmented.
+      mask: (H, W) true ids with 255 = ignore; None, or nothing but 255: not labelled.
+      sample_ids: (K, h, w) ids of the single samples, at any scale (a ratio has none); their
+        spread is `vcdr_sd`.
+      uncertainty: (H, W) float, higher = less certain.
+      grade_probabilities: (G,) float; None where nothing was graded.
+      grade: 0..G-1, or None.
+
+    Returns:
+      `id`, `patient` and
+      `vcdr_pred`, `vcdr_sd`: of the prediction (NaN: no disc found, or fewer than two samples);
+      `confusion` (3, 3) int64, `vcdr_true`, `calibration` (sums of `pixel_calibration` around the
+      disc), `uncertainty_auroc` (there as well): None without a mask;
+      `grade_probabilities` (G,) float64; `grade` int or None.
+
+    Raises:
+      ValueError: sizes or ids that do not fit, with the eye's id.
+    """
+    record: EyeRecord = dict.fromkeys(
+        ("vcdr_pred", "vcdr_sd", "confusion", "vcdr_true", "calibration", "uncertainty_auroc")
+    )
+    record |= {"id": eye_id, "patient": patient, "grade": grade, "grade_probabilities": None}
+    if grade_probabilities is not None:
+        record["grade_probabilities"] = np.asarray(grade_probabilities, np.float64)
+    if probabilities is None:
+        return record
+    predicted = probabilities.argmax(axis=-1).astype(np.uint8)
+    record["vcdr_pred"] = vertical_cdr(predicted)
+    record["vcdr_sd"] = _spread(sample_ids)
+    if mask is None or (mask == IGNORE).all():
+        return record
+    try:
+        record["confusion"] = segmentation.pixel_confusion(predicted, mask)
+    except ValueError as error:
+        raise ValueError(f"eye {eye_id}: {error}") from error
+    record["vcdr_true"] = vertical_cdr(mask)
+    box = calibration.around_disc(mask)
+    record["calibration"] = calibration.pixel_calibration(probabilities[box], mask[box])
+    if uncertainty is not None:
+        record["uncertainty_auroc"] = error_auroc(uncertainty[box], predicted[box], mask[box])
+    return record
+
+
+def _spread(sample_ids: np.ndarray | None) -> float:
+    """Standard deviation (n - 1) of the samples' vertical CDR; NaN below two measurable samples."""
+    if sample_ids is None:
+        return float("nan")
+    ratios = np.array([vertical_cdr(ids) for ids in sample_ids])
+    ratios = ratios[np.isfinite(ratios)]
+    return float(ratios.std(ddof=1)) if len(ratios) > 1 else float("nan")
+
+
+def eye_row(record: EyeRecord) -> dict[str, str | int | float | None]:
+    """The record as one row of per_eye.csv; None (an empty cell) where it was not scored.
+
+    Columns, the same for every eye: id, patient, dice_{rim,cup,disc}, vcdr_{true,pred,sd},
+    grade_true, grade_pred, probability_{normal,early,mid_advanced}.
+    """
+    row: dict[str, Any] = {"id": record["id"], "patient": record["patient"]}
+    confusion = record["confusion"]
+    for name, ids in REGIONS.items():
+        dice = None if confusion is None else float(segmentation.region_dice(confusion, ids))
+        row[f"dice_{name}"] = dice
+    for name in ("vcdr_true", "vcdr_pred", "vcdr_sd"):
+        value = record[name]
+        row[name] = None if value is None or np.isnan(value) else float(value)
+    probabilities = record["grade_probabilities"]
+    row["grade_true"] = record["grade"]
+    row["grade_pred"] = None if probabilities is None else int(np.argmax(probabilities))
+    for k, name in enumerate(GRADE_NAMES):
+        column = f"probability_{name.replace('/', '_')}"
+        row[column] = None if probabilities is None else float(probabilities[k])
+    return row
