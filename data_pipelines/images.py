@@ -1,0 +1,230 @@
+"""Read fundus photographs and label masks into plain uint8 arrays.
+
+The header of a picture is read and judged before its pixels are decoded, so that a
+small file that claims an absurd size costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from data_pipelines.bad_file import BadFile, describe
+
+# What a pixel of a mask means. 255 counts neither in a loss nor in a metric.
+BACKGROUND, RIM, CUP, IGNORE = 0, 1, 2, 255
+MASK_IDS = (BACKGROUND, RIM, CUP, IGNORE)
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+
+# Fundus cameras stop near 50 megapixels. The limit is below Pillow's own, so that
+# this message is seen and not Pillow's warning.
+MAX_PIXELS = 80_000_000
+MAX_SIDE = 20_000
+
+_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP")
+_EXIF_ORIENTATION = 0x0112
+_DAMAGED_EXIF = (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error)
+
+
+def open_image(path: os.PathLike | str) -> Image.Image:
+    """Opens a picture lazily: the header is read, checked for its size, no pixel decoded.
+
+    Raises BadFile where the file is missing, empty, not an ordinary file, not a
+    JPEG/PNG/TIFF/BMP picture, or larger than MAX_PIXELS or MAX_SIDE.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BadFile(path, "does not exist")
+    if path.is_dir():
+        raise BadFile(path, "is a folder, not a picture")
+    if not path.is_file():
+        raise BadFile(path, "is not an ordinary file")
+    if path.stat().st_size == 0:
+        raise BadFile(path, "is empty (0 bytes); copy it again")
+    try:
+        image = Image.open(path, formats=_FORMATS)
+    except Image.UnidentifiedImageError:
+        raise BadFile(
+            path, "is not a JPEG, PNG, TIFF or BMP picture, or its header is damaged"
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadFile(path, f"has an absurd size, more than {MAX_PIXELS} pixels") from None
+    except Exception as error:  # Pillow's plugins raise many types on damaged headers.
+        raise BadFile(path, f"cannot be opened ({describe(error)})") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        image.close()
+        raise BadFile(
+            path,
+            f"has an absurd size, {width} x {height} pixels "
+            f"(limit: {MAX_PIXELS} pixels, {MAX_SIDE} a side); shrink it",
+        )
+    return image
+
+
+def exif_orientation(path: os.PathLike | str) -> int:
+    """The EXIF orientation of a picture, 1 (upright) where it has none. Raises BadFile."""
+    with open_image(path) as image:
+        try:
+            return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+        except _DAMAGED_EXIF:  # It says nothing about the pixels.
+            return 1
+
+
+def image_size(path: os.PathLike | str) -> tuple[int, int]:
+    """(height, width) of a picture after its EXIF orientation, from the header alone."""
+    with open_image(path) as image:
+        width, height = image.size
+        turned_when_opened = image.format == "TIFF"  # Pillow does so for TIFF alone.
+    if exif_orientation(path) >= 5 and not turned_when_opened:  # 5..8 turn by a quarter.
+        return width, height
+    return height, width
+
+
+def decode(image: Image.Image, path: os.PathLike | str) -> Image.Image:
+    """Decodes an opened picture and turns it upright. Raises BadFile if it is truncated."""
+    try:
+        image.load()
+    except Exception as error:
+        raise BadFile(
+            path, f"cannot be decoded, truncated or damaged ({describe(error)}); copy it again"
+        ) from error
+    try:
+        return ImageOps.exif_transpose(image)
+    except _DAMAGED_EXIF:
+        return image
+
+
+def read_fundus(path: os.PathLike | str) -> np.ndarray:
+    """Reads a colour fundus photograph.
+
+    Grey pictures are repeated over the three channels, 16-bit values keep their high
+    byte, palette and CMYK pictures are converted, transparent parts become black, and
+    the EXIF orientation is applied.
+
+    Returns:
+      uint8 (height, width, 3), RGB, 0..255.
+
+    Raises:
+      BadFile (a ValueError): missing, empty, truncated, no picture, absurd size, or a
+      picture that cannot be a photograph (black-and-white, floating point).
+    """
+    with open_image(path) as opened:
+        image = decode(opened, path)
+        if image.mode.startswith("I;16"):
+            grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+            return np.repeat(grey[:, :, None], 3, axis=2)
+        if image.mode in ("1", "I", "F"):
+            raise BadFile(
+                path,
+                f"has pixels of Pillow mode {image.mode!r} (black-and-white, 32-bit or "
+                "floating point), not those of a photograph; save it as 8-bit RGB",
+            )
+        if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+            colours = image.convert("RGBA")
+            black = Image.new("RGBA", colours.size, (0, 0, 0, 255))
+            image = Image.alpha_composite(black, colours)
+        return np.array(image.convert("RGB"))
+
+
+def read_label_values(path: os.PathLike | str) -> np.ndarray:
+    """Reads the label values of a mask as they are stored, whatever they mean.
+
+    Grey pictures (8 or 16 bit) give their grey values; RGB pictures whose three channels
+    agree give that value; palette pictures give their grey levels where the palette is
+    grey, and their indices where it is coloured (the convention of annotation tools).
+
+    Returns:
+      uint8 (height, width).
+
+    Raises:
+      BadFile: as open_image, and where no single value can be read from a pixel: colours,
+      transparency, black-and-white, JPEG (lossy), values above 255.
+    """
+    with open_image(path) as opened:
+        if opened.format in ("JPEG", "MPO"):
+            raise BadFile(path, "is a JPEG: lossy compression mixes labels; save masks as PNG")
+        image = decode(opened, path)
+        if image.mode == "1":
+            raise BadFile(
+                path,
+                "is black-and-white (1 bit): it cannot tell rim from cup; "
+                "save ids 0, 1, 2 as an 8-bit grey PNG",
+            )
+        if image.mode == "P":
+            return _palette_values(image)
+        values = np.asarray(image)
+        if image.mode in ("LA", "RGBA"):
+            if (values[..., -1] != 255).any():
+                raise BadFile(path, "has transparent pixels; save ids as an 8-bit grey PNG")
+            values = values[..., :-1]
+        elif image.mode not in ("L", "RGB", "I") and not image.mode.startswith("I;16"):
+            raise BadFile(
+                path, f"has pixels of Pillow mode {image.mode!r}; save ids as an 8-bit grey PNG"
+            )
+        if values.ndim == 3:
+            if (values != values[..., :1]).any():
+                raise BadFile(
+                    path, "is a coloured picture, not a mask of ids; save ids as an 8-bit grey PNG"
+                )
+            values = values[..., 0]
+        if values.size and (values.max() > 255 or values.min() < 0):
+            raise BadFile(path, f"holds the values {_some(values)}; ids are 0, 1, 2 and 255")
+        return values.astype(np.uint8)
+
+
+def _palette_values(image: Image.Image) -> np.ndarray:
+    """uint8 (height, width): grey levels of a grey palette, indices of a coloured one."""
+    indices = np.asarray(image)
+    palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    used = np.unique(indices)
+    used = used[used < len(palette)]
+    if (palette[used] == palette[used][:, :1]).all():
+        levels = np.zeros(256, np.uint8)
+        levels[: len(palette)] = palette[:, 0]
+        return levels[indices]
+    return indices.astype(np.uint8)
+
+
+def read_mask(path: os.PathLike | str) -> np.ndarray:
+    """Reads a mask of ids: 0 background, 1 rim, 2 cup, 255 ignore.
+
+    Returns:
+      uint8 (height, width) with values of MASK_IDS only.
+
+    Raises:
+      BadFile (a ValueError): as read_label_values, or other values than ids; the message
+      names the values found and the maker that converts them.
+    """
+    values = read_label_values(path)
+    found = np.unique(values)
+    if np.isin(found, MASK_IDS).all():
+        return values
+    raise BadFile(path, f"holds the values {_some(found)}, not ids; {_codes_hint(set(found))}")
+
+
+def _codes_hint(found: set[int]) -> str:
+    """What to do about a mask that holds other values than ids."""
+    ids = "ids are 0 background, 1 rim, 2 cup, 255 ignore"
+    if found <= {0, 128, 255}:
+        return (
+            f"{ids}. These look like the GAMMA and REFUGE codes (255 background, 128 rim, 0 cup): "
+            "convert with `python -m data_pipelines.manifest --layout=gamma` (official folders) "
+            "or `--layout=folder --mask_codes=gamma`"
+        )
+    return (
+        f"{ids}. Convert with `python -m data_pipelines.manifest --layout=folder "
+        "--mask_codes=bg:VALUE,rim:VALUE,cup:VALUE`"
+    )
+
+
+def _some(values: np.ndarray, limit: int = 8) -> str:
+    """The distinct values of an array, shortened: '0, 128, 255' or '0, 1, 7, ... (40 values)'."""
+    distinct = [int(v) for v in np.unique(values)]
+    text = ", ".join(str(v) for v in distinct[:limit])
+    return text if len(distinct) <= limit else f"{text}, ... ({len(distinct)} different values)"

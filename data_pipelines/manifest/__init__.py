@@ -1,0 +1,19 @@
+"""Manifests: the contract between people's files and this project.
+
+A manifest is a CSV file beside the data: `id,patient,split,fundus,oct,mask,grade` with one
+row an eye, or, for OCT screening, `id,patient,eye,visit,split,oct,glaucoma,vfi,md,psd` with
+one row a volume. `python -m data_pipelines.manifest` makes and checks them.
+"""
+
+from data_pipelines.manifest.multimodal import Eye, Manifest, read_manifest, write_manifest
+from data_pipelines.manifest.problems import ManifestError, Problem, format_problems
+
+__all__ = [
+    "Eye",
+    "Manifest",
+    "ManifestError",
+    "Problem",
+    "format_problems",
+    "read_manifest",
+    "write_manifest",
+]

@@ -1,0 +1,163 @@
+"""The multimodal manifest: one row an eye, `id,patient,split,fundus,oct,mask,grade`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from data_pipelines.manifest import rows as shared
+from data_pipelines.manifest.fields import SPLITS, parse_grade
+from data_pipelines.manifest.problems import ManifestError, Problem, errors, in_order
+from data_pipelines.manifest.roots import Roots, find_roots
+from data_pipelines.manifest.rows import ParsedRow, RowParser
+from data_pipelines.manifest.table import read_table
+from data_pipelines.manifest.write import write_table
+
+COLUMNS = ("id", "patient", "split", "fundus", "oct", "mask", "grade")
+
+
+@dataclasses.dataclass(frozen=True)
+class Eye:
+    """One eye: its files (absolute paths) and labels; None is "not available".
+
+    Attributes:
+      id: unique, and safe as a file name.
+      patient: all eyes of a patient are in one split.
+      split: "train", "val", "test", or "" for none.
+      fundus: the colour photograph.
+      oct: the volume, a file or a folder.
+      mask: PNG of ids (0 background, 1 rim, 2 cup, 255 ignore), as large as the photograph.
+      grade: 0 normal, 1 early, 2 mid/advanced glaucoma.
+    """
+
+    id: str
+    patient: str
+    split: str
+    fundus: Path
+    oct: Path | None = None
+    mask: Path | None = None
+    grade: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """A manifest that was read without errors.
+
+    Attributes:
+      path: the CSV file.
+      root: its folder, which relative paths start from.
+      eyes: one for each row, in the order of the file.
+      data_root: where files are looked for next, or None.
+      lines: the line of the CSV file of each eye.
+    """
+
+    path: Path
+    root: Path
+    eyes: tuple[Eye, ...]
+    data_root: Path | None = None
+    lines: tuple[int, ...] = ()
+
+    def split(self, name: str) -> tuple[Eye, ...]:
+        """The eyes of a split: "train", "val", "test", or "" for those in none."""
+        if name not in (*SPLITS, ""):
+            raise ValueError(f"no split {name!r}; there are {', '.join(SPLITS)} and ''")
+        return tuple(eye for eye in self.eyes if eye.split == name)
+
+
+def read_manifest(
+    path: os.PathLike | str, data_root: os.PathLike | str | None = None
+) -> Manifest:
+    """Reads a multimodal manifest; opens none of its files, but makes sure they exist.
+
+    Args:
+      path: the CSV file; its cells are relative to its folder.
+      data_root: where files are looked for that are not under that folder; by default the
+        one recorded in the manifest's sidecar (`manifest.json`), if there is one.
+
+    Raises:
+      ManifestError: with the problems of all rows.
+    """
+    manifest, problems = parse_manifest(path, data_root)
+    if errors(problems):
+        raise ManifestError(problems)
+    return manifest
+
+
+def parse_manifest(
+    path: os.PathLike | str, data_root: os.PathLike | str | None = None
+) -> tuple[Manifest, list[Problem]]:
+    """The eyes of all rows that could be understood, and all problems of the table."""
+    path = Path(path)
+    problems: list[Problem] = []
+    roots = find_roots(path, data_root, problems)
+    rows = [_parse_row(row, roots, problems) for row in read_table(path, COLUMNS, problems)]
+    problems += shared.check_ids(rows)
+    problems += shared.check_patients(rows)
+    problems += shared.check_shared_files(rows, "fundus")
+    problems += _check_mixed_files(rows)
+    whole = [row for row in rows if row.values.keys() >= set(COLUMNS)]
+    manifest = Manifest(
+        path=path,
+        root=roots.folder,
+        eyes=tuple(Eye(**row.values) for row in whole),
+        data_root=roots.data_root,
+        lines=tuple(row.line for row in whole),
+    )
+    return manifest, in_order(problems)
+
+
+def _parse_row(row, roots: Roots, problems: list[Problem]) -> ParsedRow:
+    parser = RowParser(row, roots, problems)
+    parser.identity()
+    parser.file("fundus", required=True)
+    parser.file("oct", folder_allowed=True)
+    parser.file("mask")
+    parser.field("grade", parse_grade)
+    return parser.parsed
+
+
+def _check_mixed_files(rows: list[ParsedRow]) -> list[Problem]:
+    """Files that are given for something else as well."""
+    problems = []
+    for row in rows:
+        if row.get("mask") is not None and row.get("mask") == row.get("fundus"):
+            reason = "the mask is the photograph itself"
+            problems.append(Problem(row.line, str(row.get("mask")), reason))
+    for name, same_allowed in (("mask", "fundus"), ("oct", "patient")):
+        for sharing in shared.grouped_by_file(rows, name):
+            first = sharing[0]
+            for row in sharing[1:]:
+                if row.get(same_allowed) == first.get(same_allowed):
+                    continue
+                reason = f"{name} is that of another {same_allowed} (line {first.line})"
+                problems.append(Problem(row.line, str(row.get(name)), reason))
+    return problems
+
+
+def write_manifest(
+    path: os.PathLike | str,
+    eyes: Iterable[Eye],
+    data_root: os.PathLike | str | None = None,
+    record: dict | None = None,
+) -> None:
+    """Writes a manifest; whole or not at all.
+
+    Args:
+      path: the CSV file; its folder is made.
+      eyes: in this order. Files are written relative to the manifest's folder, or to
+        data_root if they are not under it.
+      data_root: recorded in the sidecar (`manifest.json`), so that readers need not be told.
+      record: anything else worth keeping in the sidecar, e.g. the seed of the splits.
+
+    Raises:
+      ValueError: a file lies under neither.
+    """
+
+    def cells(eye: Eye, roots: Roots) -> list[str]:
+        files = [shared.relative_to_roots(f, roots) for f in (eye.fundus, eye.oct, eye.mask)]
+        grade = "" if eye.grade is None else str(eye.grade)
+        return [eye.id, eye.patient, eye.split, *files, grade]
+
+    write_table(Path(path), COLUMNS, eyes, cells, data_root, record)
