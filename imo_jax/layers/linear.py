@@ -1,0 +1,98 @@
+"""Linear layers: on the last axis (which is also every 1x1 convolution) and on patches."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from imo_jax.layers import initializers
+
+
+def linear(x: jax.Array, kernel: jax.Array, bias: jax.Array | None, dtype) -> jax.Array:
+    """x (..., in) @ kernel (in, out) + bias (out,), computed in `dtype`."""
+    # (..., in) x (in, out) -> (..., out)
+    y = jax.lax.dot_general(
+        x.astype(dtype), kernel.astype(dtype), (((x.ndim - 1,), (0,)), ((), ()))
+    )
+    if bias is None:
+        return y
+    # (out,) -> (1, ..., 1, out)
+    return y + bias.astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+
+
+class Linear(nn.Module):
+    """y = x W + b on the last axis; a 1x1 convolution when x is (B, H, W, C).
+
+    Attributes:
+      features: outputs.
+      use_bias: whether there is a b.
+      kernel_init, bias_init: defaults are PyTorch's (see layers/initializers.py).
+      dtype: of the computation and the result; parameters are float32.
+    """
+
+    features: int
+    use_bias: bool = True
+    kernel_init: initializers.Initializer = initializers.torch_kernel
+    bias_init: initializers.Initializer | None = None
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        fan_in = x.shape[-1]
+        kernel = self.param("kernel", self.kernel_init, (fan_in, self.features), jnp.float32)
+        bias = None
+        if self.use_bias:
+            bias_init = self.bias_init or initializers.torch_bias(fan_in)
+            bias = self.param("bias", bias_init, (self.features,), jnp.float32)
+        return linear(x, kernel, bias, self.dtype)
+
+
+class PatchConv(nn.Module):
+    """Convolution with kernel size = stride = `patch`, no padding: one matmul of flat patches.
+
+    Rows and columns beyond the last whole patch are dropped, as a strided convolution does.
+    Kernel (patch, patch, in, features), so the fan-in of the initialisation is the patch's.
+    """
+
+    features: int
+    patch: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        p = self.patch
+        batch, height, width, channels = x.shape
+        rows, cols = height // p, width // p
+        kernel = self.param(
+            "kernel", initializers.torch_kernel, (p, p, channels, self.features), jnp.float32
+        )
+        bias = self.param(
+            "bias", initializers.torch_bias(p * p * channels), (self.features,), jnp.float32
+        )
+        # (B, H, W, C) -> (B, rows, p, cols, p, C) -> (B, rows, cols, p, p, C)
+        x = x[:, : rows * p, : cols * p, :].reshape(batch, rows, p, cols, p, channels)
+        x = x.transpose(0, 1, 3, 2, 4, 5)
+        # (B, rows, cols, p, p, C) -> (B, rows, cols, p*p*C)
+        x = x.reshape(batch, rows, cols, p * p * channels)
+        # (p, p, C, out) -> (p*p*C, out)
+        return linear(x, kernel.reshape(-1, self.features), bias, self.dtype)
+
+
+class Conv(nn.Module):
+    """k x k convolution, stride 1, zero padding k // 2, no bias; kernel (k, k, in, out)."""
+
+    features: int
+    size: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.size, self.size, x.shape[-1], self.features)
+        kernel = self.param("kernel", initializers.torch_kernel, shape, jnp.float32)
+        pad = (self.size // 2, self.size // 2)
+        return jax.lax.conv_general_dilated(
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            window_strides=(1, 1),
+            padding=(pad, pad),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )

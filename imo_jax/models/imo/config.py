@@ -1,0 +1,190 @@
+"""Everything that defines an IMO network, and its sizes by name."""
+
+import dataclasses
+import json
+
+import jax.numpy as jnp
+
+# Options that are words, with what they choose.
+CMFA_KINDS = ("attention", "concat")  # attention of the paper, or concatenation and a 1x1
+REFINE_KINDS = ("ddim", "single")  # diffusion decoder, or one pass of the same layers
+LABEL_EMBEDDINGS = ("hard", "expected")  # argmax, or the mean embedding under the probabilities
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+@dataclasses.dataclass(frozen=True)
+class IMOConfig:
+    """Architecture and sampling defaults; the defaults are the paper's network.
+
+    Attributes:
+      num_classes: segmentation classes, background included.
+      num_grades: grades of the grading head.
+      backbone_depths, backbone_widths: ConvNeXt blocks and channels of the four stages.
+      drop_path: rate of the last ConvNeXt block.
+      feature_dim: channels of the fundus, OCT and fused features (the paper's 256).
+      norm_groups: groups of the group norms; divides feature_dim.
+      use_oct: False leaves out the OCT encoder. The rest of CMFA stays, so the network equals the
+        joint one with every OCT missing.
+      oct_slices: slices D of the OCT grid.
+      oct_blocks: depthwise-separable blocks of the OCT encoder.
+      cmfa: "attention" (paper) or "concat" (its ablation: concatenation and a 1x1).
+      channel_attention_reduction: of CMFA's channel MLP.
+      shared_channel_attention: one channel MLP for both modalities (released) or one each (paper).
+      segment, grade: which heads there are; at least one.
+      grade_hidden, grade_blocks, se_reduction, grade_dropout: of the grading head.
+      refine: "ddim" (diffusion) or "single" (the decoder without noise and time, one pass).
+      decoder_layers, decoder_heads, decoder_points, decoder_mlp: of the decoder.
+      time_frequencies, time_dim: of the time embedding.
+      signal_scale: scale of the label embedding x0 (the released bit_scale).
+      label_embedding: how the sampler embeds its prediction.
+      sampling_steps, time_difference, start_time: of the sampler, see diffusion/ddim.py.
+      auxiliary_head: a plain segmentation head on the fused feature, for deep supervision.
+      dtype: of the computation; parameters, norms, softmax and outputs stay float32.
+    """
+
+    num_classes: int = 3
+    num_grades: int = 3
+    backbone_depths: tuple[int, ...] = (3, 3, 9, 3)
+    backbone_widths: tuple[int, ...] = (96, 192, 384, 768)
+    drop_path: float = 0.4
+    feature_dim: int = 256
+    norm_groups: int = 32
+    use_oct: bool = True
+    oct_slices: int = 128
+    oct_blocks: int = 5
+    cmfa: str = "attention"
+    channel_attention_reduction: int = 16
+    shared_channel_attention: bool = True
+    segment: bool = True
+    grade: bool = True
+    grade_hidden: int = 128
+    grade_blocks: int = 3
+    se_reduction: int = 16
+    grade_dropout: float = 0.3
+    refine: str = "ddim"
+    decoder_layers: int = 3
+    decoder_heads: int = 8
+    decoder_points: int = 4
+    decoder_mlp: int = 1024
+    time_frequencies: int = 8
+    time_dim: int = 1024
+    signal_scale: float = 0.01
+    label_embedding: str = "hard"
+    sampling_steps: int = 3
+    time_difference: int = 1
+    start_time: float = 1.0
+    auxiliary_head: bool = False
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Makes sequences tuples (so that a config hashes) and checks every value.
+
+        Raises:
+          ValueError: listing all bad values.
+        """
+        for name in ("backbone_depths", "backbone_widths"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        problems = _problems(self)
+        if problems:
+            raise ValueError("IMOConfig: " + "; ".join(problems))
+
+    @property
+    def compute_dtype(self) -> jnp.dtype:
+        return DTYPES[self.dtype]
+
+    @property
+    def ignore_index(self) -> int:
+        """Row of the embedding table that stands for pixels without a label."""
+        return self.num_classes
+
+
+def _problems(c: IMOConfig) -> list[str]:
+    """Everything wrong with the values of a config, in words."""
+    found = []
+
+    def require(holds: bool, message: str) -> None:
+        if not holds:
+            found.append(message)
+
+    for name in _COUNTS:
+        value = getattr(c, name)
+        require(value >= 1, f"{name} is {value}, must be at least 1")
+    for name, choices in _CHOICES.items():
+        value = getattr(c, name)
+        require(value in choices, f"{name} is {value!r}, choose one of {', '.join(choices)}")
+    for name in ("drop_path", "grade_dropout"):
+        value = getattr(c, name)
+        require(0 <= value < 1, f"{name} is {value}, must be in [0, 1)")
+    for name in ("backbone_depths", "backbone_widths"):
+        value = getattr(c, name)
+        require(
+            len(value) == 4 and min(value, default=0) >= 1,
+            f"{name} is {value}, must be four numbers of at least 1",
+        )
+    require(c.num_classes >= 2, f"num_classes is {c.num_classes}, must be at least 2")
+    require(c.signal_scale > 0, f"signal_scale is {c.signal_scale}, must be positive")
+    require(c.time_difference >= 0, f"time_difference is {c.time_difference}, must not be negative")
+    require(0 < c.start_time <= 1, f"start_time is {c.start_time}, must be in (0, 1]")
+    require(c.segment or c.grade, "segment and grade are both False: nothing is left to predict")
+    if not found:
+        for name in ("norm_groups", "decoder_heads"):
+            value = getattr(c, name)
+            require(
+                c.feature_dim % value == 0,
+                f"{name} {value} does not divide feature_dim {c.feature_dim}",
+            )
+        require(c.feature_dim % 2 == 0, f"feature_dim is {c.feature_dim}, must be even")
+        for name, width in (
+            ("channel_attention_reduction", c.feature_dim),
+            ("se_reduction", c.grade_hidden),
+        ):
+            value = getattr(c, name)
+            require(value <= width, f"{name} is {value}, leaves nothing of {width} channels")
+    return found
+
+
+_COUNTS = (
+    "num_grades", "feature_dim", "norm_groups", "oct_slices", "oct_blocks",
+    "channel_attention_reduction", "grade_hidden", "grade_blocks", "se_reduction",
+    "decoder_layers", "decoder_heads", "decoder_points", "decoder_mlp", "time_frequencies",
+    "time_dim", "sampling_steps",
+)  # fmt: skip
+_CHOICES = {
+    "cmfa": CMFA_KINDS,
+    "refine": REFINE_KINDS,
+    "label_embedding": LABEL_EMBEDDINGS,
+    "dtype": tuple(DTYPES),
+}
+
+
+SIZES = {
+    "tiny": IMOConfig(
+        backbone_depths=(1, 1, 2, 1),
+        backbone_widths=(24, 48, 96, 128),
+        drop_path=0.1,
+        feature_dim=64,
+        norm_groups=8,
+        oct_slices=16,
+        channel_attention_reduction=8,
+        grade_hidden=64,
+        decoder_layers=2,
+        decoder_heads=4,
+        decoder_mlp=128,
+        time_dim=128,
+    ),
+    "convnext_tiny": IMOConfig(),
+}
+
+
+def config_from_json(text: str) -> IMOConfig:
+    """Config from a JSON object of its fields; fields left out keep the paper's value.
+
+    Raises:
+      ValueError: a name that is no field (listing all such names), or a bad value.
+    """
+    values = json.loads(text)
+    known = {field.name for field in dataclasses.fields(IMOConfig)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"not fields of IMOConfig: {', '.join(unknown)}")
+    return IMOConfig(**values)

@@ -1,0 +1,163 @@
+"""IMO: joint glaucoma grading and optic disc and cup segmentation from fundus and OCT."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from imo_jax.labels import IGNORE
+from imo_jax.models.imo.auxiliary import AuxiliaryHead
+from imo_jax.models.imo.cmfa import CMFA
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.imo.decoder import Decoder, Fusion, NoiseLevel
+from imo_jax.models.imo.encoders import FundusEncoder, OctEncoder
+from imo_jax.models.imo.grading import GradingHead
+
+STRIDE = 4  # features, labels under diffusion and logits live on a grid of 1/4 the image size
+
+
+class IMO(nn.Module):
+    """The network. Methods: `encode` once an eye, `denoise` once a sampling step.
+
+    Variables: "params", and "batch_stats" of the OCT encoder and the grading and auxiliary heads.
+    """
+
+    config: IMOConfig
+
+    def setup(self) -> None:
+        c = self.config
+        self.fundus_encoder = FundusEncoder(c)
+        if c.use_oct:
+            self.oct_encoder = OctEncoder(c)
+        self.cmfa = CMFA(c)
+        if c.grade:
+            self.grading_head = GradingHead(c)
+        if c.segment:
+            self.decoder = Decoder(c)
+            if c.refine == "ddim":
+                self.fusion = Fusion(c)
+                self.noise_level = NoiseLevel(c)
+                self.label_embedding = self.param(
+                    "label_embedding",
+                    nn.initializers.normal(1.0),
+                    (c.num_classes + 1, c.feature_dim),
+                    jnp.float32,
+                )
+        if c.auxiliary_head:
+            self.auxiliary = AuxiliaryHead(c)
+
+    def __call__(self, fundus: jax.Array, oct_volume: jax.Array | None) -> dict[str, jax.Array]:
+        """Touches every parameter: for `init` and for counting; arguments as `encode`."""
+        outputs = self.encode(fundus, oct_volume, train=False)
+        if self.config.segment:
+            feature = outputs["fused_feature"]
+            labels = jnp.zeros(feature.shape[:3], jnp.int32)
+            x_t = self.embed_labels(labels) if self.config.refine == "ddim" else None
+            level = jnp.zeros(feature.shape[:1], jnp.float32)
+            outputs["logits"] = self.denoise(feature, x_t, level)
+        return outputs
+
+    def encode(
+        self,
+        fundus: jax.Array,
+        oct_volume: jax.Array | None,
+        has_oct: jax.Array | None = None,
+        *,
+        train: bool,
+        example_keys: jax.Array | None = None,
+        axis_name: str | None = None,
+    ) -> dict[str, jax.Array]:
+        """Everything that does not depend on x_t.
+
+        Args:
+          fundus: (B, H, W, 3) float32, normalised (inputs.normalise).
+          oct_volume: (B, h, w, D) float32 in 0..1; None = no eye has one.
+          has_oct: (B,) bool; None = all have one. A missing volume contributes exactly nothing.
+          train: batch norms use and move batch statistics (apply with mutable=["batch_stats"]).
+          example_keys: (B,) typed PRNG keys of dropout and drop-path; None = deterministic.
+          axis_name: devices over which batch statistics are synchronised.
+
+        Returns:
+          `backbone_stage0..3`, `fundus_feature`, `oct_feature` (where there is an OCT encoder and a
+          volume), `fused_feature` (B, H/4, W/4, C); `grade_logits` (B, num_grades) and
+          `auxiliary_logits` (B, H/4, W/4, num_classes), both float32, where the config has them.
+        """
+        c = self.config
+        outputs = self.fundus_encoder(fundus, example_keys)
+        feature = outputs["fundus_feature"]
+        oct_feature = None
+        if c.use_oct and oct_volume is not None:
+            if has_oct is None:
+                has_oct = jnp.ones(fundus.shape[:1], bool)
+            oct_feature = self.oct_encoder(
+                oct_volume, feature.shape[1:3], train=train, has_oct=has_oct, axis_name=axis_name
+            )
+            outputs["oct_feature"] = oct_feature
+        fused = self.cmfa(feature, oct_feature)
+        outputs["fused_feature"] = fused
+        heads = {"train": train, "example_keys": example_keys, "axis_name": axis_name}
+        if c.grade:
+            outputs["grade_logits"] = self.grading_head(fused, **heads)
+        if c.auxiliary_head:
+            outputs["auxiliary_logits"] = self.auxiliary(fused, **heads)
+        return outputs
+
+    def denoise(
+        self, feature: jax.Array, x_t: jax.Array | None, log_snr: jax.Array | None
+    ) -> jax.Array:
+        """Class logits from the fused feature and the noisy label embedding.
+
+        Args:
+          feature: (B, h, w, C), `fused_feature` of `encode`.
+          x_t: (B, h, w, C) float32; not looked at (may be None) where refine is "single".
+          log_snr: (B,) float32; likewise.
+
+        Returns:
+          (B, h, w, num_classes) float32, the prediction of x0 in class space.
+        """
+        if self.config.refine == "single":
+            return self.decoder(feature, None)
+        x = self.fusion.of_feature(feature) + self.fusion.of_state(x_t)
+        return self.decoder(x, self.noise_level(log_snr))
+
+    # The parts of `denoise`, for a sampler that computes each no more often than it must.
+
+    def fuse_feature(self, feature: jax.Array) -> jax.Array:
+        """(..., C) -> W_f feature + bias."""
+        return self.fusion.of_feature(feature)
+
+    def fuse_state(self, x_t: jax.Array) -> jax.Array:
+        """(..., C) -> W_x x_t."""
+        return self.fusion.of_state(x_t)
+
+    def modulation(self, log_snr: jax.Array) -> jax.Array:
+        """(N,) float32 -> (N, decoder_layers, 2, C): scale and shift of each decoder layer."""
+        return self.noise_level(log_snr)
+
+    def embed_time(self, log_snr: jax.Array) -> jax.Array:
+        """(N,) float32 -> (N, time_dim)."""
+        return self.noise_level.embed(log_snr)
+
+    def decode(self, x: jax.Array, film: jax.Array) -> jax.Array:
+        """Fused input (B, h, w, C) and `modulation` (B, layers, 2, C) -> logits."""
+        return self.decoder(x, film)
+
+    def class_embeddings(self) -> jax.Array:
+        """(num_classes + 1, C) float32: (2 sigmoid(E) - 1) signal_scale; the last row is ignore."""
+        return (2 * nn.sigmoid(self.label_embedding) - 1) * self.config.signal_scale
+
+    def embed_labels(self, labels: jax.Array) -> jax.Array:
+        """x0 of class ids: (B, h, w) int32, 255 = ignore -> (B, h, w, C) float32."""
+        c = self.config
+        index = jnp.where(labels == IGNORE, c.ignore_index, labels)
+        # A product with one-hot rows: its gradient is a matmul, a lookup's is a scatter.
+        one_hot = jax.nn.one_hot(index, c.num_classes + 1, dtype=jnp.float32)
+        return _mix(one_hot, self.class_embeddings())
+
+    def embed_probabilities(self, probabilities: jax.Array) -> jax.Array:
+        """Expected x0: (B, h, w, num_classes) float32 -> (B, h, w, C) float32."""
+        return _mix(probabilities, self.class_embeddings()[: self.config.num_classes])
+
+
+def _mix(weights: jax.Array, rows: jax.Array) -> jax.Array:
+    """(B, h, w, K) x (K, C) -> (B, h, w, C), not rounded to TF32."""
+    return jnp.einsum("bhwk,kc->bhwc", weights, rows, precision=jax.lax.Precision.HIGHEST)

@@ -1,0 +1,257 @@
+"""Prediction: one jit of encoder, DDIM scan and uncertainty.
+
+The sampler's state lives in class space. Every x_t that DDIM (eq. 5) can reach from x_T is
+
+    x_t = c x_T + sum_k m_k e_k        e_k = embedding of class k,
+
+because the update is linear in x_t and the predicted x0. So the scan carries the number c and the
+map m (h, w, classes) instead of x_t (h, w, C), and the fusion W_f feature + b + W_x x_t needs only
+its small part inside: W_f feature + b, W_x x_T, W_x e_k, and the scale and shift of all steps'
+noise levels are computed once, before the scan.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from imo_jax.diffusion import ddim
+from imo_jax.diffusion.schedule import alpha_sigma, log_snr
+from imo_jax.layers.resize import bilinear
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.imo.inputs import normalise
+from imo_jax.models.imo.model import IMO
+
+BATCH_KEYS = ("fundus", "oct", "has_oct", "index")
+RESOLUTIONS = ("image", "grid")  # of the probabilities: (H, W), or the logits' own (H/4, W/4)
+
+Variables = Any
+
+
+def predict(
+    variables: Variables,
+    batch: dict[str, jax.Array],
+    *,
+    config: IMOConfig,
+    key: jax.Array | None = None,
+    noise: jax.Array | None = None,
+    steps: int | None = None,
+    samples: int = 1,
+    zero_x_t: bool = False,
+    intermediates: bool = False,
+    resolution: str = "image",
+) -> dict[str, jax.Array]:
+    """Grades and segments a batch of eyes. Compiles once for each batch shape and set of options.
+
+    The sampler's other options are fields of `config` (time_difference, start_time, signal_scale,
+    label_embedding): change them with `dataclasses.replace`.
+
+    Args:
+      variables: {"params", "batch_stats"}.
+      batch: `fundus` (B, H, W, 3) uint8; optionally `oct` (B, h, w, D) uint8 and `has_oct` (B,)
+        bool; with `key` also `index` (B,) uint32. Other entries are ignored.
+      config: of the model.
+      key: typed PRNG key. Eye i draws from fold_in(key, index[i]) and its sample k from
+        fold_in(that, k), so neither the batch's size nor the number of samples matters.
+      noise: explicit x_T instead of a key, (B, samples, H/4, W/4, feature_dim) float32.
+      steps: DDIM steps; None = config.sampling_steps.
+      samples: K samples an eye; the encoder runs once. (A model without diffusion gives one.)
+      zero_x_t: control: the decoder sees zeros instead of x_t.
+      intermediates: also return what the steps looked like.
+      resolution: "image": logits are resized to (H, W) before the softmax; "grid": H/4 x W/4.
+
+    Returns:
+      Of the heads that the model has, all float32:
+      grade_probabilities (B, num_grades); probabilities (B, H, W, C), the mean over samples;
+      sample_probabilities (B, K, H, W, C); entropy (B, H, W) of the mean, in nats;
+      mutual_information (B, H, W): entropy minus the mean entropy of the samples, in nats.
+      With `intermediates`, on the grid: x0_probabilities (steps, B, K, h, w, C), each step's
+      prediction, and x_t_probabilities, the class posterior from x_t alone (uniform prior), that
+      is, what the state tells the decoder.
+
+    Raises:
+      ValueError: neither or both of key and noise, or an unknown resolution.
+    """
+    draws = config.segment and config.refine == "ddim"
+    if draws and (key is None) == (noise is None):
+        raise ValueError("give either key or noise")
+    if resolution not in RESOLUTIONS:
+        raise ValueError(f"resolution is {resolution!r}; choose one of {', '.join(RESOLUTIONS)}")
+    if steps is not None:
+        config = dataclasses.replace(config, sampling_steps=steps)
+    return _predict(
+        variables,
+        {name: batch[name] for name in BATCH_KEYS if batch.get(name) is not None},
+        key if draws else None,
+        noise if draws else None,
+        config=config,
+        samples=samples,
+        zero_x_t=zero_x_t,
+        intermediates=intermediates,
+        resolution=resolution,
+    )
+
+
+@functools.partial(
+    jax.jit, static_argnames=("config", "samples", "zero_x_t", "intermediates", "resolution")
+)
+def _predict(
+    variables: Variables,
+    batch: dict[str, jax.Array],
+    key: jax.Array | None,
+    noise: jax.Array | None,
+    *,
+    config: IMOConfig,
+    samples: int,
+    zero_x_t: bool,
+    intermediates: bool,
+    resolution: str,
+) -> dict[str, jax.Array]:
+    inputs = normalise(batch)
+    encoded = IMO(config).apply(
+        variables,
+        inputs["fundus"],
+        inputs["oct"],
+        inputs["has_oct"],
+        train=False,
+        method="encode",
+    )
+    outputs = {}
+    if config.grade:
+        outputs["grade_probabilities"] = jax.nn.softmax(encoded["grade_logits"], axis=-1)
+    if not config.segment:
+        return outputs
+    feature = encoded["fused_feature"]
+    if config.refine == "single":
+        # (B, h, w, C) -> (B, 1, h, w, C)
+        logits = IMO(config).apply(variables, feature, None, None, method="denoise")[:, None]
+    else:
+        if noise is None:
+            noise = draw_noise(key, batch["index"], samples, feature.shape[1:])
+        steps = sample_logits(variables, feature, noise, config=config, zero_x_t=zero_x_t)
+        logits = steps["logits"][-1]
+        if intermediates:
+            outputs["x0_probabilities"] = jax.nn.softmax(steps["logits"], axis=-1)
+            outputs["x_t_probabilities"] = steps["x_t_probabilities"]
+    if resolution == "image":
+        logits = _resize(logits, batch["fundus"].shape[1:3])
+    return outputs | uncertainty(jax.nn.softmax(logits, axis=-1))
+
+
+def draw_noise(key: jax.Array, index: jax.Array, samples: int, shape: tuple[int, ...]) -> jax.Array:
+    """x_T ~ N(0, 1): (B, samples, *shape) float32, from fold_in(fold_in(key, index[i]), k)."""
+
+    def draw(i: jax.Array, k: jax.Array) -> jax.Array:
+        return jax.random.normal(jax.random.fold_in(jax.random.fold_in(key, i), k), shape)
+
+    number = jnp.arange(samples, dtype=jnp.uint32)
+    return jax.vmap(lambda i: jax.vmap(lambda k: draw(i, k))(number))(index)
+
+
+def sample_logits(
+    variables: Variables,
+    feature: jax.Array,
+    noise: jax.Array,
+    *,
+    config: IMOConfig,
+    zero_x_t: bool = False,
+) -> dict[str, jax.Array]:
+    """The DDIM sampler from a fused feature and an x_T.
+
+    Args:
+      variables: {"params", "batch_stats"}.
+      feature: (B, h, w, C), `fused_feature` of `IMO.encode`.
+      noise: (B, K, h, w, C) float32, x_T of K samples an eye.
+      config: of the model and the sampler.
+      zero_x_t: the decoder sees zeros instead of x_t.
+
+    Returns:
+      Of each step: logits and x_t_probabilities, both (steps, B, K, h, w, classes) float32.
+    """
+    apply = functools.partial(IMO(config).apply, variables)
+    batch, samples, height, width, channels = noise.shape
+    classes = config.num_classes
+    times = ddim.sampling_times(config.sampling_steps, config.time_difference, config.start_time)
+    levels = log_snr(jnp.asarray(times[:, 0]))
+
+    # Once, before the scan.
+    film = apply(levels, method="modulation")  # (steps, layers, 2, C)
+    rows = apply(method="class_embeddings")[:classes]  # (classes, C): e_k
+    fused_rows = apply(rows, method="fuse_state")  # (classes, C): W_x e_k
+    fused_feature = apply(feature, method="fuse_feature")[:, None]  # (B, 1, h, w, C)
+    fused_noise = apply(noise, method="fuse_state")  # (B, K, h, w, C): W_x x_T
+
+    def denoise(state: dict[str, jax.Array], film_now: jax.Array) -> tuple[dict, dict]:
+        x = jnp.broadcast_to(fused_feature, noise.shape)
+        if not zero_x_t:
+            mixed = _mix(state["classes"].astype(fused_rows.dtype), fused_rows)
+            x = x + state["noise"].astype(x.dtype) * fused_noise + mixed
+        # (B, K, h, w, C) -> (B*K, h, w, C)
+        x = x.reshape(batch * samples, height, width, channels)
+        logits = apply(x, film_now[None], method="decode")
+        # (B*K, h, w, classes) -> (B, K, h, w, classes)
+        logits = logits.reshape(batch, samples, height, width, classes)
+        x0 = {"noise": jnp.zeros(()), "classes": _class_weights(logits, config.label_embedding)}
+        return x0, {"logits": logits, "state": state}
+
+    state = {"noise": jnp.ones(()), "classes": jnp.zeros((*noise.shape[:-1], classes))}
+    _, steps = ddim.sample(denoise, state, times, film)
+    posterior = jax.vmap(functools.partial(_posterior, rows=rows, noise=noise))
+    return {
+        "logits": steps["logits"],
+        "x_t_probabilities": posterior(steps["state"], levels),
+    }
+
+
+def _class_weights(logits: jax.Array, label_embedding: str) -> jax.Array:
+    """Weights (..., classes) with which the class embeddings make up the predicted x0."""
+    if label_embedding == "hard":
+        return jax.nn.one_hot(jnp.argmax(logits, axis=-1), logits.shape[-1], dtype=jnp.float32)
+    return jax.nn.softmax(logits, axis=-1)
+
+
+def _posterior(
+    state: dict[str, jax.Array], level: jax.Array, *, rows: jax.Array, noise: jax.Array
+) -> jax.Array:
+    """p(class | x_t) under equal priors: softmax over k of -|x_t - alpha e_k|^2 / 2 sigma^2."""
+    alpha, sigma = alpha_sigma(level)
+    # (B, K, h, w, C) x (classes, C) -> (B, K, h, w, classes);  (j, C) x (k, C) -> (j, k)
+    along_noise = jnp.einsum("bnhwc,kc->bnhwk", noise, rows)
+    gram = jnp.einsum("jc,kc->jk", rows, rows)
+    along_state = state["noise"] * along_noise + _mix(state["classes"], gram)
+    energy = jnp.diagonal(gram)[None, None, None, None]
+    return jax.nn.softmax((alpha * along_state - alpha**2 * energy / 2) / sigma**2, axis=-1)
+
+
+def _mix(weights: jax.Array, rows: jax.Array) -> jax.Array:
+    """(B, K, h, w, k) x (k, C) -> (B, K, h, w, C)."""
+    return jnp.einsum("bnhwk,kc->bnhwc", weights, rows)
+
+
+def uncertainty(sample_probabilities: jax.Array) -> dict[str, jax.Array]:
+    """Mean and spread of K samples' class probabilities (B, K, h, w, C); see `predict`."""
+    mean = jnp.mean(sample_probabilities, axis=1)
+    entropy = _entropy(mean)
+    expected = jnp.mean(_entropy(sample_probabilities), axis=1)
+    return {
+        "probabilities": mean,
+        "sample_probabilities": sample_probabilities,
+        "entropy": entropy,
+        # Never negative but for rounding.
+        "mutual_information": jnp.maximum(entropy - expected, 0.0),
+    }
+
+
+def _entropy(probabilities: jax.Array) -> jax.Array:
+    """Entropy in nats over the last axis; 0 log 0 = 0."""
+    return jnp.sum(jax.scipy.special.entr(probabilities), axis=-1)
+
+
+def _resize(logits: jax.Array, size: tuple[int, int]) -> jax.Array:
+    """(B, K, h, w, C) -> (B, K, *size, C)."""
+    batch, samples = logits.shape[:2]
+    # (B, K, h, w, C) -> (B*K, h, w, C) -> (B, K, H, W, C)
+    flat = bilinear(logits.reshape(-1, *logits.shape[2:]), size)
+    return flat.reshape(batch, samples, *flat.shape[1:])

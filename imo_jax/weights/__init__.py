@@ -1,0 +1,8 @@
+"""Weights from PyTorch and back: rules by name, and an error that lists whatever does not fit."""
+
+from imo_jax.weights.files import read_state_dict
+from imo_jax.weights.imo import from_torch as load_imo
+from imo_jax.weights.imo import to_torch
+from imo_jax.weights.rules import Rule, WeightsError
+
+__all__ = ["Rule", "WeightsError", "load_imo", "read_state_dict", "to_torch"]

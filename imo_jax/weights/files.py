@@ -1,0 +1,70 @@
+"""State dicts from files: .npz, .safetensors, .pth/.pt/.bin. Reading never executes code."""
+
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from imo_jax.weights.imo import WRAPPERS
+
+
+def read_state_dict(path: str | pathlib.Path) -> dict[str, np.ndarray]:
+    """Name -> array of a weights file.
+
+    Args:
+      path: `.npz` (where names begin with `param/`, only those are weights), `.safetensors`, or a
+        PyTorch file (`.pth`, `.pt`, `.bin`, `.ckpt`; needs torch, read with weights_only=True).
+
+    Raises:
+      ValueError: unknown ending, a file that holds no weights, or one that cannot be read.
+      ImportError: a PyTorch file and no torch.
+    """
+    path = pathlib.Path(path)
+    readers = {".npz": _read_npz, ".safetensors": _read_safetensors}
+    readers |= dict.fromkeys((".pth", ".pt", ".bin", ".ckpt"), _read_torch)
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path}: a weights file ends in {', '.join(readers)}")
+    state = reader(path)
+    if not state:
+        raise ValueError(f"{path}: holds no weights")
+    return state
+
+
+def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        prefixed = [name for name in file.files if name.startswith("param/")]
+        return {name.removeprefix("param/"): file[name] for name in prefixed or file.files}
+
+
+def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
+    # numpy has no bfloat16; jax's safetensors reader gives what numpy can take.
+    from safetensors import numpy as safetensors_numpy
+
+    return safetensors_numpy.load_file(path)
+
+
+def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            f"{path}: reading PyTorch files needs torch (pip install -e '.[torch]'); "
+            ".npz and .safetensors do not"
+        ) from error
+    loaded = _unwrap(torch.load(path, map_location="cpu", weights_only=True))
+    tensors = {name: value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
+    # float(): numpy has no bfloat16.
+    return {
+        name: (t.float() if t.is_floating_point() else t).detach().numpy()
+        for name, t in tensors.items()
+    }
+
+
+def _unwrap(loaded: Mapping) -> Mapping:
+    """The state dict inside the dicts that training scripts save around it."""
+    while True:
+        inner = next((loaded[k] for k in WRAPPERS if isinstance(loaded.get(k), Mapping)), None)
+        if inner is None:
+            return loaded
+        loaded = inner
