@@ -1,0 +1,174 @@
+"""Open the files of one row and say what is wrong with them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from data_pipelines import framing, images, volumes
+from data_pipelines.bad_file import BadFile
+from data_pipelines.manifest.problems import Problem
+
+MIN_FUNDUS_SIDE = 32
+MIN_B_SCAN_SIDE = 8
+# A disc is 0.05 to 0.25 of the field's height, so well below this part of its area.
+MAX_DISC_PART = 0.35
+
+
+def check_eye_files(line: int, fundus: Path, oct: Path | None, mask: Path | None) -> list[Problem]:
+    """Every problem of an eye's files; they are decoded completely."""
+    problems = []
+
+    def note(file: Path, reason: str, severity: str = "error") -> None:
+        problems.append(Problem(line, str(file), reason, severity))
+
+    image = ids = None
+    try:
+        image = images.read_fundus(fundus)
+        for severity, reason in _doubts_about_fundus(image):
+            note(fundus, reason, severity)
+    except BadFile as error:
+        note(error.path, error.reason)
+    if mask is not None:
+        try:
+            ids = images.read_mask(mask)
+            for severity, reason in _doubts_about_mask(ids):
+                note(mask, reason, severity)
+        except BadFile as error:
+            note(error.path, error.reason)
+    if image is not None and ids is not None:
+        for severity, reason in _doubts_about_pair(image, ids, fundus):
+            note(mask, reason, severity)
+    if oct is not None:
+        problems += check_volume_file(line, oct)
+    return problems
+
+
+def check_volume_file(line: int, path: Path) -> list[Problem]:
+    """Every problem of an OCT volume; it is decoded completely."""
+    try:
+        volume = volumes.read_volume(path)
+    except BadFile as error:
+        return [Problem(line, error.path, error.reason)]
+    return [
+        Problem(line, str(path), reason, severity)
+        for severity, reason in _doubts_about_volume(volume, path)
+    ]
+
+
+Doubts = Iterator[tuple[str, str]]  # (severity, reason)
+
+
+def _doubts_about_fundus(image: np.ndarray) -> Doubts:
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_FUNDUS_SIDE:
+        yield "error", (
+            f"has an absurd size, {width} x {height} pixels: "
+            f"a photograph has at least {MIN_FUNDUS_SIDE} a side"
+        )
+        return
+    if (image == image[0, 0]).all():
+        yield "error", f"is of a single colour, {tuple(int(v) for v in image[0, 0])}"
+        return
+    if max(height, width) > 4 * min(height, width):
+        yield "warning", f"is a strip of {width} x {height} pixels: is it a fundus photograph?"
+    # The percentile of a subsample is enough to tell a black picture.
+    if np.percentile(image[::4, ::4].max(axis=2), 99) < 20:
+        yield "warning", "is nearly black"
+    elif (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all():
+        yield "warning", "is grey: the model expects colour photographs"
+
+
+def _doubts_about_mask(ids: np.ndarray) -> Doubts:
+    areas = {name: int(np.count_nonzero(ids == value)) for name, value in _NAMES.items()}
+    disc = areas["rim"] + areas["cup"]
+    if disc == 0:
+        held = ", ".join(str(v) for v in np.unique(ids))
+        yield "error", (
+            f"has no optic disc: it holds only {held}, neither 1 (rim) nor 2 (cup). "
+            "Leave the cell empty if the disc is not labelled; if 255 or 0 means something "
+            "else here, convert the masks with --layout=folder --mask_codes=..."
+        )
+        return
+    labelled = ids.size - areas["ignore"]
+    if disc > MAX_DISC_PART * ids.size:
+        yield "warning", (
+            f"calls {disc / ids.size:.0%} of the picture disc; are background and disc swapped?"
+        )
+    elif labelled < 0.05 * ids.size:
+        yield "warning", f"ignores (255) {1 - labelled / ids.size:.0%} of the picture"
+    if areas["rim"] and areas["cup"] and _is_inside_out(ids):
+        yield "warning", "has its rim (1) inside its cup (2); are the two ids swapped?"
+
+
+_NAMES = {"rim": images.RIM, "cup": images.CUP, "ignore": images.IGNORE}
+
+
+def _is_inside_out(ids: np.ndarray) -> bool:
+    """Whether most of the rim lies in holes of the cup."""
+    rows, columns = ndimage.find_objects(((ids == images.RIM) | (ids == images.CUP)).astype(int))[0]
+    box = ids[rows, columns]
+    holes = ndimage.binary_fill_holes(box == images.CUP) & (box == images.RIM)
+    return np.count_nonzero(holes) > 0.5 * np.count_nonzero(box == images.RIM)
+
+
+def _doubts_about_pair(image: np.ndarray, ids: np.ndarray, fundus: Path) -> Doubts:
+    if ids.shape != image.shape[:2]:
+        turned = "; is one of them turned by 90 degrees?" if ids.shape == image.shape[1::-1] else ""
+        yield "error", (
+            f"has {ids.shape[1]} x {ids.shape[0]} pixels (width x height), the photograph "
+            f"{image.shape[1]} x {image.shape[0]}{turned or '; a mask is as large as it'}"
+        )
+        return
+    orientation = images.exif_orientation(fundus)
+    if orientation != 1:
+        yield "warning", (
+            f"the photograph carries EXIF orientation {orientation} and is turned when read; "
+            "make sure that the mask was drawn on the turned picture"
+        )
+    frame = framing.find_frame(image, size=1)
+    disc = (ids == images.RIM) | (ids == images.CUP)
+    top, left = max(frame.top, 0), max(frame.left, 0)
+    inside = disc[top : frame.top + frame.height, left : frame.left + frame.width]
+    lost = 1 - np.count_nonzero(inside) / max(np.count_nonzero(disc), 1)
+    if lost > 0:
+        yield "warning", (
+            f"{lost:.0%} of the disc lies outside the lit field of the photograph, which is all "
+            "that the model sees; do the two belong together?"
+        )
+
+
+def _doubts_about_volume(volume: np.ndarray, path: Path) -> Doubts:
+    slices, depth, width = volume.shape
+    if min(depth, width) < MIN_B_SCAN_SIDE:
+        yield "error", (
+            f"has shape {volume.shape}: B-scans of {depth} x {width} pixels are absurd; "
+            "the axes are (slices, depth, width)"
+        )
+        return
+    if volume.min() == volume.max():
+        yield "error", f"is constant: every voxel is {volume.flat[0]:g}"
+        return
+    if slices == 1:
+        yield "warning", "has a single slice: it is one B-scan, not a volume"
+    if path.is_dir():
+        gaps = volumes.slice_gaps(path)
+        if gaps:
+            shown = ", ".join(str(n) for n in gaps[:8]) + (", ..." if len(gaps) > 8 else "")
+            yield "warning", f"its numbering lacks {len(gaps)} slices: {shown}"
+
+
+def fingerprint(path: Path) -> bytes | None:
+    """A hash of a file's bytes, None where it cannot be read."""
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.digest()

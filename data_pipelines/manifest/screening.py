@@ -1,0 +1,188 @@
+"""The OCT screening manifest: one row a volume, with its class and its visual field.
+
+Columns `id,patient,eye,visit,split,oct,glaucoma,vfi,md,psd`. An eye visit (patient, eye,
+visit) is a case; it may have several volumes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from data_pipelines.manifest import rows as shared
+from data_pipelines.manifest.fields import SPLITS, parse_choice, parse_measurement
+from data_pipelines.manifest.problems import ManifestError, Problem, errors, in_order
+from data_pipelines.manifest.roots import Roots, find_roots
+from data_pipelines.manifest.rows import ParsedRow, RowParser
+from data_pipelines.manifest.table import read_table
+from data_pipelines.manifest.write import write_table
+
+COLUMNS = ("id", "patient", "eye", "visit", "split", "oct", "glaucoma", "vfi", "md", "psd")
+
+# What a perimeter can print: (lowest, highest, unit). Beyond it is an error.
+POSSIBLE = {"vfi": (0.0, 100.0, "%"), "md": (-40.0, 10.0, "dB"), "psd": (0.0, 25.0, "dB")}
+# What the targets are scaled from; beyond it a value is clipped.
+SCALED = {"vfi": (0.0, 100.0), "md": (-33.0, 3.0), "psd": (0.0, 20.0)}
+
+_SIDES = {"OD": "OD", "OS": "OS", "R": "OD", "L": "OS"}
+_CLASSES = {"0": 0, "1": 1}
+
+
+@dataclasses.dataclass(frozen=True)
+class ScreeningVolume:
+    """One OCT volume of an eye visit.
+
+    Attributes:
+      id: unique, and safe as a file name.
+      patient: all volumes of a patient are in one split.
+      eye: "OD" (right) or "OS" (left).
+      visit: names the visit of that eye.
+      split: "train", "val", "test", or "" for none.
+      oct: the volume, a file or a folder; absolute.
+      glaucoma: 0 or 1.
+      vfi: visual field index in percent, 0..100; None where not measured.
+      md: mean deviation in dB, -40..10; None where not measured.
+      psd: pattern standard deviation in dB, 0..25; None where not measured.
+    """
+
+    id: str
+    patient: str
+    eye: str
+    visit: str
+    split: str
+    oct: Path
+    glaucoma: int
+    vfi: float | None = None
+    md: float | None = None
+    psd: float | None = None
+
+    @property
+    def is_donor(self) -> bool:
+        """Whether its visual field is complete, so that it can lend it to others."""
+        return None not in (self.vfi, self.md, self.psd)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScreeningManifest:
+    """A screening manifest that was read without errors; see Manifest."""
+
+    path: Path
+    root: Path
+    volumes: tuple[ScreeningVolume, ...]
+    data_root: Path | None = None
+    lines: tuple[int, ...] = ()
+
+    def split(self, name: str) -> tuple[ScreeningVolume, ...]:
+        """The volumes of a split: "train", "val", "test", or "" for those in none."""
+        if name not in (*SPLITS, ""):
+            raise ValueError(f"no split {name!r}; there are {', '.join(SPLITS)} and ''")
+        return tuple(volume for volume in self.volumes if volume.split == name)
+
+
+def read_screening_manifest(
+    path: os.PathLike | str, data_root: os.PathLike | str | None = None
+) -> ScreeningManifest:
+    """Reads a screening manifest; arguments and errors as read_manifest."""
+    manifest, problems = parse_screening_manifest(path, data_root)
+    if errors(problems):
+        raise ManifestError(problems)
+    return manifest
+
+
+def parse_screening_manifest(
+    path: os.PathLike | str, data_root: os.PathLike | str | None = None
+) -> tuple[ScreeningManifest, list[Problem]]:
+    """The volumes of all rows that could be understood, and all problems of the table."""
+    path = Path(path)
+    problems: list[Problem] = []
+    roots = find_roots(path, data_root, problems)
+    rows = [_parse_row(row, roots, problems) for row in read_table(path, COLUMNS, problems)]
+    problems += shared.check_ids(rows)
+    problems += shared.check_patients(rows)
+    problems += shared.check_shared_files(rows, "oct")
+    problems += _check_cases(rows)
+    problems += _count_clipped(rows)
+    whole = [row for row in rows if row.values.keys() >= set(COLUMNS)]
+    manifest = ScreeningManifest(
+        path=path,
+        root=roots.folder,
+        volumes=tuple(ScreeningVolume(**row.values) for row in whole),
+        data_root=roots.data_root,
+        lines=tuple(row.line for row in whole),
+    )
+    return manifest, in_order(problems)
+
+
+def _parse_row(row, roots: Roots, problems: list[Problem]) -> ParsedRow:
+    parser = RowParser(row, roots, problems)
+    parser.identity()
+    parser.field("eye", lambda cell: parse_choice("eye", cell, _SIDES, "right OD, left OS"))
+    parser.field("visit", _parse_visit)
+    parser.file("oct", required=True, folder_allowed=True)
+    parser.field(
+        "glaucoma", lambda cell: parse_choice("glaucoma", cell, _CLASSES, "normal, glaucoma")
+    )
+    for name, (low, high, unit) in POSSIBLE.items():
+        parse = functools.partial(parse_measurement, name, low=low, high=high, unit=unit)
+        parser.field(name, parse)
+    return parser.parsed
+
+
+def _parse_visit(cell: str) -> str:
+    if not cell:
+        raise ValueError("visit is empty; number the visits of an eye, or write 1")
+    return cell
+
+
+def _check_cases(rows: list[ParsedRow]) -> list[Problem]:
+    """Volumes of one eye visit must agree on its class and its visual field."""
+    problems = []
+
+    def case(row: ParsedRow) -> tuple:
+        return tuple(row.get(name) for name in ("patient", "eye", "visit"))
+
+    for volumes in shared.grouped([row for row in rows if None not in case(row)], case):
+        first = volumes[0]
+        for row in volumes[1:]:
+            for name in ("glaucoma", *POSSIBLE):
+                here, there = row.get(name), first.get(name)
+                if here is None or there is None or here == there:
+                    continue
+                reason = (
+                    f"{name} is {here:g}, but {there:g} on line {first.line}, the same eye visit"
+                )
+                severity = "error" if name == "glaucoma" else "warning"
+                problems.append(Problem(row.line, None, reason, severity))
+    return problems
+
+
+def _count_clipped(rows: list[ParsedRow]) -> list[Problem]:
+    problems = []
+    for name, (low, high) in SCALED.items():
+        values = [row.get(name) for row in rows if row.get(name) is not None]
+        clipped = sum(not low <= value <= high for value in values)
+        if clipped:
+            reason = f"{clipped} of {len(values)} {name} values lie outside {low:g}..{high:g} "
+            reason += "and will be clipped to it as targets"
+            problems.append(Problem(None, None, reason, severity="warning"))
+    return problems
+
+
+def write_screening_manifest(
+    path: os.PathLike | str,
+    volumes: Iterable[ScreeningVolume],
+    data_root: os.PathLike | str | None = None,
+    record: dict | None = None,
+) -> None:
+    """Writes a screening manifest; arguments and errors as write_manifest."""
+
+    def cells(volume: ScreeningVolume, roots: Roots) -> list[str]:
+        field = ["" if v is None else f"{v:g}" for v in (volume.vfi, volume.md, volume.psd)]
+        file = shared.relative_to_roots(volume.oct, roots)
+        names = [volume.id, volume.patient, volume.eye, volume.visit, volume.split]
+        return [*names, file, str(volume.glaucoma), *field]
+
+    write_table(Path(path), COLUMNS, volumes, cells, data_root, record)
