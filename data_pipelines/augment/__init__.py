@@ -1,0 +1,9 @@
+"""Augmentation in numpy: fundus and mask move together, the OCT volume follows a mirror.
+
+Everything here is a function of (example, config, generator): no global state, no TensorFlow.
+"""
+
+from data_pipelines.augment.augment import augment, crop_side
+from data_pipelines.augment.config import CROP_MODES, RELEASED, AugmentConfig
+
+__all__ = ["CROP_MODES", "RELEASED", "AugmentConfig", "augment", "crop_side"]

@@ -1,0 +1,1 @@
+"""TFDS builders over manifests, and the cache that keeps what they prepared."""

@@ -1,0 +1,237 @@
+"""Batches: what training step k and evaluation batch k contain, and iterators over them.
+
+A batch is a dict of numpy arrays (B examples, images of H x W pixels, OCT of h x w x D):
+  fundus uint8 (B, H, W, 3) · oct uint8 (B, h, w, D), absent without OCT · mask int32 (B, H, W) with
+  ids 0, 1, 2 and 255 · grade int32 (B,) · has_oct, has_mask, has_grade, valid bool (B,) ·
+  index uint32 (B,) · id list[str].
+"""
+
+import dataclasses
+import functools
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.augment import AugmentConfig, augment, crop_side
+from data_pipelines.images import IGNORE
+from data_pipelines.load.order import example_generator, example_order
+from data_pipelines.load.ordered_map import ordered_map
+from data_pipelines.load.stores import Store
+
+BACKENDS = ("tf.data", "threads")
+FLAGS = ("has_oct", "has_mask", "has_grade", "valid")
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """The positions of each global batch that this process reads: an equal, contiguous part."""
+
+    batch_size: int
+    start: int
+    stop: int
+
+    @classmethod
+    def of(cls, batch_size: int, shard: tuple[int, int]) -> "Share":
+        """`shard` is (process index, process count).
+
+        Raises ValueError where the batch cannot be divided.
+        """
+        index, count = shard
+        if not 0 <= index < count:
+            raise ValueError(f"shard {shard}: need 0 <= process index < process count")
+        if batch_size < 1 or batch_size % count:
+            raise ValueError(
+                f"batch_size={batch_size} cannot be divided among {count} processes; make it a "
+                f"multiple of {count}"
+            )
+        part = batch_size // count
+        return cls(batch_size, index * part, (index + 1) * part)
+
+    def indices(self, step: int) -> range:
+        """Global example indices of this share of batch `step`."""
+        first = step * self.batch_size
+        return range(first + self.start, first + self.stop)
+
+
+def batch_spec(
+    size: int, side: int, oct_shape: tuple[int, int, int] | None
+) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Name -> (shape, dtype) of the arrays of a batch of `size` with images of `side`."""
+    spec = {
+        "fundus": ((size, side, side, 3), np.dtype(np.uint8)),
+        "mask": ((size, side, side), np.dtype(np.int32)),
+        "grade": ((size,), np.dtype(np.int32)),
+        "index": ((size,), np.dtype(np.uint32)),
+        **{name: ((size,), np.dtype(bool)) for name in FLAGS},
+    }
+    if oct_shape is not None:
+        spec["oct"] = ((size, *oct_shape), np.dtype(np.uint8))
+    return spec
+
+
+def empty_batch(spec: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> dict[str, np.ndarray]:
+    """A batch of padding: nothing valid, no label, black images, all pixels ignored."""
+    batch = {name: np.zeros(shape, dtype) for name, (shape, dtype) in spec.items()}
+    batch["mask"][...] = IGNORE
+    return batch
+
+
+def _put(batch: dict[str, np.ndarray], row: int, example: Mapping[str, Any], index: int) -> None:
+    for name in batch.keys() & example.keys():
+        batch[name][row] = example[name]
+    batch["valid"][row] = True
+    batch["index"][row] = index % 2**32
+
+
+def train_batch(
+    store: Store,
+    split: str,
+    share: Share,
+    spec: Mapping[str, tuple[tuple[int, ...], np.dtype]],
+    seed: int,
+    augment_config: AugmentConfig | None,
+    step: int,
+) -> dict[str, np.ndarray]:
+    """The arrays of step `step`: a pure function of its arguments."""
+    batch = empty_batch(spec)
+    num = store.num(split)
+    for row, index in enumerate(share.indices(step)):
+        example = store.example(split, example_order(num, seed, index))
+        if augment_config is not None:
+            example = augment(example, augment_config, example_generator(seed, index))
+        _put(batch, row, example, index)
+    return _without_missing_oct(batch)
+
+
+def eval_batch(
+    store: Store,
+    split: str,
+    share: Share,
+    spec: Mapping[str, tuple[tuple[int, ...], np.dtype]],
+    step: int,
+) -> dict[str, np.ndarray]:
+    """The arrays of evaluation batch `step`; rows beyond the last example are padding."""
+    batch = empty_batch(spec)
+    for row, index in enumerate(share.indices(step)):
+        if index < store.num(split):
+            _put(batch, row, store.example(split, index), index)
+        batch["index"][row] = index
+    return _without_missing_oct(batch)
+
+
+def _without_missing_oct(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    if "oct" in batch:
+        # Speckle of an absent volume would be nothing but zeros anyway; keep it exact.
+        batch["oct"][~batch["has_oct"]] = 0
+    else:
+        batch["has_oct"][...] = False
+    return batch
+
+
+def train_batches(
+    store: Store,
+    split: str = "train",
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    augment_config: AugmentConfig | None = None,
+    use_oct: bool = True,
+    shard: tuple[int, int] = (0, 1),
+    backend: str | None = None,
+    workers: int | None = None,
+    ahead: int = 2,
+) -> Iterator[dict[str, Any]]:
+    """Endless training batches of steps start_step, start_step + 1, ...
+
+    Step k is a function of (seed, k) and the split alone; any start is reached at once.
+
+    Args:
+      store: the examples.
+      split: its split; must not be empty.
+      batch_size: global batch size B.
+      seed: 0 <= seed < 2**64.
+      start_step: the first step.
+      augment_config: None gives whole images, not augmented.
+      use_oct: False leaves `oct` out and sets `has_oct` to False.
+      shard: (process index, process count); each process gets its B / count rows of each batch.
+        `index` stays global: step * B + position in the global batch.
+      backend: "tf.data" or "threads" (no TensorFlow); the same bits. None: the store's own.
+      workers: threads that make batches; None: one a CPU.
+      ahead: how many finished batches may wait.
+
+    Raises ValueError, before the first batch, for an empty split and for settings out of range.
+    """
+    if not store.num(split):
+        raise ValueError(
+            f"no eye to train on: split {split!r} is empty (splits: {', '.join(store.splits)})"
+        )
+    if start_step < 0:
+        raise ValueError(f"start_step={start_step} is negative")
+    share = Share.of(batch_size, shard)
+    side = crop_side(augment_config, store.grid.image_size)
+    spec = batch_spec(share.stop - share.start, side, store.grid.oct_shape if use_oct else None)
+    example_order(store.num(split), seed, 0)  # refuses a bad seed now, not in a thread
+    make = functools.partial(train_batch, store, split, share, spec, seed, augment_config)
+
+    def names(step: int) -> list[str]:
+        ids = store.ids(split)
+        return [ids[example_order(len(ids), seed, index)] for index in share.indices(step)]
+
+    return _iterate(make, names, spec, start_step, sys.maxsize, backend or store.backend, workers,
+                    ahead)  # fmt: skip
+
+
+def eval_batches(
+    store: Store,
+    split: str,
+    *,
+    batch_size: int,
+    use_oct: bool = True,
+    shard: tuple[int, int] = (0, 1),
+    backend: str | None = None,
+    workers: int | None = None,
+    ahead: int = 2,
+) -> Iterator[dict[str, Any]]:
+    """All examples of a split in order, whole images, in batches of one fixed shape.
+
+    `index` is the position in the split. The last batch is filled up with rows where `valid` and
+    all `has_*` are False and `id` is "". Arguments as in train_batches; an empty split gives no
+    batch. Every process gets the same number of batches.
+    """
+    share = Share.of(batch_size, shard)
+    grid = store.grid
+    spec = batch_spec(
+        share.stop - share.start, grid.image_size, grid.oct_shape if use_oct else None
+    )
+    make = functools.partial(eval_batch, store, split, share, spec)
+
+    def names(step: int) -> list[str]:
+        ids = store.ids(split)
+        return [ids[index] if index < len(ids) else "" for index in share.indices(step)]
+
+    stop = -(-store.num(split) // batch_size)
+    return _iterate(make, names, spec, 0, stop, backend or store.backend, workers, ahead)
+
+
+def _iterate(make, names, spec, start, stop, backend, workers, ahead) -> Iterator[dict[str, Any]]:
+    """Batches of the steps start .. stop - 1 with their ids, computed ahead by the backend."""
+    workers = workers or os.cpu_count() or 1
+    if backend == "threads":
+        arrays = ordered_map(make, range(start, stop), workers, ahead)
+    elif backend == "tf.data":
+        # TensorFlow is imported only where it is used.
+        from data_pipelines.load import tf_data
+
+        arrays = tf_data.batches(make, spec, start, stop, workers, ahead)
+    else:
+        raise ValueError(f"backend {backend!r} is none of {', '.join(BACKENDS)}")
+    return _with_ids(arrays, names, start)
+
+
+def _with_ids(arrays, names, start: int) -> Iterator[dict[str, Any]]:
+    for step, batch in enumerate(arrays, start):
+        yield {**batch, "id": names(step)}

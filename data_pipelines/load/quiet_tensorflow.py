@@ -1,0 +1,28 @@
+"""TensorFlow and TFDS imported without their wall of messages, and without touching a GPU."""
+
+import functools
+import os
+from typing import NamedTuple
+
+
+class TensorFlow(NamedTuple):
+    tf: object
+    tfds: object
+
+
+@functools.cache
+def import_tensorflow() -> TensorFlow:
+    """The modules (tf, tfds). The first call takes seconds.
+
+    TensorFlow only moves bytes here: it is kept off the GPUs, whose memory belongs to JAX, and its
+    own kernels' settings do not matter. Environment variables that are already set stay.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Otherwise a note about oneDNN is printed before the log level is looked at.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    tf.config.set_visible_devices([], "GPU")
+    tfds.disable_progress_bar()
+    return TensorFlow(tf, tfds)

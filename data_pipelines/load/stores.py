@@ -1,0 +1,160 @@
+"""Where examples come from: the interface of a store, and the store that holds arrays."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.framing import Frame
+from data_pipelines.load import examples
+from data_pipelines.load.examples import WorkingGrid
+from data_pipelines.load.ordered_map import ordered_map
+from data_pipelines.manifest import Eye, Manifest
+
+EXAMPLE_KEYS = ("id", "fundus", "oct", "mask", "grade", "has_oct", "has_mask", "has_grade")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What is known of an eye without reading its pixels."""
+
+    id: str
+    patient: str
+    grade: int | None
+    has_oct: bool
+    has_mask: bool
+
+
+def entry_of(eye: Eye, grid: WorkingGrid) -> Entry:
+    """The entry of an eye as it will stand in a store of this grid."""
+    has_oct = eye.oct is not None and grid.oct_shape is not None
+    return Entry(eye.id, eye.patient, eye.grade, has_oct, eye.mask is not None)
+
+
+class Store:
+    """Examples of each split at working resolution, in random access.
+
+    Attributes:
+      grid: the WorkingGrid of all examples.
+      backend: "tf.data" or "threads"; what load.train_batches parallelises with by default.
+    """
+
+    def __init__(
+        self,
+        grid: WorkingGrid,
+        entries: Mapping[str, Sequence[Entry]],
+        records: Mapping[str, Sequence[Mapping[str, Any]]],
+        backend: str,
+    ) -> None:
+        """`records[split][i]` is the record (see examples.read_record) of `entries[split][i]`."""
+        self.grid = grid
+        self.backend = backend
+        self._entries = {split: tuple(rows) for split, rows in entries.items() if rows}
+        self._records = records
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that have examples."""
+        return tuple(self._entries)
+
+    def num(self, split: str) -> int:
+        """Number of examples; 0 for a split that is not there."""
+        return len(self._entries.get(split, ()))
+
+    def ids(self, split: str) -> list[str]:
+        return [entry.id for entry in self._entries.get(split, ())]
+
+    def patients(self, split: str) -> list[str]:
+        return [entry.patient for entry in self._entries.get(split, ())]
+
+    def grades(self, split: str) -> np.ndarray:
+        """int32 (n,); 0 where has_grade is False."""
+        rows = self._entries.get(split, ())
+        return np.array([row.grade or 0 for row in rows], np.int32)
+
+    def has_grade(self, split: str) -> np.ndarray:
+        """bool (n,)."""
+        rows = self._entries.get(split, ())
+        return np.array([row.grade is not None for row in rows], bool)
+
+    def has_oct(self, split: str) -> np.ndarray:
+        """bool (n,)."""
+        return np.array([row.has_oct for row in self._entries.get(split, ())], bool)
+
+    def has_mask(self, split: str) -> np.ndarray:
+        """bool (n,)."""
+        return np.array([row.has_mask for row in self._entries.get(split, ())], bool)
+
+    def example(self, split: str, i: int) -> dict[str, Any]:
+        """`fundus`, `oct`, `mask`, `grade`, `has_*` and `id` of one eye, not augmented.
+
+        Shapes and dtypes as in examples.read_record. The arrays may be read-only.
+        """
+        record = self._record(split, i)
+        return {key: record[key] for key in EXAMPLE_KEYS if key in record}
+
+    def frame(self, split: str, i: int) -> Frame:
+        """Where the working square lies in the native photograph."""
+        return examples.frame_of(self._record(split, i))
+
+    def native_mask(self, split: str, i: int) -> np.ndarray | None:
+        """uint8 (H0, W0) ids at the mask's own size; None where the eye has no mask."""
+        return examples.decode_mask(self._record(split, i)["native_mask"])
+
+    def _record(self, split: str, i: int) -> Mapping[str, Any]:
+        if not 0 <= i < self.num(split):
+            raise IndexError(
+                f"no example {i} in split {split!r}: it has {self.num(split)} (splits: "
+                f"{', '.join(self.splits) or 'none'})"
+            )
+        return self._records[split][i]
+
+
+class ArrayStore(Store):
+    """Examples held in memory; needs no TensorFlow."""
+
+    def __init__(
+        self, grid: WorkingGrid, records: Mapping[str, Sequence[Mapping[str, Any]]]
+    ) -> None:
+        entries = {
+            split: [
+                Entry(
+                    row["id"],
+                    row["patient"],
+                    row["grade"] if row["has_grade"] else None,
+                    row["has_oct"],
+                    row["has_mask"],
+                )
+                for row in rows
+            ]
+            for split, rows in records.items()
+        }
+        super().__init__(grid, entries, records, backend="threads")
+
+    @classmethod
+    def from_manifest(
+        cls,
+        manifest: Manifest,
+        image_size: int,
+        oct_shape: tuple[int, int, int] | None,
+        crop_to_field: bool = True,
+        splits: Iterable[str] = ("train", "val", "test"),
+    ) -> "ArrayStore":
+        """Reads all eyes of the splits into memory (image_size^2 x 4 bytes an eye and the OCT)."""
+        grid = WorkingGrid(image_size, oct_shape, crop_to_field)
+        return cls(
+            grid,
+            {
+                split: list(
+                    ordered_map(
+                        lambda eye: examples.read_record(eye, grid),
+                        manifest.split(split),
+                        workers=os.cpu_count() or 1,
+                        ahead=2,
+                    )
+                )
+                for split in splits
+            },
+        )
