@@ -6,18 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from data_pipelines.manifest.fields import GRADES
 from data_pipelines.manifest.files import check_eye_files, check_volume_file, fingerprint
-from data_pipelines.manifest.multimodal import Manifest, parse_manifest
+from data_pipelines.manifest.multimodal import parse_manifest
 from data_pipelines.manifest.problems import Problem, in_order
 from data_pipelines.manifest.rows import ParsedRow, different_splits, grouped
-from data_pipelines.manifest.screening import (
-    ScreeningManifest,
-    ScreeningVolume,
-    parse_screening_manifest,
-)
+from data_pipelines.manifest.screening import POSSIBLE, parse_screening_manifest
 
 # The splits that a run reads labels from.
 NEEDS = {"train": ("train", "val"), "eval": ("test",), "predict": ()}
@@ -49,16 +44,18 @@ def check_manifest(
     """
     _check_names(need, NEEDS)
     _check_names(labels, LABELS)
-    manifest, problems = parse_manifest(path, data_root)
-    if not problems or manifest.eyes:
-        problems += _check_needs(manifest, need, labels)
+    _, rows, problems = parse_manifest(path, data_root)
+    if rows:
+        problems += _check_split_sizes(rows, need)
+        problems += _check_labels(rows, need, labels)
     if deep:
         problems += _in_threads(
-            lambda eye, line: check_eye_files(line, eye.fundus, eye.oct, eye.mask),
-            manifest.eyes,
-            manifest.lines,
+            lambda row: check_eye_files(
+                row.line, row.get("fundus"), row.get("oct"), row.get("mask")
+            ),
+            rows,
         )
-        problems += _check_copies(manifest.eyes, manifest.lines, "fundus")
+        problems += _check_copies(rows, "fundus")
     return in_order(problems)
 
 
@@ -75,20 +72,15 @@ def check_screening_manifest(
     complete visual field must have a volume with one, to take it from.
     """
     _check_names(need, NEEDS)
-    manifest, problems = parse_screening_manifest(path, data_root)
-    if not problems or manifest.volumes:
-        problems += _check_split_sizes(manifest, need)
+    _, rows, problems = parse_screening_manifest(path, data_root)
+    if rows:
+        problems += _check_split_sizes(rows, need)
         if "train" in need:
-            problems += _check_donors(manifest)
+            problems += _check_donors(rows)
     if deep:
-        problems += _in_threads(
-            lambda volume, line: check_volume_file(line, volume.oct),
-            manifest.volumes,
-            manifest.lines,
-        )
-        files = [volume for volume in manifest.volumes if volume.oct.is_file()]
-        lines = [n for n, v in zip(manifest.lines, manifest.volumes, strict=True) if v in files]
-        problems += _check_copies(files, lines, "oct")
+        with_file = [row for row in rows if row.get("oct") is not None]
+        problems += _in_threads(lambda row: check_volume_file(row.line, row.get("oct")), with_file)
+        problems += _check_copies(with_file, "oct")
     return in_order(problems)
 
 
@@ -98,101 +90,92 @@ def _check_names(given: Collection[str], known: Collection[str]) -> None:
         raise ValueError(f"give a list of {', '.join(known)}, not {given!r}")
 
 
-def _in_threads(check: Callable, items: Sequence, lines: Sequence[int]) -> list[Problem]:
+def _in_threads(check: Callable, rows: Sequence[ParsedRow]) -> list[Problem]:
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = list(pool.map(check, items, lines))
+        found = list(pool.map(check, rows))
     return [problem for problems in found for problem in problems]
 
 
-def _check_copies(items: Sequence, lines: Sequence[int], name: str) -> list[Problem]:
-    """The same picture under two names: byte-identical files."""
-    files = [Path(getattr(item, name)) for item in items]
+def _check_copies(rows: Sequence[ParsedRow], name: str) -> list[Problem]:
+    """The same content under two names: byte-identical files."""
+    rows = [row for row in rows if row.get(name) is not None and row.get(name).is_file()]
     with ThreadPoolExecutor(_THREADS) as pool:
-        prints = list(pool.map(fingerprint, files))
-    rows = [
-        ParsedRow(line, {"split": item.split, "file": file, "print": digest})
-        for line, item, file, digest in zip(lines, items, files, prints, strict=True)
-        if digest is not None
-    ]
+        prints = dict(
+            zip(map(id, rows), pool.map(lambda r: fingerprint(r.get(name)), rows), strict=True)
+        )
     problems = []
-    for copies in grouped(rows, lambda row: row.get("print")):
+    for copies in grouped(rows, lambda row: prints[id(row)]):
         first = copies[0]
         for row in copies[1:]:
-            if os.path.realpath(row.get("file")) == os.path.realpath(first.get("file")):
-                continue  # Already found in the table.
-            reason = f"is a copy of {first.get('file')} (line {first.line})"
+            here, there = row.get(name), first.get(name)
+            if prints[id(row)] is None or os.path.realpath(here) == os.path.realpath(there):
+                continue  # Unreadable, or the same file, which the table's check tells.
+            reason = f"is a copy of {there} (line {first.line})"
             across = different_splits(first, row)
             if across:
                 reason += f", which is in {first.get('split')}: the splits share an eye"
             severity = "error" if across else "warning"
-            problems.append(Problem(row.line, str(row.get("file")), reason, severity))
+            problems.append(Problem(row.line, str(here), reason, severity))
     return problems
 
 
-def _check_split_sizes(
-    manifest: Manifest | ScreeningManifest, need: Collection[str]
-) -> list[Problem]:
+def _check_split_sizes(rows: Sequence[ParsedRow], need: Collection[str]) -> list[Problem]:
     """The splits that the run needs must have rows."""
     problems = []
-    items = getattr(manifest, "eyes", None) or getattr(manifest, "volumes", ())
-    counts = Counter(item.split for item in items)
+    counts = Counter(row.get("split") for row in rows)
     for task in need:
         for split in NEEDS[task]:
             if counts[split]:
                 continue
             reason = f"no row has the split {split!r}, which '{task}' needs"
-            if counts[""] == len(items):
+            if counts[""] == len(rows):
                 reason += "; all splits are empty: make the manifest with --val_fraction and "
                 reason += "--test_fraction, or fill in the column"
-            problems.append(Problem(None, str(manifest.path), reason))
-    if "predict" in need and not items:
-        problems.append(Problem(None, str(manifest.path), "has no usable row to predict"))
+            problems.append(Problem(None, None, reason))
     return problems
 
 
-def _check_needs(
-    manifest: Manifest, need: Collection[str], labels: Collection[str]
+def _check_labels(
+    rows: Sequence[ParsedRow], need: Collection[str], labels: Collection[str]
 ) -> list[Problem]:
-    problems = _check_split_sizes(manifest, need)
-    path = str(manifest.path)
+    """The splits that the run needs must have labels, and train all grades."""
+    problems = []
     for task in need:
         for split in NEEDS[task]:
-            eyes = manifest.split(split)
-            if not eyes:
-                continue
-            missing = [n for n in labels if all(getattr(eye, n) is None for eye in eyes)]
-            if len(missing) == len(labels):
-                reason = f"no eye in {split} has a {' or a '.join(missing)}: '{task}' needs labels"
-                problems.append(Problem(None, path, reason))
-            else:
+            eyes = [row for row in rows if row.get("split") == split]
+            missing = [name for name in labels if not any(eye.is_given(name) for eye in eyes)]
+            if eyes and len(missing) == len(labels):
+                reason = f"no eye in {split} has a {' or a '.join(labels)}; '{task}' needs labels"
+                problems.append(Problem(None, None, reason))
+            elif eyes:
                 problems += [
-                    Problem(None, path, f"no eye in {split} has a {name}", "warning")
+                    Problem(None, None, f"no eye in {split} has a {name}", "warning")
                     for name in missing
                 ]
-    graded = {eye.grade for eye in manifest.split("train")} - {None}
-    if "train" in need and "grade" in labels and graded:
-        absent = sorted(set(GRADES.values()) - graded)
-        if absent:
-            listed = ", ".join(str(grade) for grade in absent)
-            reason = f"no eye in train has the grade {listed}: it cannot be learned"
-            problems.append(Problem(None, path, reason, "warning"))
+    grades = {row.get("grade") for row in rows if row.get("split") == "train"} - {None}
+    absent = sorted(set(GRADES.values()) - grades)
+    if "train" in need and "grade" in labels and grades and absent:
+        listed = ", ".join(str(grade) for grade in absent)
+        reason = f"no eye in train has the grade {listed}: it cannot be learned"
+        problems.append(Problem(None, None, reason, "warning"))
     return problems
 
 
-def _check_donors(manifest: ScreeningManifest) -> list[Problem]:
+def _check_donors(rows: Sequence[ParsedRow]) -> list[Problem]:
+    """Each class needs volumes in train, one with a whole visual field among them."""
     problems = []
-    train = manifest.split("train")
-    names = {0: "normal", 1: "glaucoma"}
-    for glaucoma, name in names.items():
-        members: list[ScreeningVolume] = [v for v in train if v.glaucoma == glaucoma]
+    train = [row for row in rows if row.get("split") == "train"]
+    for glaucoma, name in ((0, "normal"), (1, "glaucoma")):
+        members = [row for row in train if row.get("glaucoma") == glaucoma]
         if train and not members:
             reason = f"no volume in train is {name} (glaucoma {glaucoma})"
-            problems.append(Problem(None, str(manifest.path), reason))
-        donors = sum(volume.is_donor for volume in members)
-        if members and not donors:
+            problems.append(Problem(None, None, reason))
+        if members and not any(
+            all(row.get(attribute) is not None for attribute in POSSIBLE) for row in members
+        ):
             reason = (
                 f"no {name} volume in train has all of vfi, md and psd, so that none can lend "
                 "its visual field to the others"
             )
-            problems.append(Problem(None, str(manifest.path), reason))
+            problems.append(Problem(None, None, reason))
     return problems

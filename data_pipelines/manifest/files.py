@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from data_pipelines import framing, images, volumes
+from data_pipelines import framing, images, volume_files
 from data_pipelines.bad_file import BadFile
 from data_pipelines.manifest.problems import Problem
 
@@ -19,68 +19,62 @@ MIN_B_SCAN_SIDE = 8
 MAX_DISC_PART = 0.35
 
 
-def check_eye_files(line: int, fundus: Path, oct: Path | None, mask: Path | None) -> list[Problem]:
-    """Every problem of an eye's files; they are decoded completely."""
-    problems = []
+def check_eye_files(
+    line: int, fundus: Path | None, oct: Path | None, mask: Path | None
+) -> list[Problem]:
+    """Every problem of an eye's files, as far as they are there; they are decoded completely."""
+    problems: list[Problem] = []
 
-    def note(file: Path, reason: str, severity: str = "error") -> None:
-        problems.append(Problem(line, str(file), reason, severity))
-
-    image = ids = None
-    try:
-        image = images.read_fundus(fundus)
-        for severity, reason in _doubts_about_fundus(image):
-            note(fundus, reason, severity)
-    except BadFile as error:
-        note(error.path, error.reason)
-    if mask is not None:
+    def read(reader: Callable, file: Path | None, doubts: Callable) -> np.ndarray | None:
+        if file is None:
+            return None
         try:
-            ids = images.read_mask(mask)
-            for severity, reason in _doubts_about_mask(ids):
-                note(mask, reason, severity)
+            array = reader(file)
         except BadFile as error:
-            note(error.path, error.reason)
+            problems.append(Problem(line, error.path, error.reason))
+            return None
+        problems.extend(Problem(line, str(file), *doubt) for doubt in doubts(array))
+        return array
+
+    image = read(images.read_fundus, fundus, _doubts_about_fundus)
+    ids = read(images.read_mask, mask, _doubts_about_mask)
     if image is not None and ids is not None:
-        for severity, reason in _doubts_about_pair(image, ids, fundus):
-            note(mask, reason, severity)
-    if oct is not None:
-        problems += check_volume_file(line, oct)
+        doubts = _doubts_about_pair(image, ids, fundus)
+        problems.extend(Problem(line, str(mask), *doubt) for doubt in doubts)
+    read(volume_files.read_volume, oct, lambda volume: _doubts_about_volume(volume, oct))
     return problems
 
 
 def check_volume_file(line: int, path: Path) -> list[Problem]:
     """Every problem of an OCT volume; it is decoded completely."""
-    try:
-        volume = volumes.read_volume(path)
-    except BadFile as error:
-        return [Problem(line, error.path, error.reason)]
-    return [
-        Problem(line, str(path), reason, severity)
-        for severity, reason in _doubts_about_volume(volume, path)
-    ]
+    return check_eye_files(line, None, path, None)
 
 
-Doubts = Iterator[tuple[str, str]]  # (severity, reason)
+# (reason, severity) of each, the last two fields of a Problem.
+Doubts = Iterator[tuple[str, str]]
 
 
 def _doubts_about_fundus(image: np.ndarray) -> Doubts:
     height, width = image.shape[:2]
     if min(height, width) < MIN_FUNDUS_SIDE:
-        yield "error", (
-            f"has an absurd size, {width} x {height} pixels: "
-            f"a photograph has at least {MIN_FUNDUS_SIDE} a side"
+        yield (
+            (
+                f"has an absurd size, {width} x {height} pixels: "
+                f"a photograph has at least {MIN_FUNDUS_SIDE} a side"
+            ),
+            "error",
         )
         return
     if (image == image[0, 0]).all():
-        yield "error", f"is of a single colour, {tuple(int(v) for v in image[0, 0])}"
+        yield f"is of a single colour, {tuple(int(v) for v in image[0, 0])}", "error"
         return
     if max(height, width) > 4 * min(height, width):
-        yield "warning", f"is a strip of {width} x {height} pixels: is it a fundus photograph?"
+        yield f"is a strip of {width} x {height} pixels: is it a fundus photograph?", "warning"
     # The percentile of a subsample is enough to tell a black picture.
     if np.percentile(image[::4, ::4].max(axis=2), 99) < 20:
-        yield "warning", "is nearly black"
+        yield "is nearly black", "warning"
     elif (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all():
-        yield "warning", "is grey: the model expects colour photographs"
+        yield "is grey: the model expects colour photographs", "warning"
 
 
 def _doubts_about_mask(ids: np.ndarray) -> Doubts:
@@ -88,21 +82,25 @@ def _doubts_about_mask(ids: np.ndarray) -> Doubts:
     disc = areas["rim"] + areas["cup"]
     if disc == 0:
         held = ", ".join(str(v) for v in np.unique(ids))
-        yield "error", (
-            f"has no optic disc: it holds only {held}, neither 1 (rim) nor 2 (cup). "
-            "Leave the cell empty if the disc is not labelled; if 255 or 0 means something "
-            "else here, convert the masks with --layout=folder --mask_codes=..."
+        yield (
+            (
+                f"has no optic disc: it holds only {held}, neither 1 (rim) nor 2 (cup). "
+                "Leave the cell empty if the disc is not labelled; if 255 or 0 means something "
+                "else here, convert the masks with --layout=folder --mask_codes=..."
+            ),
+            "error",
         )
         return
     labelled = ids.size - areas["ignore"]
     if disc > MAX_DISC_PART * ids.size:
-        yield "warning", (
-            f"calls {disc / ids.size:.0%} of the picture disc; are background and disc swapped?"
+        yield (
+            (f"calls {disc / ids.size:.0%} of the picture disc; are background and disc swapped?"),
+            "warning",
         )
     elif labelled < 0.05 * ids.size:
-        yield "warning", f"ignores (255) {1 - labelled / ids.size:.0%} of the picture"
+        yield f"ignores (255) {1 - labelled / ids.size:.0%} of the picture", "warning"
     if areas["rim"] and areas["cup"] and _is_inside_out(ids):
-        yield "warning", "has its rim (1) inside its cup (2); are the two ids swapped?"
+        yield "has its rim (1) inside its cup (2); are the two ids swapped?", "warning"
 
 
 _NAMES = {"rim": images.RIM, "cup": images.CUP, "ignore": images.IGNORE}
@@ -119,47 +117,59 @@ def _is_inside_out(ids: np.ndarray) -> bool:
 def _doubts_about_pair(image: np.ndarray, ids: np.ndarray, fundus: Path) -> Doubts:
     if ids.shape != image.shape[:2]:
         turned = "; is one of them turned by 90 degrees?" if ids.shape == image.shape[1::-1] else ""
-        yield "error", (
-            f"has {ids.shape[1]} x {ids.shape[0]} pixels (width x height), the photograph "
-            f"{image.shape[1]} x {image.shape[0]}{turned or '; a mask is as large as it'}"
+        yield (
+            (
+                f"has {ids.shape[1]} x {ids.shape[0]} pixels (width x height), the photograph "
+                f"{image.shape[1]} x {image.shape[0]}{turned or '; a mask is as large as it'}"
+            ),
+            "error",
         )
         return
     orientation = images.exif_orientation(fundus)
     if orientation != 1:
-        yield "warning", (
-            f"the photograph carries EXIF orientation {orientation} and is turned when read; "
-            "make sure that the mask was drawn on the turned picture"
+        yield (
+            (
+                f"the photograph carries EXIF orientation {orientation} and is turned when read; "
+                "make sure that the mask was drawn on the turned picture"
+            ),
+            "warning",
         )
     frame = framing.find_frame(image, size=1)
     disc = (ids == images.RIM) | (ids == images.CUP)
     top, left = max(frame.top, 0), max(frame.left, 0)
     inside = disc[top : frame.top + frame.height, left : frame.left + frame.width]
     lost = 1 - np.count_nonzero(inside) / max(np.count_nonzero(disc), 1)
-    if lost > 0:
-        yield "warning", (
-            f"{lost:.0%} of the disc lies outside the lit field of the photograph, which is all "
-            "that the model sees; do the two belong together?"
+    if lost > 0.005:
+        yield (
+            (
+                f"{lost:.0%} of the disc lies outside the lit field of the photograph, which is all "
+                "that the model sees; do the two belong together?"
+            ),
+            "warning",
         )
 
 
 def _doubts_about_volume(volume: np.ndarray, path: Path) -> Doubts:
     slices, depth, width = volume.shape
     if min(depth, width) < MIN_B_SCAN_SIDE:
-        yield "error", (
-            f"has shape {volume.shape}: B-scans of {depth} x {width} pixels are absurd; "
-            "the axes are (slices, depth, width)"
+        yield (
+            (
+                f"has shape {volume.shape}: B-scans of {depth} x {width} pixels are absurd; "
+                "the axes are (slices, depth, width)"
+            ),
+            "error",
         )
         return
     if volume.min() == volume.max():
-        yield "error", f"is constant: every voxel is {volume.flat[0]:g}"
+        yield f"is constant: every voxel is {volume.flat[0]:g}", "error"
         return
     if slices == 1:
-        yield "warning", "has a single slice: it is one B-scan, not a volume"
+        yield "has a single slice: it is one B-scan, not a volume", "warning"
     if path.is_dir():
-        gaps = volumes.slice_gaps(path)
+        gaps = volume_files.slice_gaps(path)
         if gaps:
             shown = ", ".join(str(n) for n in gaps[:8]) + (", ..." if len(gaps) > 8 else "")
-            yield "warning", f"its numbering lacks {len(gaps)} slices: {shown}"
+            yield f"its numbering lacks {len(gaps)} slices: {shown}", "warning"
 
 
 def fingerprint(path: Path) -> bytes | None:

@@ -50,14 +50,12 @@ class Manifest:
       root: its folder, which relative paths start from.
       eyes: one for each row, in the order of the file.
       data_root: where files are looked for next, or None.
-      lines: the line of the CSV file of each eye.
     """
 
     path: Path
     root: Path
     eyes: tuple[Eye, ...]
     data_root: Path | None = None
-    lines: tuple[int, ...] = ()
 
     def split(self, name: str) -> tuple[Eye, ...]:
         """The eyes of a split: "train", "val", "test", or "" for those in none."""
@@ -66,9 +64,7 @@ class Manifest:
         return tuple(eye for eye in self.eyes if eye.split == name)
 
 
-def read_manifest(
-    path: os.PathLike | str, data_root: os.PathLike | str | None = None
-) -> Manifest:
+def read_manifest(path: os.PathLike | str, data_root: os.PathLike | str | None = None) -> Manifest:
     """Reads a multimodal manifest; opens none of its files, but makes sure they exist.
 
     Args:
@@ -79,7 +75,7 @@ def read_manifest(
     Raises:
       ManifestError: with the problems of all rows.
     """
-    manifest, problems = parse_manifest(path, data_root)
+    manifest, _, problems = parse_manifest(path, data_root)
     if errors(problems):
         raise ManifestError(problems)
     return manifest
@@ -87,8 +83,8 @@ def read_manifest(
 
 def parse_manifest(
     path: os.PathLike | str, data_root: os.PathLike | str | None = None
-) -> tuple[Manifest, list[Problem]]:
-    """The eyes of all rows that could be understood, and all problems of the table."""
+) -> tuple[Manifest, list[ParsedRow], list[Problem]]:
+    """The eyes of the faultless rows, what could be understood of all rows, and all problems."""
     path = Path(path)
     problems: list[Problem] = []
     roots = find_roots(path, data_root, problems)
@@ -103,9 +99,8 @@ def parse_manifest(
         root=roots.folder,
         eyes=tuple(Eye(**row.values) for row in whole),
         data_root=roots.data_root,
-        lines=tuple(row.line for row in whole),
     )
-    return manifest, in_order(problems)
+    return manifest, rows, in_order(problems)
 
 
 def _parse_row(row, roots: Roots, problems: list[Problem]) -> ParsedRow:

@@ -58,9 +58,7 @@ def format_problems(problems: Iterable[Problem]) -> str:
     lines = [str(problem) for problem in problems]
     if not problems:
         return "no problem found"
-    lines.append(
-        f"{_count(num_errors, 'error')}, {_count(len(problems) - num_errors, 'warning')}"
-    )
+    lines.append(f"{_count(num_errors, 'error')}, {_count(len(problems) - num_errors, 'warning')}")
     return "\n".join(lines)
 
 

@@ -100,9 +100,7 @@ def _check_kind(path: str, folder_allowed: bool) -> None:
         raise ValueError("may not be read (permissions)")
 
 
-def find_roots(
-    path: Path, data_root: os.PathLike | str | None, problems: list[Problem]
-) -> Roots:
+def find_roots(path: Path, data_root: os.PathLike | str | None, problems: list[Problem]) -> Roots:
     """The roots of a manifest; data_root from its sidecar where none is given."""
     folder = Path(os.path.abspath(path)).parent
     if data_root is None:

@@ -22,7 +22,12 @@ class ParsedRow:
     values: dict[str, object]
 
     def get(self, name: str):
+        """The value; None where the cell is empty or could not be parsed."""
         return self.values.get(name)
+
+    def is_given(self, name: str) -> bool:
+        """Whether the cell holds something, be it wrong."""
+        return self.values.get(name, "wrong") is not None
 
 
 class RowParser:

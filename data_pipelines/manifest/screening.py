@@ -73,7 +73,6 @@ class ScreeningManifest:
     root: Path
     volumes: tuple[ScreeningVolume, ...]
     data_root: Path | None = None
-    lines: tuple[int, ...] = ()
 
     def split(self, name: str) -> tuple[ScreeningVolume, ...]:
         """The volumes of a split: "train", "val", "test", or "" for those in none."""
@@ -86,7 +85,7 @@ def read_screening_manifest(
     path: os.PathLike | str, data_root: os.PathLike | str | None = None
 ) -> ScreeningManifest:
     """Reads a screening manifest; arguments and errors as read_manifest."""
-    manifest, problems = parse_screening_manifest(path, data_root)
+    manifest, _, problems = parse_screening_manifest(path, data_root)
     if errors(problems):
         raise ManifestError(problems)
     return manifest
@@ -94,8 +93,8 @@ def read_screening_manifest(
 
 def parse_screening_manifest(
     path: os.PathLike | str, data_root: os.PathLike | str | None = None
-) -> tuple[ScreeningManifest, list[Problem]]:
-    """The volumes of all rows that could be understood, and all problems of the table."""
+) -> tuple[ScreeningManifest, list[ParsedRow], list[Problem]]:
+    """The volumes of the faultless rows, what could be understood of all rows, all problems."""
     path = Path(path)
     problems: list[Problem] = []
     roots = find_roots(path, data_root, problems)
@@ -111,9 +110,8 @@ def parse_screening_manifest(
         root=roots.folder,
         volumes=tuple(ScreeningVolume(**row.values) for row in whole),
         data_root=roots.data_root,
-        lines=tuple(row.line for row in whole),
     )
-    return manifest, in_order(problems)
+    return manifest, rows, in_order(problems)
 
 
 def _parse_row(row, roots: Roots, problems: list[Problem]) -> ParsedRow:

@@ -34,13 +34,16 @@ def read_header(path: Path) -> list[str]:
     return [cell.strip() for cell in lines[0][1]] if lines else []
 
 
-def read_table(path: Path, columns: Sequence[str], problems: list[Problem]) -> list[Row]:
+def read_table(
+    path: Path, columns: Sequence[str], problems: list[Problem], optional: Sequence[str] = ()
+) -> list[Row]:
     """Reads a manifest's rows; adds to `problems` all that is wrong with its text.
 
     Args:
       path: a CSV file, UTF-8 (a byte order mark is accepted), comma separated, any line ends.
-      columns: the columns that must be there; others are left out, with a warning.
+      columns: the columns that must be there.
       problems: is appended to.
+      optional: columns that may be there; all others are left out, with a warning.
     """
     text = _read_text(path, problems)
     if text is None:
@@ -51,9 +54,10 @@ def read_table(path: Path, columns: Sequence[str], problems: list[Problem]) -> l
             problems.append(Problem(None, str(path), _header_hint("is empty", columns)))
         return []
     header = [cell.strip() for cell in lines[0][1]]
-    if not _check_header(header, columns, path, problems):
+    if not _check_header(header, columns, optional, path, problems):
         return []
-    rows = [_make_row(line, cells, header, columns, problems) for line, cells in lines[1:]]
+    used = [name for name in header if name in (*columns, *optional)]
+    rows = [_make_row(line, cells, header, used, problems) for line, cells in lines[1:]]
     rows = [row for row in rows if row is not None]
     if len(lines) == 1:
         problems.append(Problem(None, str(path), "has a header but no rows"))
@@ -120,13 +124,19 @@ def _parse_csv(text: str, path: Path, problems: list[Problem]) -> list[tuple[int
             start = reader.line_num + 1
     except csv.Error as error:
         problems.append(
-            Problem(start, str(path), f"cannot be read from this line on ({error}); mend its quotes")
+            Problem(
+                start, str(path), f"cannot be read from this line on ({error}); mend its quotes"
+            )
         )
     return lines
 
 
 def _check_header(
-    header: list[str], columns: Sequence[str], path: Path, problems: list[Problem]
+    header: list[str],
+    columns: Sequence[str],
+    optional: Sequence[str],
+    path: Path,
+    problems: list[Problem],
 ) -> bool:
     """Whether the rows below this header can be understood."""
     missing = [name for name in columns if name not in header]
@@ -144,15 +154,16 @@ def _check_header(
         found = [h for h in header if near and h.lower() == near[0] and h not in columns]
         hint = f"; rename {found[0]!r}" if found else "; add it (its cells may be empty)"
         problems.append(Problem(1, str(path), f"column {name!r} is missing{hint}"))
-    for name in sorted(set(header)):
-        if name in columns and header.count(name) > 1:
-            problems.append(Problem(1, str(path), f"column {name!r} is there twice"))
-    extra = [name or "(no name)" for name in header if name not in columns]
+    known = (*columns, *optional)
+    twice = sorted({name for name in header if name in known and header.count(name) > 1})
+    for name in twice:
+        problems.append(Problem(1, str(path), f"column {name!r} is there twice"))
+    extra = [name or "(no name)" for name in header if name not in known]
     if extra:
         problems.append(
             Problem(1, str(path), f"columns not used: {', '.join(extra)}", severity="warning")
         )
-    return not missing and all(header.count(name) == 1 for name in columns)
+    return not missing and not twice
 
 
 def _make_row(

@@ -1,0 +1,100 @@
+"""One's own folder: pictures, masks and volumes matched by name.
+
+images/eye7.jpg     photograph
+masks/eye7.png      optional; ids, or the codes given by --mask_codes
+oct/eye7.npy        optional; or a folder oct/eye7/ of B-scans, .npz, .tif, .dcm
+grades.csv          optional; columns id, and grade and/or patient
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from data_pipelines.images import IMAGE_SUFFIXES
+from data_pipelines.manifest.fields import parse_grade, parse_id, parse_patient
+from data_pipelines.manifest.makers.found import (
+    Found,
+    pictures_by_stem,
+    unmatched,
+    volumes_by_stem,
+)
+from data_pipelines.manifest.multimodal import Eye
+from data_pipelines.manifest.problems import Problem
+from data_pipelines.manifest.table import read_table
+
+NO_PATIENTS = (
+    "No patients are given: every eye is taken for a patient of its own. If two eyes here are "
+    "of one person, add a column 'patient' to grades.csv, so that no split shares a person."
+)
+
+
+def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
+    """Finds the eyes of a folder, in the order of their names.
+
+    Args:
+      root: holds images/ and, as far as there are any, masks/, oct/ and grades.csv.
+      codes: what the values of the masks mean.
+    """
+    problems: list[Problem] = []
+    folders = {name: _inner(root, name) for name in ("images", "masks", "oct")}
+    if not folders["images"].is_dir():
+        reason = "has no folder images/ with the photographs"
+        return Found([], codes, [Problem(None, str(root), reason)], [])
+    fundus = pictures_by_stem(folders["images"], problems)
+    if not fundus:
+        kinds = ", ".join(IMAGE_SUFFIXES)
+        problems.append(Problem(None, str(folders["images"]), f"holds no picture ({kinds})"))
+    masks = pictures_by_stem(folders["masks"], problems)
+    scans = volumes_by_stem(folders["oct"], problems)
+    problems += unmatched(masks, fundus, "mask")
+    problems += unmatched(scans, fundus, "volume")
+    grades, patients = _read_grades(root, fundus, problems)
+    for name, file in fundus.items():
+        try:
+            parse_id(name)
+        except ValueError as error:
+            problems.append(Problem(None, str(file), f"{error}; rename the picture"))
+    eyes = [
+        Eye(n, patients.get(n, n), "", file, scans.get(n), masks.get(n), grades.get(n))
+        for n, file in fundus.items()
+    ]
+    return Found(eyes, codes, problems, [] if patients else [NO_PATIENTS])
+
+
+def _inner(root: Path, name: str) -> Path:
+    """root/name, in whatever case it is written."""
+    for entry in sorted(root.iterdir()) if root.is_dir() else []:
+        if entry.is_dir() and entry.name.lower() == name:
+            return entry
+    return root / name
+
+
+def _read_grades(
+    root: Path, known: Mapping[str, Path], problems: list[Problem]
+) -> tuple[dict[str, int | None], dict[str, str]]:
+    """(id -> grade, id -> patient) from grades.csv, if it is there."""
+    path = root / "grades.csv"
+    grades: dict[str, int | None] = {}
+    patients: dict[str, str] = {}
+    if not path.exists():
+        return grades, patients
+    seen: dict[str, int] = {}
+    for row in read_table(path, ("id",), problems, optional=("grade", "patient")):
+        name = row.cells["id"]
+        if name not in known and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+            name = Path(name).stem
+        if name not in known:
+            reason = f"there is no picture images/{name}"
+            problems.append(Problem(row.line, str(path), reason))
+        elif name in seen:
+            reason = f"id {name!r} is already that of line {seen[name]}"
+            problems.append(Problem(row.line, str(path), reason))
+        seen.setdefault(name, row.line)
+        try:
+            grades[name] = parse_grade(row.cells.get("grade", ""))
+            if "patient" in row.cells:
+                patients[name] = parse_patient(row.cells["patient"])
+        except ValueError as error:
+            problems.append(Problem(row.line, str(path), str(error)))
+    return grades, patients

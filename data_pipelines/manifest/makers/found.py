@@ -1,0 +1,97 @@
+"""What a maker finds in a layout."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from data_pipelines.images import BACKGROUND, CUP, IGNORE, IMAGE_SUFFIXES, RIM
+from data_pipelines.manifest.multimodal import Eye
+from data_pipelines.manifest.problems import Problem
+
+# Stored value -> id.
+MASK_CODES: dict[str, dict[int, int]] = {
+    "ids": {0: BACKGROUND, 1: RIM, 2: CUP, 255: IGNORE},
+    "gamma": {255: BACKGROUND, 128: RIM, 0: CUP},
+}
+
+_CODE_NAMES = {"bg": BACKGROUND, "rim": RIM, "cup": CUP, "ignore": IGNORE}
+
+
+@dataclasses.dataclass
+class Found:
+    """The eyes of a layout before their masks are converted and their splits drawn.
+
+    Attributes:
+      eyes: `mask` is the stored file, in the codes below; `split` is the layout's own, or "".
+      codes: what the stored mask values mean.
+      problems: what is wrong with the layout.
+      notes: what a user should know about this data.
+    """
+
+    eyes: list[Eye]
+    codes: Mapping[int, int]
+    problems: list[Problem]
+    notes: list[str]
+
+
+def parse_mask_codes(text: str) -> dict[int, int]:
+    """Stored value -> id, from a name of MASK_CODES or 'bg:255,rim:128,cup:0[,ignore:7]'.
+
+    Raises ValueError for anything else.
+    """
+    if text in MASK_CODES:
+        return MASK_CODES[text]
+    usage = f"give one of {', '.join(MASK_CODES)}, or e.g. bg:255,rim:128,cup:0"
+    codes: dict[int, int] = {}
+    for part in text.split(","):
+        name, _, value = part.strip().partition(":")
+        if name not in _CODE_NAMES or not value.isdecimal() or int(value) > 255:
+            raise ValueError(f"mask_codes {part.strip()!r} is not understood; {usage}")
+        if int(value) in codes or _CODE_NAMES[name] in codes.values():
+            raise ValueError(f"mask_codes names {part.strip()!r} twice; {usage}")
+        codes[int(value)] = _CODE_NAMES[name]
+    if not {BACKGROUND, RIM, CUP} <= set(codes.values()):
+        raise ValueError(f"mask_codes must name bg, rim and cup; {usage}")
+    return codes
+
+
+def pictures_by_stem(folder: Path, problems: list[Problem]) -> dict[str, Path]:
+    """The pictures of a folder by name without suffix, sorted; the same name twice is a problem."""
+    found: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if file.name.startswith(".") or file.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if file.stem in found:
+            reason = f"has the same name as {found[file.stem].name!r}; keep one of them"
+            problems.append(Problem(None, str(file), reason))
+        found.setdefault(file.stem, file)
+    return found
+
+
+def volumes_by_stem(folder: Path, problems: list[Problem]) -> dict[str, Path]:
+    """The volumes of a folder (files, or folders of B-scans) by name without suffix."""
+    found: dict[str, Path] = {}
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+        is_volume = entry.is_dir() or entry.suffix.lower() in _VOLUME_SUFFIXES
+        if entry.name.startswith(".") or not is_volume:
+            continue
+        stem = entry.name if entry.is_dir() else entry.stem
+        if stem in found:
+            reason = f"has the same name as {found[stem].name!r}; keep one of them"
+            problems.append(Problem(None, str(entry), reason))
+        found.setdefault(stem, entry)
+    return found
+
+
+_VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm")
+
+
+def unmatched(names: Mapping[str, Path], known: Mapping[str, object], what: str) -> list[Problem]:
+    """Files whose name is that of no photograph."""
+    return [
+        Problem(None, str(file), f"is a {what} without a photograph named {name!r}")
+        for name, file in names.items()
+        if name not in known
+    ]

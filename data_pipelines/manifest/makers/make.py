@@ -1,0 +1,198 @@
+"""From what a maker found to manifests on disk: id masks, splits, sidecars."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data_pipelines import images, splits
+from data_pipelines.bad_file import BadFile
+from data_pipelines.manifest.makers.found import MASK_CODES, Found
+from data_pipelines.manifest.multimodal import Eye, write_manifest
+from data_pipelines.manifest.problems import ManifestError, Problem, errors
+
+_THREADS = min(8, (os.cpu_count() or 1) + 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitPlan:
+    """How splits are drawn, by patient and alike in every grade.
+
+    Attributes:
+      val_fraction: of the patients (with folds: of those that are not in the test fold).
+      test_fraction: of the patients; not used where the layout has a test split, or with folds.
+      folds: 0, or the number of folds: one manifest each, and every eye is in test once.
+      seed: of every draw.
+    """
+
+    val_fraction: float = 0.2
+    test_fraction: float = 0.2
+    folds: int = 0
+    seed: int = 0
+
+
+def make_manifests(layout: str, found: Found, root: Path, out: Path, plan: SplitPlan) -> list[Path]:
+    """Writes id masks and manifests to out; all of them or, where something is wrong, none.
+
+    Args:
+      layout: its name, for the sidecar.
+      found: what the layout's maker found.
+      root: the layout's folder; recorded as data_root, never written to.
+      out: gets manifest.csv (or manifest_fold0.csv, ...), a sidecar each, and, where the masks
+        are not ids already, id_masks/.
+      plan: of the splits.
+
+    Returns:
+      The manifests' paths.
+
+    Raises:
+      ManifestError: with all problems of the layout, of its masks and of the plan.
+    """
+    problems = list(found.problems)
+    out.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".id_masks.", dir=out))
+    try:
+        eyes = _convert_masks(found, temporary, out / "id_masks", problems)
+        try:
+            drawn = draw_splits(eyes, plan)
+        except ValueError as error:
+            problems.append(Problem(None, None, str(error)))
+        if errors(problems):
+            raise ManifestError(problems)
+        for file in sorted(temporary.iterdir()):
+            (out / "id_masks").mkdir(exist_ok=True)
+            os.replace(file, out / "id_masks" / file.name)
+    finally:
+        shutil.rmtree(temporary)
+    paths = []
+    for fold, names in enumerate(drawn):
+        record = {"layout": layout, **dataclasses.asdict(plan), "notes": found.notes}
+        path = out / "manifest.csv"
+        if plan.folds:
+            record |= {"fold": fold}
+            path = out / f"manifest_fold{fold}.csv"
+        placed = [dataclasses.replace(e, split=s) for e, s in zip(eyes, names, strict=True)]
+        write_manifest(path, placed, data_root=root, record=record)
+        paths.append(path)
+    return paths
+
+
+def _convert_masks(
+    found: Found, temporary: Path, final: Path, problems: list[Problem]
+) -> list[Eye]:
+    """The eyes with masks of ids: as stored if they are, else written to `temporary`."""
+    are_ids = found.codes == MASK_CODES["ids"]
+
+    def convert(eye: Eye) -> tuple[Eye, list[Problem]]:
+        if eye.mask is None:
+            return eye, []
+        try:
+            ids = read_coded_mask(eye.mask, found.codes)
+            _check_size(ids, eye)
+        except BadFile as error:
+            return eye, [Problem(None, error.path, error.reason)]
+        if are_ids:
+            return eye, []
+        Image.fromarray(ids).save(temporary / f"{eye.id}.png")
+        return dataclasses.replace(eye, mask=final / f"{eye.id}.png"), []
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        converted = list(pool.map(convert, found.eyes))
+    problems += [problem for _, several in converted for problem in several]
+    return [eye for eye, _ in converted]
+
+
+def read_coded_mask(path: Path, codes: Mapping[int, int]) -> np.ndarray:
+    """Reads a mask of other values than ids.
+
+    Args:
+      path: a picture that images.read_label_values understands.
+      codes: stored value -> id.
+
+    Returns:
+      uint8 (height, width) of ids.
+
+    Raises:
+      BadFile: as read_label_values, or a value that is not among the codes.
+    """
+    values = images.read_label_values(path)
+    counts = np.bincount(values.ravel(), minlength=256)
+    table = np.full(256, images.IGNORE, np.uint8)
+    for value, label in codes.items():
+        table[value] = label
+    wrong = [v for v in np.flatnonzero(counts) if v not in codes]
+    if wrong:
+        shown = ", ".join(f"{v} ({counts[v]} pixels)" for v in wrong[:8])
+        more = ", ..." if len(wrong) > 8 else ""
+        meant = ", ".join(str(v) for v in sorted(codes))
+        raise BadFile(
+            path,
+            f"holds values that are not among its codes {meant}: {shown}{more}; "
+            "say what they mean with --mask_codes=ids, gamma, or bg:VALUE,rim:VALUE,cup:VALUE",
+        )
+    return table[values]
+
+
+def _check_size(ids: np.ndarray, eye: Eye) -> None:
+    height, width = images.image_size(eye.fundus)
+    if ids.shape != (height, width):
+        raise BadFile(
+            eye.mask,
+            f"has {ids.shape[1]} x {ids.shape[0]} pixels (width x height), "
+            f"the photograph {eye.fundus} {width} x {height}",
+        )
+
+
+def draw_splits(eyes: Sequence[Eye], plan: SplitPlan) -> list[list[str]]:
+    """The splits of all eyes: one list, or one for each fold.
+
+    Eyes with neither mask nor grade stay in no split: nothing can be learned from them or
+    measured on them. A layout's own test split is kept, and val is drawn from its train split.
+    """
+    labelled = [i for i, eye in enumerate(eyes) if (eye.mask, eye.grade) != (None, None)]
+    if not labelled:
+        if plan.folds:
+            raise ValueError("folds need eyes with a mask or a grade; there is none")
+        return [[""] * len(eyes)]
+    if plan.folds:
+        fold_of = splits.stratified_folds(
+            [eyes[i].patient for i in labelled],
+            [eyes[i].grade for i in labelled],
+            plan.folds,
+            plan.seed,
+        )
+        held_out = [
+            [i for i, f in zip(labelled, fold_of, strict=True) if f == fold]
+            for fold in range(plan.folds)
+        ]
+        fractions = {"val": plan.val_fraction}
+    else:
+        held_out = [[i for i in labelled if eyes[i].split == "test"]]
+        fractions = {"val": plan.val_fraction}
+        if not held_out[0]:
+            fractions = {"test": plan.test_fraction} | fractions
+    drawn = []
+    for fold, test in enumerate(held_out):
+        names = [""] * len(eyes)
+        rest = sorted(set(labelled) - set(test))
+        for i in test:
+            names[i] = "test"
+        for i, name in zip(rest, _draw(eyes, rest, fractions, plan.seed + fold), strict=True):
+            names[i] = name
+        drawn.append(names)
+    return drawn
+
+
+def _draw(
+    eyes: Sequence[Eye], chosen: Sequence[int], fractions: Mapping[str, float], seed: int
+) -> list[str]:
+    patients = [eyes[i].patient for i in chosen]
+    return splits.stratified_splits(patients, [eyes[i].grade for i in chosen], fractions, seed)

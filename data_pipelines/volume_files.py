@@ -1,0 +1,296 @@
+"""Read OCT volumes in the forms that people have them in.
+
+A volume is always (slices, depth, width): B-scans in acquisition order, axial depth
+downwards, A-scans to the right. Nothing here executes code from a file
+(`allow_pickle=False`), and the claimed size is judged before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data_pipelines.bad_file import BadFile, describe
+from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
+
+# A Triton macular cube is 256 x 992 x 512 = 130 million voxels.
+MAX_VOXELS = 600_000_000
+MAX_SLICES = 4096
+
+FORMS = ".npy, .npz with one array, a folder of B-scan pictures, a multi-frame TIFF, or DICOM"
+
+
+def read_volume(path: os.PathLike | str) -> np.ndarray:
+    """Reads an OCT volume.
+
+    Args:
+      path: `.npy` or `.npz` (one array) of shape (slices, depth, width); a folder of B-scan
+        pictures, sorted by the numbers in their names; a multi-frame TIFF; or a DICOM file.
+        The form is told from the content, not from the suffix.
+
+    Returns:
+      (slices, depth, width): uint8 as stored, every other numeric type as float32.
+
+    Raises:
+      BadFile (a ValueError): missing, empty, truncated, unknown form, pickled objects,
+      several arrays, not three axes, no voxels, absurd size, non-finite values, pictures
+      of different sizes.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BadFile(path, "does not exist")
+    if path.is_dir():
+        volume = _read_folder(path)
+    elif not path.is_file():
+        raise BadFile(path, "is not an ordinary file")
+    elif path.stat().st_size == 0:
+        raise BadFile(path, "is empty (0 bytes); copy it again")
+    else:
+        try:
+            volume = _reader_of(path)(path)
+        except BadFile:
+            raise
+        except Exception as error:  # Damaged files raise many types in numpy, tifffile, pydicom.
+            raise BadFile(path, f"cannot be read as a volume ({describe(error)})") from error
+    return _plain(volume, path)
+
+
+def _reader_of(path: Path):
+    """The reader for a file, told from its first bytes."""
+    with open(path, "rb") as file:
+        head = file.read(132)
+    if head.startswith(b"\x93NUMPY"):
+        return _read_npy
+    if head.startswith(b"PK"):
+        return _read_npz
+    if head[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+        return _read_tiff
+    if head[128:132] == b"DICM":
+        return _read_dicom
+    raise BadFile(path, f"is in no known form of a volume; known are {FORMS}")
+
+
+def _check_shape(shape: tuple[int, ...], path: Path) -> None:
+    """Judges the shape that a header claims, before the voxels are read."""
+    if len(shape) != 3:
+        raise BadFile(
+            path,
+            f"has shape {tuple(shape)}: a volume has three axes (slices, depth, width)",
+        )
+    if 0 in shape:
+        raise BadFile(path, f"has shape {tuple(shape)}: it holds no voxels")
+    if np.prod(shape, dtype=np.float64) > MAX_VOXELS or shape[0] > MAX_SLICES:
+        raise BadFile(
+            path,
+            f"has an absurd size, {' x '.join(map(str, shape))} "
+            f"(limit: {MAX_VOXELS} voxels, {MAX_SLICES} slices)",
+        )
+
+
+def _check_dtype(dtype: np.dtype, path: Path) -> None:
+    if dtype.hasobject:
+        raise BadFile(path, "holds pickled Python objects, which are never loaded; save numbers")
+    if dtype.kind not in "uif":
+        raise BadFile(path, f"holds {dtype}, not real numbers; save uint8 or float32")
+
+
+def _plain(volume: np.ndarray, path: Path) -> np.ndarray:
+    """Checks shape, type and finiteness; uint8 stays, the rest becomes float32."""
+    _check_shape(volume.shape, path)
+    _check_dtype(volume.dtype, path)
+    if volume.dtype == np.uint8:
+        return np.ascontiguousarray(volume)
+    if volume.dtype.kind == "f":
+        bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
+        if bad:
+            raise BadFile(path, f"holds {bad} of {volume.size} voxels that are NaN or infinite")
+    volume = np.ascontiguousarray(volume, np.float32)
+    if not np.isfinite(volume).all():
+        raise BadFile(path, "holds values beyond the range of float32")
+    return volume
+
+
+def _npy_header(file) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of a .npy stream, without its data."""
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:
+        raise ValueError(f"unknown .npy version {version}")
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    with open(path, "rb") as file:
+        shape, dtype = _npy_header(file)
+        _check_dtype(dtype, path)
+        _check_shape(shape, path)
+        needed = int(np.prod(shape)) * dtype.itemsize
+        there = path.stat().st_size - file.tell()
+    if there < needed:
+        raise BadFile(
+            path, f"is truncated: {there} of {needed} bytes of voxels are there; copy it again"
+        )
+    return np.load(path, allow_pickle=False)
+
+
+def _read_npz(path: Path) -> np.ndarray:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if len(names) != 1 or not names[0].endswith(".npy"):
+            listed = ", ".join(sorted(n.removesuffix(".npy") for n in names)[:8]) or "nothing"
+            raise BadFile(path, f"must hold exactly one array, but holds {listed}")
+        with archive.open(names[0]) as file:
+            shape, dtype = _npy_header(file)
+        _check_dtype(dtype, path)
+        _check_shape(shape, path)
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays[arrays.files[0]]
+
+
+def natural_key(name: str) -> tuple:
+    """Sorts names by the numbers in them: '2_image' before '10_image'."""
+    return tuple(
+        (0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part.lower())
+        for part in re.split(r"([0-9]+)", name)
+        if part
+    )
+
+
+def list_slices(folder: Path) -> list[Path]:
+    """The B-scan pictures of a folder in numeric order. Raises BadFile if they are ambiguous."""
+    pictures = [
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
+    ]
+    if not pictures:
+        inner = [entry for entry in folder.iterdir() if entry.is_dir()]
+        hint = f"; did you mean its folder {inner[0].name!r}?" if len(inner) == 1 else ""
+        raise BadFile(folder, f"is a folder without pictures{hint}")
+    if len(pictures) > MAX_SLICES:
+        raise BadFile(folder, f"holds {len(pictures)} pictures (limit: {MAX_SLICES} slices)")
+    pictures.sort(key=lambda entry: (natural_key(entry.stem), entry.name))
+    for first, second in itertools.pairwise(pictures):
+        if natural_key(first.stem) == natural_key(second.stem):
+            raise BadFile(folder, f"holds the same slice twice: {first.name!r} and {second.name!r}")
+    return pictures
+
+
+def slice_gaps(folder: Path) -> list[int]:
+    """Numbers missing from consecutively numbered pictures; empty where names tell nothing."""
+    stems = [entry.stem for entry in list_slices(folder)]
+    found = [re.findall(r"[0-9]+", stem) for stem in stems]
+    if any(len(numbers) != 1 for numbers in found):
+        return []
+    numbers = {int(n[0]) for n in found}
+    if max(numbers) - min(numbers) > 2 * len(numbers):
+        return []
+    return sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
+
+
+def _read_folder(folder: Path) -> np.ndarray:
+    volume = None
+    pictures = list_slices(folder)
+    for index, path in enumerate(pictures):
+        b_scan = _read_b_scan(path)
+        if volume is None:
+            _check_shape((len(pictures), *b_scan.shape), folder)
+            volume = np.empty((len(pictures), *b_scan.shape), b_scan.dtype)
+        if b_scan.shape != volume.shape[1:]:
+            raise BadFile(
+                path,
+                f"has {b_scan.shape[0]} x {b_scan.shape[1]} pixels (height x width), but "
+                f"{pictures[0].name} of the same volume has "
+                f"{volume.shape[1]} x {volume.shape[2]}",
+            )
+        if b_scan.dtype != volume.dtype:
+            raise BadFile(
+                path, f"holds {b_scan.dtype}, but {pictures[0].name} holds {volume.dtype}"
+            )
+        volume[index] = b_scan
+    return volume
+
+
+def _read_b_scan(path: Path) -> np.ndarray:
+    """(depth, width), uint8 or uint16; colours become their luminance."""
+    with open_image(path) as opened:
+        image = decode(opened, path)
+        if image.mode.startswith("I;16"):
+            return np.asarray(image).astype(np.uint16)
+        if image.mode in ("I", "F"):
+            raise BadFile(path, f"has pixels of Pillow mode {image.mode!r}; save 8 or 16 bits")
+        return np.array(image.convert("L"))
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        # An RGB axis is last: (slices, depth, width, 3).
+        colours = len(series.shape) == 4 and series.shape[-1] in (3, 4)
+        shape = series.shape[:3] if colours else series.shape
+        if len(shape) == 2:  # One frame is a volume of one slice.
+            shape = (1, *shape)
+        _check_shape(shape, path)
+        _check_dtype(series.dtype, path)
+        try:
+            volume = series.asarray()
+        except (ValueError, ImportError) as error:
+            if "imagecodecs" not in str(error):
+                raise
+            return _read_tiff_frames(path)  # Pillow decodes what tifffile alone cannot.
+    if colours:
+        volume = _luminance(volume)
+    return volume.reshape(shape)
+
+
+def _read_tiff_frames(path: Path) -> np.ndarray:
+    frames = []
+    with Image.open(path, formats=("TIFF",)) as image:
+        for index in range(image.n_frames):
+            image.seek(index)
+            wide = image.mode.startswith("I;16") or image.mode == "F"
+            frames.append(np.array(image if wide else image.convert("L")))
+    return np.stack(frames)
+
+
+def _read_dicom(path: Path) -> np.ndarray:
+    import pydicom
+
+    dataset = pydicom.dcmread(path)
+    if "PixelData" not in dataset:
+        raise BadFile(path, "is a DICOM file without pixel data")
+    shape = (int(dataset.get("NumberOfFrames", 1) or 1), int(dataset.Rows), int(dataset.Columns))
+    _check_shape(shape, path)
+    try:
+        volume = dataset.pixel_array
+    except (RuntimeError, NotImplementedError) as error:
+        raise BadFile(
+            path,
+            f"holds compressed DICOM pixels that cannot be decoded here ({describe(error)}); "
+            "install pylibjpeg or convert the file to .npy",
+        ) from error
+    if int(dataset.get("SamplesPerPixel", 1)) == 3:
+        volume = _luminance(volume)
+    volume = volume.reshape(shape)
+    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":  # Stored as a negative.
+        volume = volume.max() - volume
+    return volume
+
+
+def _luminance(colours: np.ndarray) -> np.ndarray:
+    """(..., 3 or 4) -> (...), ITU-R 601 luma, dtype kept."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    grey = colours[..., :3].astype(np.float32) @ weights
+    return grey if colours.dtype.kind == "f" else np.rint(grey).astype(colours.dtype)
