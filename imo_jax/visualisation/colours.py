@@ -1,0 +1,44 @@
+"""Colours of all that is drawn, near Okabe and Ito's set, which colour-blind readers tell apart.
+
+Both contour colours also stand out from the orange of a fundus photograph, in hue and lightness.
+"""
+
+import matplotlib
+import numpy as np
+
+Colour = tuple[int, int, int]
+
+DISC: Colour = (86, 200, 255)  # sky blue, lightened for dark photographs
+CUP: Colour = (250, 235, 60)  # yellow
+TRUTH: Colour = (255, 255, 255)
+FRAME: Colour = (255, 255, 255)
+
+PAPER: Colour = (22, 24, 28)  # behind the tiles
+TEXT: Colour = (236, 238, 240)
+FAINT: Colour = (160, 165, 172)
+
+# Region outlines in drawing order, and fills of the classes background, rim, cup.
+OUTLINES = {"disc": DISC, "cup": CUP}
+CLASS_FILLS = np.array([(38, 42, 50), DISC, CUP], np.uint8)
+IGNORED = (110, 70, 70)
+
+# Lines and bars of plots, in order.
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+
+
+def heat(values: np.ndarray) -> np.ndarray:
+    """(...) floats in 0..1 -> (..., 3) uint8, black over purple to pale yellow (magma)."""
+    return matplotlib.colormaps["magma"](np.clip(values, 0.0, 1.0), bytes=True)[..., :3]
+
+
+def class_colours(probabilities: np.ndarray) -> np.ndarray:
+    """(..., 3) class probabilities -> (..., 3) uint8: the fills of the classes, mixed."""
+    mixed = probabilities.astype(np.float32) @ CLASS_FILLS.astype(np.float32)
+    return np.rint(mixed).astype(np.uint8)
+
+
+def id_colours(ids: np.ndarray) -> np.ndarray:
+    """(...) class ids, 255 = ignore -> (..., 3) uint8: the fills of the classes."""
+    table = np.full((256, 3), IGNORED, np.uint8)
+    table[: len(CLASS_FILLS)] = CLASS_FILLS
+    return table[ids]

@@ -1,0 +1,161 @@
+"""Plots of an evaluation or a run, as (height, width, 3) uint8 images.
+
+Figures are made through matplotlib's objects, not pyplot: no global state, no display needed.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from imo_jax.metrics.calibration import ece, reliability_curve
+from imo_jax.visualisation.colours import SERIES
+
+DPI = 120
+Interval = Mapping[str, float]
+
+
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure of `width` x `height` inches with a row of plain axes."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    axes = list(np.atleast_1d(figure.subplots(1, columns)))
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=10)
+    return figure, axes
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def confusion_matrix(matrix: np.ndarray, names: Sequence[str], title: str = "") -> np.ndarray:
+    """Counts of (true, predicted), shaded by the share of the true class.
+
+    Args:
+      matrix: (G, G) counts, rows = truth.
+      names: G.
+    """
+    figure, (ax,) = _figure(5.0, 4.2)
+    totals = matrix.sum(axis=1, keepdims=True)
+    share = matrix / np.maximum(totals, 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(matrix):
+        colour = "white" if share[row, column] > 0.55 else "#222222"
+        cell = f"{int(count)}\n{100 * share[row, column]:.0f} %"
+        ax.text(column, row, cell, ha="center", va="center", fontsize=12, color=colour)
+    rows = [f"{name}\n(n = {int(n)})" for name, n in zip(names, totals[:, 0], strict=True)]
+    ax.set_xticks(range(len(names)), names, fontsize=11)
+    ax.set_yticks(range(len(names)), rows, fontsize=11)
+    ax.spines[:].set_visible(False)
+    ax.set(xlabel="predicted", ylabel="true", title=title)
+    return _pixels(figure)
+
+
+def learning_curves(
+    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]], x_label: str = "step"
+) -> np.ndarray:
+    """A panel beside a panel, each with its curves.
+
+    Args:
+      panels: title -> curve name -> (x values, y values); NaN leaves a gap.
+    """
+    figure, axes = _figure(4.4 * len(panels), 3.4, len(panels))
+    for ax, (title, curves) in zip(axes, panels.items(), strict=True):
+        for k, (name, (x, y)) in enumerate(curves.items()):
+            ax.plot(x, y, color=SERIES[k % len(SERIES)], lw=1.8, label=name)
+        ax.set(title=title, xlabel=x_label)
+        ax.grid(alpha=0.25)
+        if len(curves) > 1:
+            ax.legend(frameon=False, fontsize=10)
+    return _pixels(figure)
+
+
+def reliability_diagram(bins: Mapping[str, np.ndarray], title: str = "") -> np.ndarray:
+    """Accuracy against stated probability; a point's area grows with its number of examples.
+
+    Args:
+      bins: curve name -> (num_bins, 3) from `calibration.calibration_bins`.
+    """
+    figure, (ax,) = _figure(4.6, 4.4)
+    ax.plot([0, 1], [0, 1], color="#888888", lw=1, ls="--", label="perfect")
+    for k, (name, sums) in enumerate(bins.items()):
+        stated, accuracy, count = reliability_curve(sums)
+        if len(count) == 0:
+            continue
+        colour, area = SERIES[k % len(SERIES)], 20 + 180 * np.sqrt(count / count.max())
+        ax.plot(stated, accuracy, color=colour, lw=1.5)
+        label = f"{name} (ECE {float(ece(sums)):.3f})"
+        ax.scatter(stated, accuracy, s=area, color=colour, alpha=0.6, label=label)
+    ax.set(xlabel="stated probability", ylabel="accuracy", title=title)
+    ax.set(xlim=(-0.02, 1.04), ylim=(-0.02, 1.04), aspect="equal")
+    _small_markers(ax)
+    return _pixels(figure)
+
+
+def _small_markers(ax: Axes) -> None:
+    """A legend whose markers do not take the size of the points."""
+    legend = ax.legend(frameon=False, fontsize=10, loc="upper left")
+    for handle in legend.legend_handles:
+        if hasattr(handle, "set_sizes"):
+            handle.set_sizes([40])
+
+
+def vcdr_scatter(
+    true: np.ndarray, predicted: np.ndarray, spread: np.ndarray | None = None, title: str = ""
+) -> np.ndarray:
+    """Predicted against true vertical cup-to-disc ratio, with the spread over samples as bars.
+
+    Args:
+      true, predicted: (N,); eyes with a NaN in either are left out.
+      spread: (N,) standard deviations, NaN = unknown, or None.
+    """
+    figure, (ax,) = _figure(4.6, 4.4)
+    kept = np.isfinite(true) & np.isfinite(predicted)
+    true, predicted = true[kept], predicted[kept]
+    ax.plot([0, 1], [0, 1], color="#888888", lw=1, ls="--")
+    if spread is not None:
+        bars = np.nan_to_num(spread[kept], nan=0.0)
+        ax.errorbar(true, predicted, bars, fmt="none", ecolor=SERIES[0], alpha=0.45, lw=1)
+    ax.scatter(true, predicted, s=26, color=SERIES[0], alpha=0.8, edgecolors="white", lw=0.5)
+    if len(true):
+        error = f"mean error {np.abs(predicted - true).mean():.3f}, n = {len(true)}"
+        ax.text(0.97, 0.03, error, ha="right", va="bottom", transform=ax.transAxes, fontsize=10)
+    ax.set(xlabel="true vertical CDR", ylabel="predicted vertical CDR", title=title)
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    return _pixels(figure)
+
+
+def interval_bars(
+    scores: Mapping[str, Mapping[str, Interval | None]], title: str = "", y_label: str = "score"
+) -> np.ndarray:
+    """Groups of bars with their 95 % intervals.
+
+    Args:
+      scores: method -> metric -> {"value", "low", "high"}; None or absent leaves a gap. The
+        metrics of the first method are the groups.
+    """
+    metrics = list(next(iter(scores.values())))
+    figure, (ax,) = _figure(max(5.0, 1.3 + 0.42 * len(metrics) * (len(scores) + 1)), 3.8)
+    bar = 0.8 / len(scores)
+    for k, (method, values) in enumerate(scores.items()):
+        known = [(i, values[m]) for i, m in enumerate(metrics) if values.get(m) is not None]
+        if not known:
+            continue
+        x = np.array([i + (k - (len(scores) - 1) / 2) * bar for i, _ in known])
+        value, low, high = np.array([[v[n] for n in ("value", "low", "high")] for _, v in known]).T
+        ax.bar(x, value, 0.92 * bar, color=SERIES[k % len(SERIES)], label=method)
+        ax.errorbar(
+            x, value, [value - low, high - value], fmt="none", ecolor="#333333", lw=1.2, capsize=3
+        )
+    ax.set_xticks(range(len(metrics)), [m.replace("_", "\n", 1) for m in metrics], fontsize=10)
+    ax.set(ylabel=y_label, title=title)
+    ax.grid(axis="y", alpha=0.25)
+    ax.set_axisbelow(True)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize=10, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return _pixels(figure)
