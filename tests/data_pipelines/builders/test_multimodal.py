@@ -1,0 +1,162 @@
+"""Preparation through TFDS: the same examples as from arrays, made once, made anew on change."""
+
+import dataclasses
+import itertools
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipelines.augment import AugmentConfig
+from data_pipelines.builders import multimodal
+from data_pipelines.load import ArrayStore, eval_batches, train_batches
+from data_pipelines.manifest import read_manifest
+
+GRID = (24, (5, 6, 4))
+
+
+@pytest.fixture
+def manifest(make_manifest):
+    return make_manifest(train=7, val=3)
+
+
+@pytest.fixture
+def prepare(manifest, tmp_path):
+    def run(manifest=manifest, image_size=GRID[0], oct_shape=GRID[1], **settings):
+        return multimodal.prepare(manifest, tmp_path / "cache", image_size, oct_shape, **settings)
+
+    return run
+
+
+def assert_same_example(one, other):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert type(value) is type(other[name]), name
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+@pytest.mark.parametrize("file_format", ["array_record", "tfrecord"])
+@pytest.mark.parametrize("oct_shape", [(5, 6, 4), None])
+def test_equals_the_store_of_arrays(prepare, manifest, oct_shape, file_format):
+    arrays = ArrayStore.from_manifest(manifest, 24, oct_shape)
+    store = prepare(oct_shape=oct_shape, file_format=file_format)
+    assert store.grid == arrays.grid and store.splits == arrays.splits == ("train", "val")
+    for split in store.splits:
+        assert store.ids(split) == arrays.ids(split)
+        assert store.patients(split) == arrays.patients(split)
+        for name in ("grades", "has_grade", "has_oct", "has_mask"):
+            np.testing.assert_array_equal(getattr(store, name)(split), getattr(arrays, name)(split))
+        for i in reversed(range(store.num(split))):
+            assert_same_example(store.example(split, i), arrays.example(split, i))
+            assert store.frame(split, i) == arrays.frame(split, i)
+            masks = store.native_mask(split, i), arrays.native_mask(split, i)
+            if masks[1] is None:
+                assert masks[0] is None
+            else:
+                np.testing.assert_array_equal(*masks)
+
+
+def test_batches_equal_those_of_arrays(prepare, manifest):
+    def batches(store):
+        config = AugmentConfig(crop_size=16)
+        iterator = train_batches(store, batch_size=4, seed=2, start_step=3, augment_config=config)
+        trained = list(itertools.islice(iterator, 4))
+        iterator.close()
+        return trained + list(eval_batches(store, "val", batch_size=2))
+
+    arrays = ArrayStore.from_manifest(manifest, *GRID)
+    assert (prepare().backend, arrays.backend) == ("tf.data", "threads")
+    for one, other in zip(batches(prepare()), batches(arrays), strict=True):
+        assert one["id"] == other["id"]
+        for name in one.keys() - {"id"}:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def test_prepared_once(prepare, manifest, monkeypatch, capfd):
+    first = prepare()
+    assert "prepared train eyes: 7/7" in capfd.readouterr().err
+    monkeypatch.setattr(multimodal, "read_record", None)  # would fail if it were called
+    again = prepare(read_manifest(manifest.path))
+    assert again.folder == first.folder and again.ids("val") == first.ids("val")
+
+
+def test_says_one_line_a_split_and_nothing_else(prepare, capfd):
+    prepare()
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert [line.split(":")[0] for line in said.err.splitlines()] == [
+        "prepared train eyes", "prepared val eyes"
+    ]  # fmt: skip
+
+
+def brighten(manifest):
+    path = manifest.eyes[0].fundus
+    Image.fromarray(np.full((48, 48, 3), 250, np.uint8)).save(path)
+
+
+def touch_volume(manifest):
+    path = manifest.eyes[0].oct
+    status = path.stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+
+
+def regrade(manifest):
+    text = manifest.path.read_text()
+    manifest.path.write_text(text.replace("mask.png,0", "mask.png,2", 1))
+    assert manifest.path.read_text() != text
+
+
+@pytest.mark.parametrize("change", [brighten, touch_volume, regrade])
+def test_a_changed_file_or_manifest_is_prepared_anew(prepare, manifest, change):
+    before = prepare()
+    change(manifest)
+    after = prepare(read_manifest(manifest.path))
+    assert after.folder != before.folder
+    if change is brighten:
+        assert (after.example("train", 0)["fundus"] == 250).all()
+    if change is regrade:
+        assert (before.grades("train")[0], after.grades("train")[0]) == (0, 2)
+
+
+def test_each_setting_and_the_format_version_are_prepared_anew(prepare, manifest, monkeypatch):
+    folders = [
+        prepare().folder,
+        prepare(image_size=25).folder,
+        prepare(oct_shape=(5, 6, 3)).folder,
+        prepare(oct_shape=None).folder,
+        prepare(crop_to_field=False).folder,
+        prepare(splits=("val",)).folder,
+        prepare(dataclasses.replace(manifest, eyes=manifest.eyes[:-1])).folder,
+    ]
+    monkeypatch.setattr(multimodal, "FORMAT_VERSION", "1.0.1")
+    folders.append(prepare().folder)
+    assert len(set(folders)) == len(folders)
+
+
+def test_a_failed_preparation_leaves_nothing(prepare, manifest, tmp_path):
+    path = manifest.split("val")[-1].fundus
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
+    with pytest.raises(ValueError, match=path.name):
+        prepare()
+    assert [entry.name for entry in (tmp_path / "cache").iterdir()] == [".lock"]
+    path.write_bytes(whole)
+    assert prepare().num("val") == 3
+
+
+def test_eyes_without_a_split_can_be_asked_for(make_manifest, prepare):
+    store = prepare(make_manifest(folder="loose", **{"": 3}), splits=("",))
+    assert store.ids("") == ["eye0", "eye1", "eye2"]
+    assert store.example("", 2)["id"] == "eye2"
+
+
+def test_several_files_a_split_keep_the_order(prepare, monkeypatch):
+    tfds = multimodal.tfds
+    download_config = tfds.download.DownloadConfig
+    monkeypatch.setattr(
+        tfds.download, "DownloadConfig", lambda **kw: download_config(num_shards=3, **kw)
+    )
+    store = prepare()
+    assert len(list(store.folder.rglob("*train*-of-00003"))) == 3
+    assert [store.example("train", i)["id"] for i in range(7)] == store.ids("train")
