@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,10 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 MAX_PIXELS = 80_000_000
 MAX_SIDE = 20_000
 
-_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP")
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP")  # Pillow opens MPO, some cameras' form, as JPEG.
+# open_image refuses large pictures with a message of its own.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 _EXIF_ORIENTATION = 0x0112
 _DAMAGED_EXIF = (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error)
 
@@ -52,8 +56,10 @@ def open_image(path: os.PathLike | str) -> Image.Image:
         raise BadFile(
             path, "is not a JPEG, PNG, TIFF or BMP picture, or its header is damaged"
         ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadFile(path, f"has an absurd size, more than {MAX_PIXELS} pixels") from None
+    except Image.DecompressionBombError:
+        raise BadFile(
+            path, f"has an absurd size, more than {MAX_PIXELS} pixels; shrink it"
+        ) from None
     except Exception as error:  # Pillow's plugins raise many types on damaged headers.
         raise BadFile(path, f"cannot be opened ({describe(error)})") from error
     width, height = image.size

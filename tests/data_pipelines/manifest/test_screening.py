@@ -1,0 +1,118 @@
+"""The OCT screening manifest: values, cases, donors, faults."""
+
+import numpy as np
+import pytest
+
+from data_pipelines.manifest import (
+    ManifestError,
+    errors,
+    read_screening_manifest,
+    write_screening_manifest,
+)
+
+
+def reasons(problems):
+    return " | ".join(map(str, problems))
+
+
+def test_read_gives_what_the_rows_say(screening_set):
+    manifest = read_screening_manifest(screening_set.write())
+    first, last = manifest.volumes[0], manifest.volumes[-1]
+    assert (first.eye, first.visit, first.glaucoma) == ("OD", "1", 0)
+    assert (first.vfi, first.md, first.psd) == (90.0, -3.5, 4.25)
+    assert first.oct == screening_set.folder / "v1.npy"
+    assert first.is_donor
+    assert (last.vfi, last.md, last.psd, last.is_donor) == (None, None, None, False)
+    assert [v.id for v in manifest.split("train")] == ["v1", "v2", "v5", "v6"]
+
+
+def test_write_then_read_is_the_same(screening_set):
+    volumes = read_screening_manifest(screening_set.write()).volumes
+    again = screening_set.folder / "again.csv"
+    write_screening_manifest(again, volumes)
+    assert again.read_text() == screening_set.text()
+    assert read_screening_manifest(again).volumes == volumes
+
+
+def test_faultless_data_have_no_problem(screening_set):
+    screening_set.write()
+    assert screening_set.check(need=("train", "eval")) == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ({"vfi": "100.5"}, "vfi 100.5 is impossible: it lies in 0..100 %"),
+        ({"vfi": "-1"}, "vfi -1 is impossible"),
+        ({"md": "-41"}, "md -41 is impossible: it lies in -40..10 dB"),
+        ({"md": "11"}, "md 11 is impossible"),
+        ({"psd": "-0.1"}, "psd -0.1 is impossible: it lies in 0..25 dB"),
+        ({"psd": "25.1"}, "psd 25.1 is impossible"),
+        ({"md": "nan"}, "md 'nan' is not a number"),
+        ({"md": "inf"}, "md 'inf' is not a number"),
+        ({"vfi": "97%"}, "vfi '97%' is not a number"),
+        ({"glaucoma": "2"}, "glaucoma '2' is none of 0, 1"),
+        ({"glaucoma": ""}, "glaucoma '' is none of 0, 1"),
+        ({"eye": "left"}, "eye 'left' is none of OD, OS, R, L"),
+        ({"visit": ""}, "visit is empty"),
+        ({"oct": ""}, "oct is empty"),
+        ({"oct": "gone.npy"}, "does not exist"),
+        ({"oct": "v3.npy"}, "oct is already that of line 2"),
+        ({"patient": "p3"}, "patient 'p3' is in val here and in train on line 2"),
+        ({"id": "v2"}, "id 'v2' is already"),
+    ],
+)
+def test_fault_is_reported(screening_set, cells, words):
+    screening_set.rows[0] |= cells
+    screening_set.write()
+    assert words in reasons(errors(screening_set.check()))
+    with pytest.raises(ManifestError):
+        read_screening_manifest(screening_set.path)
+
+
+def test_limits_themselves_are_possible(screening_set):
+    screening_set.rows[0] |= {"vfi": "0", "md": "-40", "psd": "25"}
+    screening_set.rows[1] |= {"vfi": "100", "md": "10", "psd": "0"}
+    problems = screening_set.check() if screening_set.write() else None
+    assert not errors(problems)
+    told = reasons(problems)
+    assert "2 of 4 md values lie outside -33..3" in told
+    assert "1 of 4 psd values lie outside 0..20" in told
+    assert "vfi" not in told
+
+
+def test_volumes_of_a_visit_agree(screening_set):
+    screening_set.rows[4] |= {"patient": "p1", "glaucoma": "1"}
+    screening_set.write()
+    assert "glaucoma is 1, but 0 on line 2" in reasons(errors(screening_set.check()))
+    screening_set.rows[4] |= {"glaucoma": "0", "md": "-9"}
+    screening_set.write()
+    problems = screening_set.check()
+    assert "md is -9, but -3.5 on line 2" in reasons(problems)
+    assert not errors(problems)
+
+
+def test_a_class_without_donor_is_an_error(screening_set):
+    screening_set.rows[1]["psd"] = ""
+    screening_set.write()
+    assert not errors(screening_set.check())
+    told = reasons(errors(screening_set.check(need=("train",))))
+    assert "no glaucoma volume in train has all of vfi, md and psd" in told
+    assert "no normal" not in told
+
+
+def test_a_class_that_is_absent_is_an_error(screening_set):
+    screening_set.rows = [r for r in screening_set.rows if r["glaucoma"] == "0"]
+    screening_set.write()
+    told = reasons(errors(screening_set.check(need=("train",))))
+    assert "no volume in train is glaucoma" in told
+
+
+def test_volumes_are_opened(screening_set):
+    np.save(screening_set.folder / "v1.npy", np.zeros((2, 16, 16), np.float32))
+    (screening_set.folder / "v4.npy").write_bytes((screening_set.folder / "v2.npy").read_bytes())
+    screening_set.write()
+    told = reasons(errors(screening_set.check()))
+    assert "constant" in told
+    assert "copy of" in told
+    assert not errors(screening_set.check(deep=False))
