@@ -81,10 +81,8 @@ def shift_hue_saturation(planes: np.ndarray, degrees: float, factor: float) -> n
 def _hue_sector(planes: np.ndarray, value: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     """Hue in sixths of the circle, 0 <= h < 6 (red 0, green 2, blue 4; grey counts as red)."""
     red, green, blue = planes
-    safe = np.where(chroma > 0, chroma, np.float32(1))
-    sector = np.where(
-        value == red,
-        (green - blue) / safe,
-        np.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
+    is_red, is_green = value == red, value == green
+    difference = np.where(is_red, green - blue, np.where(is_green, blue - red, red - green))
+    start = np.where(is_red, np.float32(0), np.where(is_green, np.float32(2), np.float32(4)))
+    sector = start + difference / np.where(chroma > 0, chroma, np.float32(1))
     return np.where(sector < 0, sector + np.float32(6), sector)

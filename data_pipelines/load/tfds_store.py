@@ -1,7 +1,8 @@
-"""The store over a folder that a TFDS builder has prepared: random access, nothing held in memory."""
+"""The store over a folder that a TFDS builder has prepared: random access, bounded memory."""
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from data_pipelines.load.quiet_tensorflow import import_tensorflow
 from data_pipelines.load.stores import Entry, Store
 
 ENTRIES_FILE = "entries.json"
+# Records of a split that are kept in memory once read: all of a small set, some of a large one.
+KEEP_BYTES = 256 * 2**20
 
 
 @contextlib.contextmanager
@@ -31,12 +34,12 @@ def quiet_logs() -> Iterator[None]:
 class TfdsRecords(Sequence):
     """The records of one split, as the dicts that were written.
 
-    ArrayRecord files are read one record at a time, in any order, with 0.2 ms for a quarter of a
-    megabyte; the operating system's page cache keeps what fits. Where the array_record package
+    ArrayRecord files are read one record at a time, in any order. Where the array_record package
     does not exist (TFDS asks for it on Linux only), TFRecord files are read into memory whole.
     """
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, folder: Path, split: str, keep: int) -> None:
+        """Keeps the first `keep` records in memory once they have been read."""
         _, tfds = import_tensorflow()
         with quiet_logs():
             builder = tfds.builder_from_directory(folder)
@@ -44,12 +47,18 @@ class TfdsRecords(Sequence):
                 self._source = builder.as_data_source(split)
             else:
                 self._source = list(tfds.as_numpy(builder.as_dataset(split=split)))
+        self._keep = keep
+        self._kept: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
         return len(self._source)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        return {name: _plain(name, value) for name, value in self._source[i].items()}
+        if (record := self._kept.get(i)) is None:
+            record = {name: _plain(name, value) for name, value in self._source[i].items()}
+            if i < self._keep:
+                self._kept[i] = record
+        return record
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -73,6 +82,11 @@ def records_name(split: str) -> str:
     return split or "unsplit"
 
 
+def record_bytes(grid: WorkingGrid) -> int:
+    """Size of a record, but for its native mask and text."""
+    return 4 * grid.image_size**2 + math.prod(grid.oct_shape or (0,))
+
+
 class TfdsStore(Store):
     """Examples read from a prepared folder (see builders.multimodal.prepare)."""
 
@@ -83,8 +97,9 @@ class TfdsStore(Store):
         entries = {
             split: [Entry(**row) for row in rows] for split, rows in content["entries"].items()
         }
+        keep = KEEP_BYTES // record_bytes(grid)
         records = {
-            split: TfdsRecords(records_folder, records_name(split))
+            split: TfdsRecords(records_folder, records_name(split), keep)
             for split, rows in entries.items()
             if rows
         }

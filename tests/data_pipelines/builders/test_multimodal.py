@@ -151,6 +151,16 @@ def test_eyes_without_a_split_can_be_asked_for(make_manifest, prepare):
     assert store.example("", 2)["id"] == "eye2"
 
 
+def test_only_so_many_records_are_kept_in_memory(prepare, monkeypatch):
+    # 4 x 24 x 24 bytes of photograph and mask, 5 x 6 x 4 of volume: three fit into 7500 bytes.
+    monkeypatch.setattr("data_pipelines.load.tfds_store.KEEP_BYTES", 7500)
+    store = prepare()
+    twice = [[store.example("train", i)["fundus"] for i in range(7)] for _ in range(2)]
+    same = [one is other for one, other in zip(*twice, strict=True)]
+    assert same == [True] * 3 + [False] * 4
+    np.testing.assert_array_equal(*twice)
+
+
 def test_several_files_a_split_keep_the_order(prepare, monkeypatch):
     tfds = multimodal.tfds
     download_config = tfds.download.DownloadConfig
