@@ -110,7 +110,8 @@ def _plain(volume: np.ndarray, path: Path) -> np.ndarray:
         bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
         if bad:
             raise BadFile(path, f"holds {bad} of {volume.size} voxels that are NaN or infinite")
-    volume = np.ascontiguousarray(volume, np.float32)
+    with np.errstate(over="ignore"):
+        volume = np.ascontiguousarray(volume, np.float32)
     if not np.isfinite(volume).all():
         raise BadFile(path, "holds values beyond the range of float32")
     return volume

@@ -16,6 +16,9 @@ from PIL import Image
 
 from data_pipelines.manifest import ManifestError, check_manifest, errors, read_manifest
 
+# Outside pytest, images.py silences Pillow itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Image size")
+
 CASES = {}
 
 

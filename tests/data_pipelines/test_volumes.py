@@ -1,0 +1,209 @@
+"""OCT volumes: the forms on disk, and the way to the model's grid."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from data_pipelines.bad_file import BadFile
+from data_pipelines.volume_files import natural_key
+from data_pipelines.volumes import read_volume, to_grid
+
+VOLUME = np.random.default_rng(0).integers(0, 256, (12, 10, 9), np.uint8)
+
+
+# --- reading -------------------------------------------------------------------------
+
+
+def write_npy(folder):
+    np.save(folder / "v.npy", VOLUME)
+    return folder / "v.npy"
+
+
+def write_fortran_npy(folder):
+    np.save(folder / "v.npy", np.asfortranarray(VOLUME))
+    return folder / "v.npy"
+
+
+def write_npz(folder):
+    np.savez_compressed(folder / "v.npz", anything=VOLUME)
+    return folder / "v.npz"
+
+
+def write_folder(folder):
+    scans = folder / "scans"
+    scans.mkdir()
+    for index, b_scan in enumerate(VOLUME):  # Unpadded: 10_image sorts before 2_image as text.
+        Image.fromarray(b_scan).save(scans / f"{index}_image.png")
+    (scans / "Thumbs.db").write_bytes(b"x")
+    (scans / "._0_image.png").write_bytes(b"x")
+    return scans
+
+
+def write_rgb_folder(folder):
+    scans = folder / "scans"
+    scans.mkdir()
+    for index, b_scan in enumerate(VOLUME):
+        Image.fromarray(np.dstack([b_scan] * 3)).save(scans / f"Scan{index + 1}.bmp")
+    return scans
+
+
+def write_tiff(folder):
+    tifffile.imwrite(folder / "v.tif", VOLUME)
+    return folder / "v.tif"
+
+
+def write_tiff_pages(folder):
+    pages = [Image.fromarray(b_scan) for b_scan in VOLUME]
+    pages[0].save(folder / "v.tiff", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    return folder / "v.tiff"
+
+
+def write_rgb_tiff(folder):
+    tifffile.imwrite(folder / "v.tif", np.repeat(VOLUME[..., None], 3, -1), photometric="rgb")
+    return folder / "v.tif"
+
+
+def write_dicom(folder, volume=VOLUME, **fields):
+    import pydicom
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    dataset = pydicom.Dataset()
+    dataset.file_meta = meta
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = volume.shape
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 8 * volume.itemsize
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = 0
+    for name, value in fields.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = volume.tobytes()
+    dataset.save_as(folder / "v.dcm", enforce_file_format=True)
+    return folder / "v.dcm"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_npy, write_fortran_npy, write_npz, write_folder, write_rgb_folder, write_tiff,
+        write_tiff_pages, write_rgb_tiff, write_dicom,
+    ],
+)  # fmt: skip
+def test_every_form_gives_the_same_volume(tmp_path, write):
+    volume = read_volume(write(tmp_path))
+    assert volume.dtype == np.uint8
+    assert volume.shape == VOLUME.shape
+    assert (volume == VOLUME).all()
+
+
+def test_negative_dicom_is_turned(tmp_path):
+    path = write_dicom(tmp_path, PhotometricInterpretation="MONOCHROME1")
+    assert (read_volume(path) == VOLUME.max() - VOLUME).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float16, np.float32, np.float64])
+def test_other_types_become_float32(tmp_path, dtype):
+    np.save(tmp_path / "v.npy", VOLUME.astype(dtype))
+    volume = read_volume(tmp_path / "v.npy")
+    assert volume.dtype == np.float32
+    assert (volume == VOLUME).all()
+
+
+def test_sixteen_bit_pictures_keep_their_values(tmp_path):
+    (tmp_path / "scans").mkdir()
+    for index, b_scan in enumerate(VOLUME.astype(np.uint16) * 200):
+        Image.fromarray(b_scan).save(tmp_path / f"scans/{index}.png")
+    assert (read_volume(tmp_path / "scans") == VOLUME.astype(np.float32) * 200).all()
+
+
+def test_the_form_is_told_from_the_content(tmp_path):
+    write_npy(tmp_path).rename(tmp_path / "v.dat")
+    assert (read_volume(tmp_path / "v.dat") == VOLUME).all()
+
+
+def test_names_sort_by_their_numbers():
+    names = ["10_image", "9_image", "a2b10", "a2b9", "A10", "scan"]
+    assert sorted(names, key=natural_key) == ["9_image", "10_image", "a2b9", "a2b10", "A10", "scan"]
+
+
+def test_value_beyond_float32(tmp_path):
+    np.save(tmp_path / "v.npy", np.full((2, 8, 8), 1e300))
+    with pytest.raises(BadFile, match="float32"):
+        read_volume(tmp_path / "v.npy")
+
+
+def test_folder_in_a_folder_is_hinted_at(tmp_path):
+    (tmp_path / "outer/inner").mkdir(parents=True)
+    with pytest.raises(BadFile, match="did you mean its folder 'inner'"):
+        read_volume(tmp_path / "outer")
+
+
+# --- the grid ------------------------------------------------------------------------
+
+
+def test_same_grid_only_moves_the_slice_axis():
+    grid = to_grid(VOLUME, 12, 10, 9)
+    assert grid.dtype == np.uint8
+    assert (grid == VOLUME.transpose(1, 2, 0)).all()
+
+
+def test_integer_factors_average_neighbours():
+    grid = to_grid(VOLUME, 6, 10, 9)
+    pairs = VOLUME.reshape(6, 2, 10, 9).astype(np.float64).mean(axis=1)
+    assert abs(grid - pairs.transpose(1, 2, 0)).max() <= 0.5
+    threes = VOLUME.reshape(4, 3, 10, 9).astype(np.float64).mean(axis=1)
+    assert abs(to_grid(VOLUME, 4, 10, 9) - threes.transpose(1, 2, 0)).max() <= 0.501
+
+
+def test_a_ramp_of_slices_stays_a_ramp():
+    """Worked by hand: slice k holds 10 k at position k + 1/2 of 4."""
+    ramp = np.repeat(np.arange(4, dtype=np.uint8) * 10, 64).reshape(4, 8, 8)
+    # 4 -> 8: centres at -1/4, 1/4, 3/4, ... slices, ends repeated.
+    assert to_grid(ramp, 8, 8, 8)[0, 0].tolist() == [0, 2, 8, 12, 18, 22, 28, 30]
+    # 4 -> 3: each covers 4/3 slices: (0 + 10/3), (20/3 + 40/3) * ..., by overlap.
+    expected = [(0 + 10 / 3) * 0.75, (10 * 2 / 3 + 20 * 2 / 3) * 0.75, (20 / 3 + 30) * 0.75]
+    assert to_grid(ramp, 3, 8, 8)[0, 0].tolist() == np.rint(expected).tolist()
+    # 1 -> 4: repeated.
+    assert to_grid(ramp[1:2], 4, 8, 8)[0, 0].tolist() == [10] * 4
+
+
+def test_shrinking_in_the_plane_is_antialiased():
+    stripes = np.zeros((2, 16, 16), np.uint8)
+    stripes[:, ::2] = 200
+    grid = to_grid(stripes, 2, 4, 4)
+    assert abs(grid.astype(int) - 100).max() <= 15  # Without it some rows would be 0 or 200.
+
+
+def test_growing_in_the_plane_is_bilinear():
+    ramp = np.tile(np.arange(4, dtype=np.uint8) * 40, (1, 4, 1))
+    assert to_grid(ramp, 1, 4, 8)[0, :, 0].tolist() == [0, 10, 30, 50, 70, 90, 110, 120]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.0, 1.0, (0, 255)), (0.0, 255.0, (0, 255)), (0.0, 200.0, (0, 200)), (0.0, 0.5, (0, 128)),
+     (-3.0, 5.0, (0, 255)), (0.0, 60000.0, (0, 255))],
+)  # fmt: skip
+def test_floats_are_scaled_to_bytes(low, high, expected):
+    volume = np.linspace(low, high, 4 * 8 * 8, dtype=np.float32).reshape(4, 8, 8)
+    grid = to_grid(volume, 4, 8, 8)
+    assert (grid.min(), grid.max()) == expected
+
+
+def test_constant_float_volume_does_not_divide_by_zero():
+    assert np.unique(to_grid(np.full((2, 8, 8), 1000, np.float32), 2, 8, 8)).size == 1
+
+
+@pytest.mark.parametrize(
+    "volume", [np.zeros((8, 8)), np.zeros((0, 8, 8)), np.full((2, 8, 8), np.nan, np.float32)]
+)
+def test_grid_refuses(volume):
+    with pytest.raises(ValueError, match="axes|NaN"):
+        to_grid(volume, 2, 8, 8)
+    with pytest.raises(ValueError, match="positive"):
+        to_grid(VOLUME, 0, 8, 8)
