@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 from data_pipelines.phantom.dataset import make_phantom
+from data_pipelines.phantom.report import report
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -21,9 +22,17 @@ def main(arguments: list[str] | None = None) -> None:
         help="of the training visits whose visual field screening.csv withholds",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=None, help="processes (default: processors)")
+    parser.add_argument("--report", action="store_true", help="compare with real figures")
     args = parser.parse_args(arguments)
-    if not args.out:
-        parser.error("nothing to do: give --out=DIR")
+    if not (args.out or args.report):
+        parser.error("nothing to do: give --out=DIR or --report")
+    if args.out:
+        _make(parser, args)
+    if args.report:
+        print(report(args.seed))
+
+
+def _make(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     try:
         make_phantom(
             args.out,

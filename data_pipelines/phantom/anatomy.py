@@ -8,8 +8,9 @@ from data_pipelines.phantom import angles, figures
 from data_pipelines.phantom.latents import Latents
 
 RING_RADIUS_MM = 1.73  # the 3.46 mm measuring circle
-RNFL_FLOOR = 0.55  # of the healthy thickness is glia and vessels, and stays
-RIM_FLOOR = 0.10
+HUMP = 0.95  # height of the humps relative to the mean ring
+RIM_FLOOR = 0.27  # of the rim is glia and vessels, and stays: cups seldom exceed 0.9
+RIM_RATE = 1.9  # the rim is lost faster than axons as a whole: structure before function
 MAX_CUP = 0.95
 
 # Poles of the disc that glaucoma takes first (degrees): supero- and infero-temporal.
@@ -35,9 +36,9 @@ def axon_loss(latents: Latents) -> np.ndarray:
     superior = np.exp(-latents.hemifield)
     inferior = np.exp(latents.hemifield)
     shape = (
-        0.45
-        + 1.05 * superior * angles.bump(SUPERIOR_POLE, 24.0)
-        + 1.20 * inferior * angles.bump(INFERIOR_POLE, 24.0)
+        0.30
+        + 1.20 * superior * angles.bump(SUPERIOR_POLE, 24.0)
+        + 1.40 * inferior * angles.bump(INFERIOR_POLE, 24.0)
         + 0.10 * angles.bump(180.0, 45.0)
     )
     loss = latents.severity * shape
@@ -48,7 +49,7 @@ def axon_loss(latents: Latents) -> np.ndarray:
 
 def healthy_rnfl(latents: Latents) -> np.ndarray:
     """RNFL thickness (micron) on the ring before disease: the real mean ring, individualised."""
-    base = angles.fourier(figures.RING_COS_UM, figures.RING_SIN_UM)
+    base = HUMP * angles.fourier(figures.RING_COS_UM, figures.RING_SIN_UM)
     # The superior half follows one shift, the inferior half the other, blended over the horizontal.
     upper = 0.5 * (1 + np.sin(angles.RADIANS))
     shift = latents.hump_shift[0] * upper + latents.hump_shift[1] * (1 - upper)
@@ -89,7 +90,7 @@ def cup_contour(latents: Latents, disc: np.ndarray, loss_db: np.ndarray) -> np.n
     )
     vertical = 0.5 * (angles.lookup(isnt, np.array(90.0)) + angles.lookup(isnt, np.array(270.0)))
     rim = (1.0 - latents.cup_ratio) * isnt / vertical
-    left = RIM_FLOOR + (1 - RIM_FLOOR) * 10 ** (-0.1 * latents.rim_gain * loss_db)
+    left = RIM_FLOOR + (1 - RIM_FLOOR) * 10 ** (-0.1 * RIM_RATE * latents.rim_gain * loss_db)
     ratio = 1.0 - rim * left
     # A cup margin is smooth: neighbouring directions are averaged.
     kernel = angles.bump(0.0, 9.0)
@@ -107,8 +108,10 @@ def derive(latents: Latents) -> Anatomy:
     """The eye's shape from its latents."""
     loss_db = axon_loss(latents)
     healthy = healthy_rnfl(latents)
-    floor = RNFL_FLOOR * healthy
-    rnfl = floor + (healthy - floor) * 10 ** (-0.1 * loss_db)
+    # What stays (glia, vessels) is more even around the disc than the axons are.
+    floor = latents.rnfl_floor * (0.7 * healthy.mean() + 0.3 * healthy)
+    floor = np.minimum(floor, 0.9 * healthy)
+    rnfl = floor + (healthy - floor) * 10 ** (-0.1 * latents.rnfl_gain * loss_db)
     disc = disc_contour(latents)
     cup = cup_contour(latents, disc, loss_db)
     return Anatomy(

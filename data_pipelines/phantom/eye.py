@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from data_pipelines.phantom import anatomy, figures, fundus, latents, oct, perimetry, vessels
+from data_pipelines.phantom import anatomy, camera, figures, fundus, latents, oct, perimetry, vessels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,16 +65,16 @@ class Eye:
         return vessels.grow(self.latents, self.first.shape, self._stream("vessels"))
 
     @property
-    def camera(self) -> fundus.Camera:
+    def camera(self) -> camera.Camera:
         """The nuisance of the photograph, without taking it."""
-        return fundus.draw_camera(self.latents, self._stream("fundus"))
+        return camera.draw_camera(self.latents, self._stream("fundus"))
 
     def photograph(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Fundus (H, W, 3) uint8, mask (H, W) uint8, JPEG quality."""
-        image, mask, camera = fundus.render(
+        image, mask, taken = fundus.render(
             self.latents, self.first.shape, self.tree, self._stream("fundus")
         )
-        return image, mask, camera.quality
+        return image, mask, taken.quality
 
     def volume(self, visit: int = 1, number: int = 1) -> np.ndarray:
         """OCT (slices, depth, width) uint8: scan `number` of a visit."""

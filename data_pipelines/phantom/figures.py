@@ -28,6 +28,8 @@ LEI_MD_SD_DB = 4.0
 LEI_RNFL_MEAN_UM = 77.7
 LEI_RNFL_SD_UM = 13.5
 LEI_MD_RNFL_CORRELATION = 0.55
+# Share of its eyes in each of the bands below (by the plain mean of the 52 total deviations).
+LEI_MD_SHARES = (78 / 162, 57 / 162, 17 / 162, 10 / 162)
 # Bands of MD (low, high) in dB, mean RNFL in micron.
 LEI_RNFL_BY_MD = {(-2, 10): 83.0, (-6, -2): 72.0, (-12, -6): 63.0, (-40, -12): 60.0}
 # The same data's six sectors: mean thickness at MD >= -2 dB and at MD in -12..-6 dB.

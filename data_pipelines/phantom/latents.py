@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 import numpy as np
+from scipy import special
 
 # One stream of random numbers per purpose, so that changing one modality leaves the others alone.
 STREAMS = {"patient": 0, "eye": 1, "vessels": 2, "fundus": 3, "oct": 4, "field": 5, "visit": 6}
@@ -16,9 +17,9 @@ GOLDEN = 0.6180339887498949
 
 # Severity is the loss of axons in dB (10 log10 of the fraction left), averaged over the disc's most
 # vulnerable directions; log-normal in eyes with glaucoma.
-SEVERITY_MEDIAN_DB = 3.6
+SEVERITY_MEDIAN_DB = 3.4
 SEVERITY_SIGMA = 0.85
-SEVERITY_RANGE_DB = (0.7, 26.0)
+SEVERITY_RANGE_DB = (0.5, 26.0)
 BOTH_EYES_PROBABILITY = 0.3
 
 
@@ -42,6 +43,7 @@ class Latents:
     function_gain: float  # visual-field loss in dB per dB of axon loss
     rim_gain: float  # rim loss in dB per dB of axon loss
     media_loss: float  # general depression of the field in dB (lens)
+    hill: tuple[float, ...]  # (52,) individual deviations of the hill of vision in dB
     disc_radius: float  # vertical, mm
     disc_aspect: float  # height / width
     disc_rotation: float
@@ -49,6 +51,8 @@ class Latents:
     cup_ratio: float  # vertical cup-to-disc ratio before any disease
     cup_shift: float  # of the cup to the temporal side, in disc radii
     cup_depth: float  # relative depth of the cup
+    rnfl_gain: float  # nerve-fibre-layer loss in dB per dB of axon loss
+    rnfl_floor: float  # share of the healthy thickness that is no axon and stays
     rnfl_mean: float  # micron on the ring before any disease
     hump_shift: tuple[float, float]  # of the superior and inferior maxima
     hump_gain: tuple[float, float]
@@ -56,11 +60,6 @@ class Latents:
     fovea: tuple[float, float]  # temporal and superior of the disc centre, mm
     pigment: float  # 0 fair .. 1 dark
     optics: float  # magnification of the camera and eye, about 1
-
-    @property
-    def eye_id(self) -> str:
-        """`p0012_OD`: unique in a data set."""
-        return f"p{self.patient:04d}_{self.side}"
 
 
 def sides_of(seed: int, patient: int) -> tuple[str, ...]:
@@ -82,13 +81,6 @@ def eyes_of(seed: int, eyes: int) -> list[tuple[int, str]]:
     return pairs[:eyes]
 
 
-def _normal_quantile(u: float) -> float:
-    """Standard normal quantile (Acklam's rational form is not needed: scipy has it)."""
-    from scipy.special import ndtri
-
-    return float(ndtri(u))
-
-
 def draw(seed: int, patient: int, side: str) -> Latents:
     """Latents of one eye, a function of (seed, patient, side) alone."""
     shared = stream(seed, patient, "patient", 1)
@@ -107,7 +99,7 @@ def draw(seed: int, patient: int, side: str) -> Latents:
     own_share = own.standard_normal()
     severity = 0.0
     if glaucoma:
-        of_patient = _normal_quantile(float(np.clip(2.0 * place - 1.0, 1e-4, 1 - 1e-4)))
+        of_patient = float(special.ndtri(np.clip(2.0 * place - 1.0, 1e-4, 1 - 1e-4)))
         z = math.sqrt(0.7) * of_patient + math.sqrt(0.3) * own_share
         severity = SEVERITY_MEDIAN_DB * math.exp(SEVERITY_SIGMA * z)
         severity = float(np.clip(severity, *SEVERITY_RANGE_DB))
@@ -124,21 +116,24 @@ def draw(seed: int, patient: int, side: str) -> Latents:
         glaucoma=bool(glaucoma),
         severity=severity,
         progression=float(glaucoma * own.gamma(1.5, 0.35)),
-        hemifield=float(0.15 + 0.55 * own.standard_normal()),
+        hemifield=float(0.15 + 0.70 * own.standard_normal()),
         focal=_focal_defects(own, severity),
-        function_gain=float(np.exp(0.25 * own.standard_normal())),
-        rim_gain=float(np.exp(0.20 * own.standard_normal())),
+        function_gain=float(np.exp(0.20 * own.standard_normal())),
+        rim_gain=float(np.exp(0.62 * own.standard_normal())),
         media_loss=float(own.exponential(0.5) * max(0.2, (age - 40) / 30)),
+        hill=tuple(0.6 * own.standard_normal(52)),
         disc_radius=disc_radius,
         disc_aspect=float(np.clip(1.08 + 0.06 * own.standard_normal(), 0.92, 1.25)),
         disc_rotation=float(12 * own.standard_normal()),
         disc_wiggle=tuple(0.010 * own.standard_normal(6)),
         # A large disc holds the same axons in a thinner rim (larger cup), and its margin lies
         # nearer the measuring ring, where the layer is thicker.
-        cup_ratio=float(np.clip(0.43 + 0.095 * z_disc + 0.055 * z_cup, 0.15, 0.70)),
+        cup_ratio=float(np.clip(0.43 + 0.155 * z_disc + 0.060 * z_cup, 0.12, 0.80)),
         cup_shift=float(0.04 + 0.03 * own.standard_normal()),
         cup_depth=float(np.exp(0.25 * own.standard_normal())),
-        rnfl_mean=float(96.0 + 5.0 * z_disc + 6.0 * z_rnfl - 0.15 * (age - 60)),
+        rnfl_gain=float(1.2 * np.exp(0.70 * own.standard_normal())),
+        rnfl_floor=float(np.clip(0.56 + 0.10 * own.standard_normal(), 0.32, 0.75)),
+        rnfl_mean=float(95.0 + 7.4 * z_disc + 3.0 * z_rnfl - 0.15 * (age - 60)),
         hump_shift=tuple(6.0 * own.standard_normal(2)),
         hump_gain=tuple(np.exp(0.12 * own.standard_normal(2))),
         rnfl_wiggle=tuple(2.5 * own.standard_normal(8)),

@@ -24,10 +24,11 @@ GREY_VITREOUS = 28.0
 GREY_LAYERS = (150.0, 90.0, 58.0, 68.0, 40.0, 88.0, 79.0, 150.0)
 GREY_CHOROID = 58.0
 GREY_DEEP = 18.0
-GREY_DISC_TISSUE = 120.0
-GREY_LAMINA = 105.0
+GREY_NERVE = 135.0  # rim tissue at its surface
+GREY_LAMINA = 42.0  # added by the lamina cribrosa
 
-MARGIN_MM = 0.30  # over which the layers below the RNFL taper towards the disc
+TAPER_MM = 0.35  # over which the layers below the RNFL taper towards the disc,
+TAPER_LEFT = 0.35  # to this share of their thickness
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Surfaces:
 
     boundaries: np.ndarray  # (9, SLICES, WIDTH): vitreous|RNFL ... RPE|choroid
     inside: np.ndarray  # 1 within Bruch's membrane opening
-    cup_floor: np.ndarray  # depth of the lamina's front, inside
+    lamina: np.ndarray  # depth of the front of the lamina cribrosa
     temporal: np.ndarray  # mm
     superior: np.ndarray  # mm
 
@@ -99,33 +100,30 @@ def surfaces(latents: Latents, shape: Anatomy, scanner: Scanner) -> Surfaces:
     ).astype(np.float32)
     # Layers below the RNFL: real mean thicknesses, the ganglion-cell layer thinner with axon loss,
     # all of them tapering to nothing at Bruch's opening.
-    taper = _step((radius - disc) / MARGIN_MM)
+    taper = TAPER_LEFT + (1 - TAPER_LEFT) * _step((radius - disc) / TAPER_MM)
     loss = angles.lookup(1 - 10 ** (-0.1 * shape.loss_db), degrees)
     below = [np.float32(um) * taper for um in figures.LAYERS_BELOW_UM]
-    below[0] = below[0] * (1 - 0.30 * loss)
-    rnfl = rnfl_thickness(shape, radius, degrees)
+    below[0] = below[0] * (1 - np.float32(0.30) * loss)
+    # Within the disc the same height is continued to the margin only.
+    rnfl = rnfl_thickness(shape, np.maximum(radius, disc), degrees)
+    height = rnfl + sum(below)
 
-    # Inside the disc the surface falls from the rim's height into the cup.
-    edge = angles.lookup(shape.rnfl, degrees) * 1.15 + 95.0
-    deep = 140.0 + 520.0 * latents.cup_depth * (shape.cup.mean() / shape.disc.mean()) ** 1.5
-    slope = _step((radius - 0.55 * cup) / np.maximum(disc * 0.98 - 0.55 * cup, 0.08))
-    steep = slope ** np.float32(0.8)
-    surface_inside = pigment + deep - steep * (deep + edge)
-    surface_outside = pigment - sum(below) - rnfl
-    inside = _step((disc - radius) / 0.06 + 0.5)
-    top = surface_outside + inside * (surface_inside - surface_outside)
-    stack = [top, top + rnfl * (1 - inside)]
-    depth = stack[-1]
-    total = np.maximum(sum(below), 1e-3)
-    room = np.maximum(pigment - depth, 0.0)
+    # From the margin the surface of the rim falls into the cup.
+    deep = latents.cup_depth * (-120.0 + 640.0 * (shape.cup.mean() / shape.disc.mean()) ** 1.2)
+    wall = _step((radius - 0.62 * cup) / np.maximum(disc - 0.62 * cup, 0.10))
+    inside = np.clip((disc - radius) / np.float32(0.05) + 0.5, 0, 1).astype(np.float32)
+    fall = np.where(radius < disc, (1 - wall) * (height + deep), 0)
+    top = pigment - height + fall
+
+    stack = [top, top + rnfl]
     for layer in below[:-1]:
-        depth = depth + layer / total * room
-        stack.append(depth)
+        stack.append(stack[-1] + layer)
     stack.append(pigment)
+    # The lamina lies under the cup floor, and nearer to it the more nerve tissue is gone.
+    prelaminar = 150.0 - 90.0 * loss.mean()
+    lamina = pigment + np.float32(deep + prelaminar) - np.float32(0.25) * np.maximum(-fall + deep, 0)
     boundaries = np.stack(stack).astype(np.float32)
-    prelaminar = 170.0 - 110.0 * loss.mean()
-    floor = np.maximum(top, pigment + 0.55 * deep) + np.float32(prelaminar)
-    return Surfaces(boundaries, inside.astype(np.float32), floor, temporal, superior)
+    return Surfaces(boundaries, inside, lamina.astype(np.float32), temporal, superior)
 
 
 def rnfl_thickness(shape: Anatomy, radius: np.ndarray, degrees: np.ndarray) -> np.ndarray:
@@ -170,49 +168,54 @@ def vessel_map(latents: Latents, tree: list, scanner: Scanner) -> np.ndarray:
 
 
 def _reflectance(maps: Surfaces, vessel: np.ndarray, scanner: Scanner) -> np.ndarray:
-    """Noise-free grey values (SLICES, DEPTH, WIDTH) float32."""
-    z = (np.arange(DEPTH, dtype=np.float32) + 0.5) * np.float32(UM_PER_PIXEL)
-    z = z[None, :, None]
+    """Noise-free grey values (SLICES, WIDTH, DEPTH) float32."""
+    pixel = np.arange(DEPTH, dtype=np.float32)
 
     def below(depth: np.ndarray) -> np.ndarray:
-        """Fraction of each voxel that lies below a boundary (SLICES, WIDTH)."""
-        return np.clip((z - depth[:, None, :]) * np.float32(1 / UM_PER_PIXEL) + 0.5, 0, 1)
+        """Fraction of each voxel that lies below a depth in micron: (..., DEPTH)."""
+        share = pixel + (1 - depth * np.float32(1 / UM_PER_PIXEL))[..., None]
+        return np.clip(share, 0, 1, out=share)
 
-    shade = (1 - np.float32(scanner.shadow) * vessel)[:, None, :]
-    outside = (1 - maps.inside)[:, None, :]
-    grey = np.full((SLICES, DEPTH, WIDTH), GREY_VITREOUS, np.float32)
-    previous = GREY_VITREOUS
-    covers = [below(boundary) for boundary in maps.boundaries]
-    values = (*GREY_LAYERS, GREY_CHOROID)
-    for number, (cover, value) in enumerate(zip(covers, values, strict=True)):
-        grey += cover * np.float32(value - previous)
-        previous = value
-    # The choroid darkens with depth.
-    under = np.maximum(z - maps.boundaries[-1][:, None, :], 0)
-    grey -= (GREY_CHOROID - GREY_DEEP) * (1 - np.exp(under * np.float32(-1 / 170.0))) * covers[-1]
-    top = covers[0]
-    # Inside Bruch's opening there are no layers: nerve tissue, then the lamina, then shadow.
-    lamina = below(maps.cup_floor)
-    past = np.maximum(z - maps.cup_floor[:, None, :], 0)
-    tissue = GREY_VITREOUS + top * np.float32(GREY_DISC_TISSUE - GREY_VITREOUS)
-    depth_in = np.maximum(z - maps.boundaries[0][:, None, :], 0)
-    tissue = tissue - top * 45 * (1 - np.exp(depth_in * np.float32(-1 / 180.0)))
-    tissue = tissue + lamina * (GREY_LAMINA - 80.0) * np.exp(past * np.float32(-1 / 130.0))
-    tissue = tissue - lamina * 62 * (1 - np.exp(past * np.float32(-1 / 220.0)))
-    grey = outside * grey + (1 - outside) * tissue
-    # Vessels shade what lies below them.
-    vessel_floor = np.where(maps.inside > 0.5, maps.boundaries[0] + 60, maps.boundaries[1])
-    grey *= 1 - below(vessel_floor) * (1 - shade)
+    grey = np.full((SLICES, WIDTH, DEPTH), GREY_VITREOUS, np.float32)
+    above = GREY_VITREOUS
+    for boundary, value in zip(maps.boundaries, (*GREY_LAYERS, GREY_CHOROID), strict=True):
+        cover = below(boundary)
+        cover *= np.float32(value - above)
+        grey += cover
+        above = value
+    # Light fades in the choroid: a share of the grey value above the deep level is lost per pixel.
+    z = (pixel + np.float32(0.5)) * np.float32(UM_PER_PIXEL)
+    under = z - maps.boundaries[-1][..., None]
+    fade = np.exp(np.maximum(under, 0, out=under) * np.float32(-1 / 170.0))
+    grey -= np.float32(GREY_DEEP)
+    grey *= fade
+    grey += np.float32(GREY_DEEP)
+
+    # Inside Bruch's opening there are no layers: nerve tissue, the lamina, and then darkness.
+    inside = maps.inside > 0
+    share = maps.inside[inside][:, None]
+    top, lamina = maps.boundaries[0][inside], maps.lamina[inside]
+    depth = np.maximum(z - top[:, None], 0)
+    nerve = GREY_DEEP + (GREY_NERVE - GREY_DEEP) * np.exp(depth * np.float32(-1 / 260.0))
+    tissue = GREY_VITREOUS + below(top) * (nerve - GREY_VITREOUS)
+    band = (z - lamina[:, None] - np.float32(70)) * np.float32(1 / 70.0)
+    tissue = tissue + GREY_LAMINA * np.exp(-(band**2)) * below(top)
+    grey[inside] += share * (tissue - grey[inside])
+
+    # Vessels shade what lies below them; where there is none, nothing is to be done.
+    shaded = vessel > 0.02
+    start = np.where(maps.inside > 0.5, maps.boundaries[0] + 60, maps.boundaries[1])[shaded]
+    grey[shaded] *= 1 - below(start) * np.float32(scanner.shadow) * vessel[shaded][:, None]
     return grey
 
 
 def _acquire(grey: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
-    """Speckle, detector noise and signal strength."""
+    """Speckle, detector noise and signal strength: uint8 (SLICES, DEPTH, WIDTH)."""
     signal = (grey - np.float32(16)) * np.float32(scanner.signal) + np.float32(16)
     # Fully developed speckle on the fourth-root scale: E^(1/4) has mean 0.906 and SD 0.254.
     speckle = np.sqrt(np.sqrt(rng.standard_exponential(grey.shape, dtype=np.float32)))
     factor = 1 + np.float32(scanner.speckle) * (speckle / np.float32(0.906) - 1)
-    # A little of each A-scan's light reaches its neighbours.
-    factor = 0.7 * factor + 0.3 * np.roll(factor, 1, axis=2)
     floor = rng.standard_normal(grey.shape, dtype=np.float32) * np.float32(7)
-    return np.clip(signal * factor + floor, 0, 255).astype(np.uint8)
+    volume = np.clip(signal * factor + floor, 0, 255).astype(np.uint8)
+    # (slices, width, depth) -> (slices, depth, width)
+    return np.ascontiguousarray(volume.transpose(0, 2, 1))

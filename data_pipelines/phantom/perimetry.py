@@ -48,13 +48,17 @@ def entry_angles() -> np.ndarray:
 def normal_sensitivity(age: float) -> np.ndarray:
     """(52,): age-normal sensitivity in dB: falls with eccentricity and by 0.7 dB a decade."""
     eccentricity = np.hypot(*locations().T)
-    return 34.0 - 0.22 * eccentricity - 0.07 * (age - 45.0)
+    return 33.4 - 0.17 * eccentricity - 0.07 * (age - 45.0)
 
 
 def retest_sd(sensitivity: np.ndarray) -> np.ndarray:
     """Standard deviation (dB) of a repeated measurement at a given true sensitivity (dB)."""
     low, high = figures.RETEST_SD_LOW_DB, figures.RETEST_SD_HIGH_DB
-    return np.interp(sensitivity, [0.0, 18.0, 34.0], [0.6 * low, low, high])
+    return np.interp(
+        sensitivity,
+        [0.0, 8.0, 19.0, 24.0, 28.0, 32.0],
+        [0.6 * low, low, low, 2.6, 1.6, high],
+    )
 
 
 def indices(total_deviation: np.ndarray, age: float) -> Field:
@@ -77,19 +81,17 @@ def indices(total_deviation: np.ndarray, age: float) -> Field:
 
 def true_sensitivity(latents: Latents, loss_db: np.ndarray) -> np.ndarray:
     """(52,): sensitivity in dB that this eye has, without the noise of testing."""
-    loss = latents.function_gain * angles.lookup(loss_db, entry_angles())
-    return np.maximum(normal_sensitivity(latents.age) - loss - latents.media_loss, 0.0)
+    loss = latents.function_gain * angles.lookup(loss_db, entry_angles()) + latents.media_loss
+    return np.maximum(normal_sensitivity(latents.age) + np.array(latents.hill) - loss, 0.0)
 
 
 def test(latents: Latents, loss_db: np.ndarray, rng: np.random.Generator) -> Field:
     """One noisy visual-field test of the eye."""
     normal = normal_sensitivity(latents.age)
     truth = true_sensitivity(latents, loss_db)
-    # Individual hill of vision (PSD of healthy eyes) and the day's general level.
-    personal = 0.8 * rng.standard_normal(52)
-    day = 0.5 * rng.standard_normal()
+    day = 0.5 * rng.standard_normal()  # general level of that day
     noise = retest_sd(truth) * rng.standard_normal(52)
-    measured = np.clip(truth + personal + day + noise, 0.0, 40.0)
+    measured = np.clip(truth + day + noise, 0.0, 40.0)
     return indices(measured - normal, latents.age)
 
 

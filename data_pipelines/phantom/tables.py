@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from data_pipelines import splits
-from data_pipelines.phantom import angles, fundus, perimetry
+from data_pipelines.phantom import angles, camera, perimetry
 from data_pipelines.phantom.eye import Eye
 from data_pipelines.phantom.worker import volume_name
 
@@ -103,9 +103,9 @@ def write_screening(
 
 def truth_row(eye: Eye) -> dict[str, object]:
     """Everything that is known of an eye at its first visit: no manifest, nothing to train on."""
-    first, camera = eye.first, eye.camera
+    first, taken = eye.first, eye.camera
     true_field = perimetry.without_noise(first.latents, first.shape.loss_db)
-    pixels_per_mm = fundus.PIXELS_PER_MM * eye.latents.optics
+    disc_pixels = first.shape.disc_height * camera.pixels_per_mm(eye.latents)
     row: dict[str, object] = {
         "id": eye.id,
         "grade": eye.grade,
@@ -118,10 +118,10 @@ def truth_row(eye: Eye) -> dict[str, object]:
         "true_md": true_field.md,
         "true_psd": true_field.psd,
         "true_vfi": true_field.vfi,
-        "disc_height_pixels": first.shape.disc_height * pixels_per_mm,
-        "disc_height_of_field": first.shape.disc_height * pixels_per_mm / (2 * fundus.FIELD_RADIUS),
-        "disc_column": camera.centre[0],
-        "disc_row": camera.centre[1],
+        "disc_height_pixels": disc_pixels,
+        "disc_height_of_field": disc_pixels / (2 * camera.FIELD_RADIUS),
+        "disc_column": taken.centre[0],
+        "disc_row": taken.centre[1],
     }
     for name, value in dataclasses.asdict(eye.latents).items():
         row[name] = " ".join(f"{v:.6g}" for v in np.ravel(value)) if _is_list(value) else value

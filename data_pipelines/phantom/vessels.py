@@ -85,7 +85,7 @@ def _branches(
     """Side branches of a vessel that leave at an acute angle and thin out."""
     found = []
     n = len(parent.points)
-    starts = np.sort(rng.uniform(0.12, 0.95, count))
+    starts = np.sort(rng.uniform(0.10, 0.90, count))
     for number, fraction in enumerate(starts):
         at = int(fraction * (n - 2))
         origin = parent.points[at]
@@ -95,7 +95,7 @@ def _branches(
         # Alternate sides; the first branch turns towards the fovea.
         cross = forward[0] * to_fovea[1] - forward[1] * to_fovea[0]
         side = math.copysign(1.0, cross) * (1 if number % 2 == 0 else -1)
-        width = parent.widths[at] * rng.uniform(0.42, 0.75)
+        width = parent.widths[at] * rng.uniform(0.45, 0.80)
         steps = int(length * rng.uniform(0.5, 1.2) * (width / 0.07) ** 0.5 / STEP_MM)
         if width < 0.016 or steps < 6:
             continue
@@ -155,9 +155,9 @@ def grow(latents: Latents, shape: Anatomy, rng: np.random.Generator) -> list[Ves
         mains.append(Vessel(artery, points, width * np.linspace(1, 0.45, len(points))))
     tree = list(mains)
     for main in mains:
-        tree.extend(_branches(main, rng, int(rng.integers(3, 6)), 2.6, fovea))
+        tree.extend(_branches(main, rng, int(rng.integers(3, 7)), 3.6, fovea))
     for branch in tree[len(mains) :]:
-        tree.extend(_branches(branch, rng, int(rng.integers(1, 4)), 1.5, fovea))
+        tree.extend(_branches(branch, rng, int(rng.integers(1, 5)), 2.0, fovea))
     return tree
 
 
