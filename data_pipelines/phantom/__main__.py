@@ -4,6 +4,7 @@ import argparse
 import pathlib
 import sys
 
+from data_pipelines.phantom import contact_sheet
 from data_pipelines.phantom.dataset import make_phantom
 from data_pipelines.phantom.report import report
 
@@ -16,20 +17,27 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--val_fraction", type=float, default=0.1, help="of the patients")
     parser.add_argument("--test_fraction", type=float, default=0.3, help="of the patients")
     parser.add_argument("--visits", type=int, default=1, help="visits of each eye")
-    parser.add_argument("--volumes_per_visit", type=int, default=1, help="OCT volumes of each visit")
+    parser.add_argument(
+        "--volumes_per_visit", type=int, default=1, help="OCT volumes of each visit"
+    )
     parser.add_argument(
         "--hidden_fraction", type=float, default=0.316,
         help="of the training visits whose visual field screening.csv withholds",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=None, help="processes (default: processors)")
     parser.add_argument("--report", action="store_true", help="compare with real figures")
+    parser.add_argument("--contact_sheet", type=pathlib.Path, help="picture (PNG) to draw")
+    parser.add_argument("--real_fundus", type=pathlib.Path, help="photograph to show beside")
+    parser.add_argument("--real_bscan", type=pathlib.Path, help="B-scan to show beside")
     args = parser.parse_args(arguments)
-    if not (args.out or args.report):
-        parser.error("nothing to do: give --out=DIR or --report")
+    if not (args.out or args.report or args.contact_sheet):
+        parser.error("nothing to do: give --out=DIR, --report or --contact_sheet=FILE")
     if args.out:
         _make(parser, args)
     if args.report:
         print(report(args.seed))
+    if args.contact_sheet:
+        contact_sheet.save(args.contact_sheet, args.seed, args.real_fundus, args.real_bscan)
 
 
 def _make(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

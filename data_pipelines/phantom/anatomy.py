@@ -67,8 +67,10 @@ def disc_contour(latents: Latents) -> np.ndarray:
     half_height = latents.disc_radius
     half_width = latents.disc_radius / latents.disc_aspect
     turned = angles.RADIANS - np.deg2rad(latents.disc_rotation)
-    ellipse = half_height * half_width / np.hypot(
-        half_height * np.cos(turned), half_width * np.sin(turned)
+    ellipse = (
+        half_height
+        * half_width
+        / np.hypot(half_height * np.cos(turned), half_width * np.sin(turned))
     )
     wiggle = np.array(latents.disc_wiggle)
     orders = np.array([0.0, 1.0, 0.7])  # no first order: that would only move the disc

@@ -28,7 +28,7 @@ def difference(a: np.ndarray, b: np.ndarray | float) -> np.ndarray:
 
 
 def bump(centre: float, width: float) -> np.ndarray:
-    """Gaussian bump of height 1 at `centre` with standard deviation `width` (degrees), tabulated."""
+    """Gaussian bump of height 1 at `centre`, standard deviation `width` (degrees), tabulated."""
     return np.exp(-0.5 * (difference(DEGREES, centre) / width) ** 2)
 
 

@@ -82,9 +82,7 @@ def to_pixels(latents: Latents, camera: Camera, points: np.ndarray) -> np.ndarra
     return np.stack([column, camera.centre[1] - scale * points[:, 1]], axis=1)
 
 
-def make_grid(
-    latents: Latents, camera: Camera, rows: slice, columns: slice, step: int = 1
-) -> Grid:
+def make_grid(latents: Latents, camera: Camera, rows: slice, columns: slice, step: int = 1) -> Grid:
     """Coordinates of the pixel centres of a window, every `step` pixels."""
     scale = pixels_per_mm(latents)
     mirror = -1.0 if latents.side == "OD" else 1.0

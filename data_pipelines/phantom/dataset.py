@@ -50,7 +50,11 @@ def make_phantom(
       ValueError: an argument out of range.
       FileExistsError: `out` holds something else.
     """
-    for name, value in (("eyes", eyes), ("visits", visits), ("volumes_per_visit", volumes_per_visit)):
+    for name, value in (
+        ("eyes", eyes),
+        ("visits", visits),
+        ("volumes_per_visit", volumes_per_visit),
+    ):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
     if not 0 <= hidden_fraction < 1:
@@ -88,7 +92,9 @@ def _is_made(out: pathlib.Path, record: dict) -> bool:
         return False
     path = out / RECORD
     if not path.is_file():
-        raise FileExistsError(f"{out} exists and is no phantom (no {RECORD}): choose another folder")
+        raise FileExistsError(
+            f"{out} exists and is no phantom (no {RECORD}): choose another folder"
+        )
     found = json.loads(path.read_text(encoding="utf-8"))
     differences = [
         f"{key}: {found.get(key)} there, {record.get(key)} asked"
@@ -105,16 +111,12 @@ def _is_made(out: pathlib.Path, record: dict) -> bool:
 
 def _write_tables(root: pathlib.Path, record: dict) -> None:
     eyes = eyes_of(record["seed"], record["eyes"])
-    split = tables.split_eyes(
-        eyes, record["seed"], record["val_fraction"], record["test_fraction"]
-    )
+    split = tables.split_eyes(eyes, record["seed"], record["val_fraction"], record["test_fraction"])
     hidden = tables.hidden_visits(
         eyes, split, record["seed"], record["visits"], record["hidden_fraction"]
     )
     tables.write_manifest(root, eyes, split)
-    tables.write_screening(
-        root, eyes, split, hidden, record["visits"], record["volumes_per_visit"]
-    )
+    tables.write_screening(root, eyes, split, hidden, record["visits"], record["volumes_per_visit"])
     tables.write_truth(root, eyes)
     (root / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

@@ -5,7 +5,16 @@ import functools
 
 import numpy as np
 
-from data_pipelines.phantom import anatomy, camera, figures, fundus, latents, oct, perimetry, vessels
+from data_pipelines.phantom import (
+    anatomy,
+    camera,
+    figures,
+    fundus,
+    latents,
+    oct,
+    perimetry,
+    vessels,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +43,8 @@ class Eye:
     def patient_id(self) -> str:
         return f"p{self.patient:04d}"
 
-    def _stream(self, purpose: str, *more: int) -> np.random.Generator:
+    def stream(self, purpose: str, *more: int) -> np.random.Generator:
+        """This eye's random numbers for one purpose."""
         side = 0 if self.side == "OD" else 1
         return latents.stream(self.seed, self.patient, purpose, side, *more)
 
@@ -46,7 +56,7 @@ class Eye:
         """The eye at visit 1, 2, ...: half a year apart, progressing."""
         state = latents.at_visit(self.latents, number)
         shape = anatomy.derive(state)
-        field = perimetry.test(state, shape.loss_db, self._stream("field", number))
+        field = perimetry.test(state, shape.loss_db, self.stream("field", number))
         return Visit(number, state, shape, field)
 
     @functools.cached_property
@@ -62,24 +72,24 @@ class Eye:
 
     @functools.cached_property
     def tree(self) -> list[vessels.Vessel]:
-        return vessels.grow(self.latents, self.first.shape, self._stream("vessels"))
+        return vessels.grow(self.latents, self.first.shape, self.stream("vessels"))
 
     @property
     def camera(self) -> camera.Camera:
         """The nuisance of the photograph, without taking it."""
-        return camera.draw_camera(self.latents, self._stream("fundus"))
+        return camera.draw_camera(self.latents, self.stream("fundus"))
 
     def photograph(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Fundus (H, W, 3) uint8, mask (H, W) uint8, JPEG quality."""
         image, mask, taken = fundus.render(
-            self.latents, self.first.shape, self.tree, self._stream("fundus")
+            self.latents, self.first.shape, self.tree, self.stream("fundus")
         )
         return image, mask, taken.quality
 
     def volume(self, visit: int = 1, number: int = 1) -> np.ndarray:
         """OCT (slices, depth, width) uint8: scan `number` of a visit."""
         state = self.visit(visit)
-        rng = self._stream("oct", visit, number)
+        rng = self.stream("oct", visit, number)
         return oct.render(state.latents, state.shape, self.tree, rng)
 
 

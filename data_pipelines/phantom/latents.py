@@ -137,7 +137,10 @@ def draw(seed: int, patient: int, side: str) -> Latents:
         hump_shift=tuple(6.0 * own.standard_normal(2)),
         hump_gain=tuple(np.exp(0.12 * own.standard_normal(2))),
         rnfl_wiggle=tuple(2.5 * own.standard_normal(8)),
-        fovea=(float(4.5 + 0.2 * own.standard_normal()), float(-0.55 + 0.25 * own.standard_normal())),
+        fovea=(
+            float(4.5 + 0.2 * own.standard_normal()),
+            float(-0.55 + 0.25 * own.standard_normal()),
+        ),
         pigment=float(np.clip(0.42 + 0.22 * pair(0.95), 0.0, 1.0)),
         optics=float(np.exp(0.05 * pair(0.7))),
     )

@@ -109,7 +109,7 @@ def surfaces(latents: Latents, shape: Anatomy, scanner: Scanner) -> Surfaces:
     height = rnfl + sum(below)
 
     # From the margin the surface of the rim falls into the cup.
-    deep = latents.cup_depth * (-120.0 + 640.0 * (shape.cup.mean() / shape.disc.mean()) ** 1.2)
+    deep = latents.cup_depth * (-200.0 + 720.0 * (shape.cup.mean() / shape.disc.mean()) ** 1.2)
     wall = _step((radius - 0.62 * cup) / np.maximum(disc - 0.62 * cup, 0.10))
     inside = np.clip((disc - radius) / np.float32(0.05) + 0.5, 0, 1).astype(np.float32)
     fall = np.where(radius < disc, (1 - wall) * (height + deep), 0)
@@ -121,7 +121,9 @@ def surfaces(latents: Latents, shape: Anatomy, scanner: Scanner) -> Surfaces:
     stack.append(pigment)
     # The lamina lies under the cup floor, and nearer to it the more nerve tissue is gone.
     prelaminar = 150.0 - 90.0 * loss.mean()
-    lamina = pigment + np.float32(deep + prelaminar) - np.float32(0.25) * np.maximum(-fall + deep, 0)
+    lamina = (
+        pigment + np.float32(deep + prelaminar) - np.float32(0.25) * np.maximum(-fall + deep, 0)
+    )
     boundaries = np.stack(stack).astype(np.float32)
     return Surfaces(boundaries, inside, lamina.astype(np.float32), temporal, superior)
 
@@ -133,9 +135,7 @@ def rnfl_thickness(shape: Anatomy, radius: np.ndarray, degrees: np.ndarray) -> n
     return (ring * ratio ** np.float32(0.75)).astype(np.float32)
 
 
-def render(
-    latents: Latents, shape: Anatomy, tree: list, rng: np.random.Generator
-) -> np.ndarray:
+def render(latents: Latents, shape: Anatomy, tree: list, rng: np.random.Generator) -> np.ndarray:
     """Draw one volume of the eye: uint8 (SLICES, DEPTH, WIDTH)."""
     scanner = draw_scanner(rng)
     maps = surfaces(latents, shape, scanner)

@@ -24,7 +24,7 @@ class Field:
 
 @functools.cache
 def locations() -> np.ndarray:
-    """(52, 2): temporal-positive x and superior-positive y in degrees of visual field (right eye)."""
+    """(52, 2): x temporal-positive, y superior-positive, degrees of field (right eye)."""
     rows = {21: (-9, 9), 15: (-15, 15), 9: (-21, 21), 3: (-27, 21)}
     points = [
         (x, sign * y)
@@ -65,8 +65,8 @@ def indices(total_deviation: np.ndarray, age: float) -> Field:
     """MD, PSD and VFI of total deviations (52,) in dB.
 
     MD and PSD: mean and standard deviation (no location weights). VFI after Bengtsson and Heijl
-    (2008): percent of age-normal sensitivity where the pattern deviation is abnormal, 100 elsewhere,
-    weighted towards the centre.
+    (2008): percent of age-normal sensitivity where the pattern deviation is abnormal, elsewhere
+    100, weighted towards the centre.
     """
     normal = normal_sensitivity(age)
     md = float(total_deviation.mean())
@@ -75,7 +75,7 @@ def indices(total_deviation: np.ndarray, age: float) -> Field:
     abnormal = total_deviation - general < -4.0
     percent = np.where(abnormal, 100.0 * (1 + total_deviation / normal), 100.0)
     weight = 1.0 / (1.0 + (np.hypot(*locations().T) / 12.0) ** 2)
-    vfi = float((np.clip(percent, 0, 100) * weight).sum() / weight.sum())
+    vfi = float(np.average(np.clip(percent, 0, 100), weights=weight))
     return Field(total_deviation, md, psd, vfi)
 
 

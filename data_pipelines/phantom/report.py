@@ -125,9 +125,7 @@ def retest(eyes: Population, tests: int = 400) -> tuple[float, float]:
     for number, eye in enumerate(eyes.eyes[:tests]):
         state, shape = eye.first.latents, eye.first.shape
         rng = np.random.default_rng([number, 97])
-        pair = [
-            perimetry.test(state, shape.loss_db, rng).total_deviation for _ in range(2)
-        ]
+        pair = [perimetry.test(state, shape.loss_db, rng).total_deviation for _ in range(2)]
         differences.append(pair[0] - pair[1])
         levels.append(perimetry.true_sensitivity(state, shape.loss_db))
     difference, level = np.concatenate(differences), np.concatenate(levels)

@@ -41,8 +41,13 @@ def _spline(controls: np.ndarray) -> np.ndarray:
         steps = max(2, int(math.hypot(*(c - b)) / STEP_MM))
         t = np.linspace(0, 1, steps, endpoint=False)[:, None]
         pieces.append(
-            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2
-                   + (3 * b - a - 3 * c + d) * t**3)
+            0.5
+            * (
+                2 * b
+                + (c - a) * t
+                + (2 * a - 5 * b + 4 * c - d) * t**2
+                + (3 * b - a - 3 * c + d) * t**3
+            )
         )
     return np.vstack(pieces)
 
@@ -118,7 +123,7 @@ def _branches(
 
 
 def grow(latents: Latents, shape: Anatomy, rng: np.random.Generator) -> list[Vessel]:
-    """The vessel tree: four arcades of artery and vein, small disc vessels, branches of branches."""
+    """The tree: four arcades of artery and vein, small disc vessels, branches of branches."""
     fovea = np.array(latents.fovea)
     # The trunk is pushed to the nasal side as the cup grows.
     cup_size = float(shape.cup.mean() / shape.disc.mean())
