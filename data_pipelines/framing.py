@@ -76,8 +76,11 @@ def _field_of_view(image: np.ndarray) -> tuple[int, int, int, int] | None:
     light = ndimage.gaussian_filter(np.asarray(small).max(axis=2).astype(np.float32), 1.0)
     # Scattered light in a corner is no border: black is the darkest of the four.
     patch = max(2, min(light.shape) // 32)
-    corners = [light[y, x] for y in (slice(patch), slice(-patch, None))
-               for x in (slice(patch), slice(-patch, None))]
+    corners = [
+        light[y, x]
+        for y in (slice(patch), slice(-patch, None))
+        for x in (slice(patch), slice(-patch, None))
+    ]
     black = min(float(np.median(corner)) for corner in corners)
     bright = float(np.percentile(light, 95))
     if bright - black < 8:
@@ -156,10 +159,12 @@ def unframe_probabilities(probabilities: np.ndarray, frame: Frame) -> np.ndarray
     Returns:
       float32 (native_height, native_width, classes).
     """
-    top, bottom, rows = _positions(frame.top, frame.height, frame.native_height,
-                                   probabilities.shape[0])
-    left, right, columns = _positions(frame.left, frame.width, frame.native_width,
-                                      probabilities.shape[1])
+    top, bottom, rows = _positions(
+        frame.top, frame.height, frame.native_height, probabilities.shape[0]
+    )
+    left, right, columns = _positions(
+        frame.left, frame.width, frame.native_width, probabilities.shape[1]
+    )
     classes = probabilities.shape[2]
     native = np.zeros((frame.native_height, frame.native_width, classes), np.float32)
     native[:, :, BACKGROUND] = 1.0

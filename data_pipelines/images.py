@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from data_pipelines.bad_file import BadFile, describe
+from data_pipelines.whole_files import check_png_is_whole
 
 # What a pixel of a mask means. 255 counts neither in a loss nor in a metric.
 BACKGROUND, RIM, CUP, IGNORE = 0, 1, 2, 255
@@ -94,6 +95,8 @@ def image_size(path: os.PathLike | str) -> tuple[int, int]:
 
 def decode(image: Image.Image, path: os.PathLike | str) -> Image.Image:
     """Decodes an opened picture and turns it upright. Raises BadFile if it is truncated."""
+    if image.format == "PNG":
+        check_png_is_whole(Path(path))
     try:
         image.load()
     except Exception as error:

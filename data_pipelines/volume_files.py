@@ -18,6 +18,7 @@ from PIL import Image
 
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
+from data_pipelines.whole_files import check_tiff_is_whole
 
 # A Triton macular cube is 256 x 992 x 512 = 130 million voxels.
 MAX_VOXELS = 600_000_000
@@ -45,24 +46,23 @@ def read_volume(path: os.PathLike | str) -> np.ndarray:
     path = Path(path)
     if not path.exists():
         raise BadFile(path, "does not exist")
-    if path.is_dir():
-        volume = _read_folder(path)
-    elif not path.is_file():
-        raise BadFile(path, "is not an ordinary file")
-    elif path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise BadFile(path, "is empty (0 bytes); copy it again")
-    else:
-        try:
-            volume = _reader_of(path)(path)
-        except BadFile:
-            raise
-        except Exception as error:  # Damaged files raise many types in numpy, tifffile, pydicom.
-            raise BadFile(path, f"cannot be read as a volume ({describe(error)})") from error
+    try:
+        volume = _reader_of(path)(path)
+    except BadFile:
+        raise
+    except Exception as error:  # Damaged files raise many types in numpy, tifffile, pydicom.
+        raise BadFile(path, f"cannot be read as a volume ({describe(error)})") from error
     return _plain(volume, path)
 
 
 def _reader_of(path: Path):
-    """The reader for a file, told from its first bytes."""
+    """The reader for a folder, or for a file, told from its first bytes."""
+    if path.is_dir():
+        return _read_folder
+    if not path.is_file():
+        raise BadFile(path, "is not an ordinary file")
     with open(path, "rb") as file:
         head = file.read(132)
     if head.startswith(b"\x93NUMPY"):
@@ -236,24 +236,27 @@ def _read_b_scan(path: Path) -> np.ndarray:
 def _read_tiff(path: Path) -> np.ndarray:
     import tifffile
 
+    check_tiff_is_whole(path)
     with tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
+        first = tiff.series[0]
         # An RGB axis is last: (slices, depth, width, 3).
-        colours = len(series.shape) == 4 and series.shape[-1] in (3, 4)
-        shape = series.shape[:3] if colours else series.shape
-        if len(shape) == 2:  # One frame is a volume of one slice.
-            shape = (1, *shape)
+        colours = first.ndim in (3, 4) and first.axes.endswith("S")
+        shape = first.shape[:-1] if colours else first.shape
+        if len(shape) == 2:  # Frames written one by one are a series each.
+            if any(s.shape != first.shape or s.dtype != first.dtype for s in tiff.series):
+                raise BadFile(path, "holds frames of different sizes or types")
+            shape = (len(tiff.series), *shape)
+        elif len(tiff.series) > 1:
+            raise BadFile(path, f"holds {len(tiff.series)} volumes; save one a file")
         _check_shape(shape, path)
-        _check_dtype(series.dtype, path)
+        _check_dtype(first.dtype, path)
         try:
-            volume = series.asarray()
+            volume = np.stack([series.asarray() for series in tiff.series])
         except (ValueError, ImportError) as error:
             if "imagecodecs" not in str(error):
                 raise
             return _read_tiff_frames(path)  # Pillow decodes what tifffile alone cannot.
-    if colours:
-        volume = _luminance(volume)
-    return volume.reshape(shape)
+    return (_luminance(volume) if colours else volume).reshape(shape)
 
 
 def _read_tiff_frames(path: Path) -> np.ndarray:

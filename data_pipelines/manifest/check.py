@@ -55,7 +55,7 @@ def check_manifest(
             ),
             rows,
         )
-        problems += _check_copies(rows, "fundus")
+        problems += _check_copies(rows, "fundus") + _check_copies(rows, "oct")
     return in_order(problems)
 
 

@@ -49,6 +49,7 @@ class Roots:
                     "give --data_root, or put the file itself there"
                 )
             _check_kind(real, folder_allowed)
+            _check_links_within(real, real_root)
             return Path(os.path.normpath(found))
         raise ValueError(f"does not exist under {' nor under '.join(tried)}{self._near(cell)}")
 
@@ -98,6 +99,14 @@ def _check_kind(path: str, folder_allowed: bool) -> None:
         raise ValueError("is not an ordinary file")
     if not os.access(path, os.R_OK):
         raise ValueError("may not be read (permissions)")
+
+
+def _check_links_within(path: str, real_root: str) -> None:
+    """A folder of B-scans must not reach outside through links either."""
+    for entry in os.scandir(path) if os.path.isdir(path) else ():
+        real = os.path.realpath(entry.path)
+        if entry.is_symlink() and not _is_inside(real, real_root):
+            raise ValueError(f"holds a link that leaves the folder: {entry.name!r} to {real}")
 
 
 def find_roots(path: Path, data_root: os.PathLike | str | None, problems: list[Problem]) -> Roots:

@@ -87,6 +87,17 @@ def test_exif_orientation_is_applied(tmp_path, suffix, orientation, turns):
     assert images.image_size(path) == image.shape[:2]
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
+def test_a_file_cut_anywhere_is_refused(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    path = save(tmp_path / f"a{suffix}", noise)
+    content = path.read_bytes()
+    for length in (1, 9, 30, len(content) // 2, len(content) - 20, len(content) - 4):
+        path.write_bytes(content[:length])
+        with pytest.raises(BadFile):
+            images.read_fundus(path)
+
+
 def test_damaged_exif_does_not_matter(tmp_path):
     path = save(tmp_path / "a.jpg", RED, exif=b"Exif\x00\x00garbage!")
     assert images.read_fundus(path).shape == RED.shape

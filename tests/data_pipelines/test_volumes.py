@@ -59,6 +59,19 @@ def write_tiff_pages(folder):
     return folder / "v.tiff"
 
 
+def write_tiff_frames(folder):
+    with tifffile.TiffWriter(folder / "v.tif") as file:
+        for b_scan in VOLUME:
+            file.write(b_scan)
+    return folder / "v.tif"
+
+
+def write_rgb_tiff_frames(folder):
+    pages = [Image.fromarray(np.dstack([b_scan] * 3)) for b_scan in VOLUME]
+    pages[0].save(folder / "v.tiff", save_all=True, append_images=pages[1:])
+    return folder / "v.tiff"
+
+
 def write_rgb_tiff(folder):
     tifffile.imwrite(folder / "v.tif", np.repeat(VOLUME[..., None], 3, -1), photometric="rgb")
     return folder / "v.tif"
@@ -91,7 +104,7 @@ def write_dicom(folder, volume=VOLUME, **fields):
     "write",
     [
         write_npy, write_fortran_npy, write_npz, write_folder, write_rgb_folder, write_tiff,
-        write_tiff_pages, write_rgb_tiff, write_dicom,
+        write_tiff_pages, write_tiff_frames, write_rgb_tiff, write_rgb_tiff_frames, write_dicom,
     ],
 )  # fmt: skip
 def test_every_form_gives_the_same_volume(tmp_path, write):
@@ -99,6 +112,40 @@ def test_every_form_gives_the_same_volume(tmp_path, write):
     assert volume.dtype == np.uint8
     assert volume.shape == VOLUME.shape
     assert (volume == VOLUME).all()
+
+
+@pytest.mark.parametrize("write", [write_npy, write_tiff_pages, write_tiff_frames, write_dicom])
+def test_a_file_cut_anywhere_is_refused_or_whole(tmp_path, write):
+    path = write(tmp_path)
+    content = path.read_bytes()
+    for length in range(140, len(content), 37):
+        path.write_bytes(content[:length])
+        try:
+            volume = read_volume(path)
+        except BadFile:
+            continue
+        assert volume.shape == VOLUME.shape, length
+        assert (volume == VOLUME).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}])
+def test_tiff_variants(tmp_path, options):
+    with tifffile.TiffWriter(tmp_path / "v.tif", **options) as file:
+        for b_scan in VOLUME:
+            file.write(b_scan)
+    assert (read_volume(tmp_path / "v.tif") == VOLUME).all()
+    content = (tmp_path / "v.tif").read_bytes()
+    (tmp_path / "v.tif").write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadFile, match="truncated or damaged after"):
+        read_volume(tmp_path / "v.tif")
+
+
+def test_tiff_of_unequal_frames(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "v.tif") as file:
+        file.write(VOLUME[0])
+        file.write(VOLUME[0, :5])
+    with pytest.raises(BadFile, match="different sizes"):
+        read_volume(tmp_path / "v.tif")
 
 
 def test_negative_dicom_is_turned(tmp_path):

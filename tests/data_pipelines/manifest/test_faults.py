@@ -510,6 +510,11 @@ def fundus_copied_to_test(data):
     (data.folder / "e5.png").write_bytes((data.folder / "e1.png").read_bytes())
 
 
+@case(6, "copy of", "e1.npy (line 2)", "the splits share an eye")
+def oct_copied_to_test(data):
+    (data.folder / "e5.npy").write_bytes((data.folder / "e1.npy").read_bytes())
+
+
 @case(2, "split 'training'", "write 'train'")
 def split_long_name(data):
     edit(data, 0, split="training")
@@ -608,6 +613,14 @@ def path_linked_folder_out(data):
     Image.open(data.folder / "e1.png").save(outside / "e1.png")
     (data.folder / "inside").symlink_to(outside)
     edit(data, 0, fundus="inside/e1.png")
+
+
+@case(2, "scans", "holds a link that leaves the folder: '1_image.png'")
+def path_link_out_of_a_folder(data):
+    write_scans(data)
+    outside = data.folder.parent / "outside.png"
+    (data.folder / "scans/1_image.png").rename(outside)
+    (data.folder / "scans/1_image.png").symlink_to(outside)
 
 
 @case(2, "link to a file that does not exist")
