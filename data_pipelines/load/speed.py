@@ -33,7 +33,8 @@ def pipelines(
 ) -> list[dict[str, Any]]:
     """Images per second of every (store, backend, augmentation): median, least and most.
 
-    `ratio` is the median over that of the first row.
+    `ratio` is the median over that of the first row; `cpu_ms` the processor time of one image, all
+    threads together, which other work on the machine hardly changes.
     """
     cases = [
         {
@@ -49,8 +50,9 @@ def pipelines(
     ]
     by_name = {type(store).__name__: store for store in stores}
     speeds: list[list[float]] = [[] for _ in cases]
+    costs: list[list[float]] = [[] for _ in cases]
     for _ in range(repeats):
-        for case, measured in zip(cases, speeds, strict=True):
+        for case, measured, cost in zip(cases, speeds, costs, strict=True):
             iterator = train_batches(
                 by_name[case["store"]],
                 batch_size=batch_size,
@@ -59,7 +61,9 @@ def pipelines(
                 backend=case["backend"],
                 workers=case["workers"],
             )
-            measured.append(_images_per_second(iterator, batch_size, batches))
+            wall, processor = _seconds(iterator, batches)
+            measured.append(batches * batch_size / wall)
+            cost.append(1000 * processor / (batches * batch_size))
     reference = statistics.median(speeds[0])
     return [
         {
@@ -68,21 +72,23 @@ def pipelines(
             "least": round(min(measured)),
             "most": round(max(measured)),
             "ratio": round(statistics.median(measured) / reference, 2),
+            "cpu_ms": round(statistics.median(cost), 2),
         }
-        for case, measured in zip(cases, speeds, strict=True)
+        for case, measured, cost in zip(cases, speeds, costs, strict=True)
     ]
 
 
-def _images_per_second(iterator, batch_size: int, batches: int) -> float:
+def _seconds(iterator, batches: int) -> tuple[float, float]:
+    """Wall and processor seconds of so many batches."""
     # What was made ahead while nobody waited does not count.
     for _ in itertools.islice(iterator, 4):
         pass
-    start = time.perf_counter()
+    wall, processor = time.perf_counter(), time.process_time()
     for _ in itertools.islice(iterator, batches):
         pass
-    seconds = time.perf_counter() - start
+    spent = time.perf_counter() - wall, time.process_time() - processor
     iterator.close()
-    return batches * batch_size / seconds
+    return spent
 
 
 def stages(store: Store, config: AugmentConfig, images: int) -> list[dict[str, Any]]:
