@@ -59,7 +59,9 @@ def healthy_rnfl(latents: Latents) -> np.ndarray:
         np.array(latents.rnfl_wiggle[:4]), np.array(latents.rnfl_wiggle[4:])
     )
     shape = shape - shape.mean()
-    return np.maximum(latents.rnfl_mean + shape * latents.rnfl_mean / figures.RING_MEAN_UM, 25.0)
+    return np.maximum(
+        latents.healthy_rnfl + shape * latents.healthy_rnfl / figures.RING_MEAN_UM, 25.0
+    )
 
 
 def disc_contour(latents: Latents) -> np.ndarray:

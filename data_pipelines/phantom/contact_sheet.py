@@ -16,7 +16,7 @@ GAP = 6
 CAPTION = 16
 EYES_PER_GRADE = 3
 GRADES = ("normal", "early", "mid/adv.")
-RIM_COLOUR, CUP_COLOUR = (120, 255, 120), (120, 220, 255)
+RIM_COLOUR, CUP_COLOUR = (120, 255, 120), (40, 90, 255)
 
 
 def zoom(image: np.ndarray, mask: np.ndarray, reach: int) -> Image.Image:

@@ -158,7 +158,7 @@ def _paint_disc(
     lamina = 1 + np.float32(0.035) * _clouds(rng, 70, *size) * floor
 
     halo = angles.lookup(camera.atrophy * angles.bump(camera.atrophy_angle, 42.0), grid.degrees)
-    ragged = 0.25 * halo * _clouds(rng, 18, *size)
+    ragged = 0.25 * halo * _clouds(rng, 9, *size)
     present = np.clip(halo / 0.10, 0, 1)
     atrophy = _step((disc + halo + ragged - grid.radius) / 0.08) * present
     pigment = np.exp(-0.5 * ((grid.radius - disc - halo - ragged) / np.float32(0.06)) ** 2)
@@ -170,7 +170,7 @@ def _paint_disc(
     painted = []
     for k in range(3):
         skin = planes[k][rows, columns]
-        skin = skin + np.float32(0.55) * atrophy * (np.float32(SCLERA[k]) - skin)
+        skin = skin + np.float32(0.42) * atrophy * (np.float32(SCLERA[k]) - skin)
         skin = skin * (1 - np.float32(0.45) * pigment)
         rim = np.float32(RIM[k]) + lost * np.float32(PALE_RIM[k] - RIM[k])
         # The nasal rim is thicker and ruddier than the temporal.

@@ -53,7 +53,7 @@ class Latents:
     cup_depth: float  # relative depth of the cup
     rnfl_gain: float  # nerve-fibre-layer loss in dB per dB of axon loss
     rnfl_floor: float  # share of the healthy thickness that is no axon and stays
-    rnfl_mean: float  # micron on the ring before any disease
+    healthy_rnfl: float  # mean, micron on the ring before any disease
     hump_shift: tuple[float, float]  # of the superior and inferior maxima
     hump_gain: tuple[float, float]
     rnfl_wiggle: tuple[float, ...]
@@ -133,7 +133,7 @@ def draw(seed: int, patient: int, side: str) -> Latents:
         cup_depth=float(np.exp(0.25 * own.standard_normal())),
         rnfl_gain=float(1.2 * np.exp(0.70 * own.standard_normal())),
         rnfl_floor=float(np.clip(0.56 + 0.10 * own.standard_normal(), 0.32, 0.75)),
-        rnfl_mean=float(95.0 + 7.4 * z_disc + 3.0 * z_rnfl - 0.15 * (age - 60)),
+        healthy_rnfl=float(95.0 + 7.4 * z_disc + 3.0 * z_rnfl - 0.15 * (age - 60)),
         hump_shift=tuple(6.0 * own.standard_normal(2)),
         hump_gain=tuple(np.exp(0.12 * own.standard_normal(2))),
         rnfl_wiggle=tuple(2.5 * own.standard_normal(8)),

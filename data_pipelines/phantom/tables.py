@@ -123,7 +123,9 @@ def truth_row(eye: Eye) -> dict[str, object]:
         "disc_column": taken.centre[0],
         "disc_row": taken.centre[1],
     }
-    for name, value in dataclasses.asdict(eye.latents).items():
+    latents = dataclasses.asdict(eye.latents)
+    assert not latents.keys() & row.keys(), "a latent and a measure share a name"
+    for name, value in latents.items():
         row[name] = " ".join(f"{v:.6g}" for v in np.ravel(value)) if _is_list(value) else value
     return {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
 

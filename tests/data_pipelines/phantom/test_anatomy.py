@@ -24,7 +24,7 @@ def healthy(seed: int = 0) -> latents.Latents:
         rnfl_wiggle=(0.0,) * 8,
         hump_shift=(0.0, 0.0),
         hump_gain=(1.0, 1.0),
-        rnfl_mean=95.0,
+        healthy_rnfl=95.0,
         disc_rotation=0.0,
         disc_wiggle=(0.0,) * 6,
     )

@@ -42,7 +42,15 @@ def test_layout_and_columns(made):
     )  # fmt: skip
     assert [r["split"] for r in screening] == [r["split"] for r in rows]
     assert [r["glaucoma"] for r in screening] == [str(int(r["grade"] != "0")) for r in rows]
-    assert len(rows_of(made / "truth.csv")) == 6
+
+
+def test_truth_is_that_of_the_eyes(made):
+    rows, screening = rows_of(made / "truth.csv"), rows_of(made / "screening.csv")
+    for eye, row, seen in zip(eyes_of(2, 6), rows, screening, strict=True):
+        assert row["id"] == eye.id and int(row["grade"]) == eye.grade
+        np.testing.assert_allclose(float(row["vcdr"]), eye.first.shape.vcdr, rtol=1e-5)
+        np.testing.assert_allclose(float(row["rnfl_mean"]), eye.first.shape.rnfl_mean, rtol=1e-5)
+        assert seen["md"] in ("", f"{eye.first.field.md:.2f}")
 
 
 def test_the_same_bytes_whatever_the_workers(made, tmp_path):
