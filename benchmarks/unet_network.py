@@ -4,8 +4,10 @@ import os
 import time
 from collections.abc import Iterator
 
-# MONAI loads TensorBoard, which loads TensorFlow where it is installed; neither is used here.
+# MONAI loads TensorBoard, which loads TensorFlow where it is installed, and that is talkative;
+# neither is used here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np
 import torch
