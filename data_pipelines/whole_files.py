@@ -19,11 +19,11 @@ def check_png_is_whole(path: Path) -> None:
         file.seek(8)  # The signature.
         while True:
             head = file.read(8)
-            if len(head) < 8:
-                raise BadFile(path, "is truncated: a PNG ends with IEND; copy it again")
-            length, kind = struct.unpack(">I4s", head)
-            if kind == b"IEND":
+            length, kind = struct.unpack(">I4s", head) if len(head) == 8 else (0, b"")
+            if kind == b"IEND" and len(file.read(4)) == 4:  # Its checksum.
                 return
+            if kind in (b"", b"IEND"):
+                raise BadFile(path, "is truncated: a PNG ends with IEND; copy it again")
             file.seek(length + 4, 1)  # The chunk's data and checksum.
 
 

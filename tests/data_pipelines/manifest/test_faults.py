@@ -654,7 +654,7 @@ def test_fault_is_reported_and_nothing_else(data_set, name):
     ]
     assert wanted, "\n".join(map(str, problems)) or "nothing reported"
     # One fault may have consequences in its own row, but none elsewhere.
-    assert {problem.row for problem in problems} == {line}
+    assert {problem.row for problem in problems} == {line}, "\n".join(map(str, problems))
     assert bool(errors(problems)) == (severity == "error")
 
 
