@@ -1,0 +1,1 @@
+"""Training: objectives, the step, its optimiser, devices, the loop around it."""

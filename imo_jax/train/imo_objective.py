@@ -1,0 +1,300 @@
+"""What IMO learns from: noised labels to denoise, grades to predict, with what is missing left out."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from imo_jax import losses
+from imo_jax.diffusion.forward import add_noise
+from imo_jax.diffusion.schedule import log_snr
+from imo_jax.labels import IGNORE
+from imo_jax.layers.resize import bilinear, nearest
+from imo_jax.losses import Sum
+from imo_jax.losses.segmentation import DIVIDE_BY
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.imo.inputs import normalise
+from imo_jax.models.imo.model import IMO, STRIDE
+from imo_jax.train import keys
+from imo_jax.train.objectives import Totals
+
+Batch = dict[str, jax.Array]
+
+# Loss of the grading head by name; both are divided by the eyes' summed class weights.
+GRADE_LOSSES = {
+    "cross_entropy": losses.grading_cross_entropy,
+    "ordinal": losses.grading_ordinal,
+}
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Weights and kinds of IMO's losses, and how labels are noised."""
+
+    segmentation_weight: float = field(
+        default=1.0, metadata={"help": "weight of the pixel cross entropy"}
+    )
+    dice_weight: float = field(default=1.0, metadata={"help": "weight of the Dice loss"})
+    grade_weight: float = field(default=1.0, metadata={"help": "weight of the grading loss"})
+    auxiliary_weight: float = field(
+        default=0.4,
+        metadata={"help": "weight of the auxiliary head's cross entropy, where there is the head"},
+    )
+    divide_by: str = field(
+        default="counted",
+        metadata={
+            "help": "what pixel cross entropies are divided by: pixels with a label, or all "
+            "(released)",
+            "choices": tuple(DIVIDE_BY),
+        },
+    )
+    grade_loss: str = field(
+        default="cross_entropy",
+        metadata={"help": "kind of the grading loss", "choices": tuple(GRADE_LOSSES)},
+    )
+    grade_class_weights: tuple[float, ...] = field(
+        default=(), metadata={"help": "a weight for each grade; empty = 1 each"}
+    )
+    max_time: float = field(
+        default=0.999, metadata={"help": "labels are noised at times drawn from [0, this)"}
+    )
+    self_aligned: float = field(
+        default=0.0,
+        metadata={"help": "share of examples whose own prediction is noised, not the truth"},
+    )
+    self_aligned_from: float = field(
+        default=0.0, metadata={"help": "fraction of the training after which that begins"}
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError listing every bad value."""
+        problems = [
+            f"{name} {getattr(self, name)} is negative"
+            for name in ("segmentation_weight", "dice_weight", "grade_weight", "auxiliary_weight")
+            if getattr(self, name) < 0
+        ]
+        problems += [
+            f"{name} {getattr(self, name)} is not within 0..1"
+            for name in ("max_time", "self_aligned", "self_aligned_from")
+            if not 0 <= getattr(self, name) <= 1
+        ]
+        problems += [
+            f"{name} is {getattr(self, name)!r}; choose one of {sorted(table)}"
+            for name, table in (("divide_by", DIVIDE_BY), ("grade_loss", GRADE_LOSSES))
+            if getattr(self, name) not in table
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+
+
+class Draws(NamedTuple):
+    """What an example draws for its diffusion loss.
+
+    Attributes:
+      time: (B,) float32 in [0, max_time).
+      noise: (B, h, w, C) float32, eps of eq. 4.
+      aligned: (B,) bool: the example noises its own prediction.
+      start_noise: (B, h, w, C) float32, from which that prediction is made.
+    """
+
+    time: jax.Array
+    noise: jax.Array
+    aligned: jax.Array
+    start_noise: jax.Array
+
+
+class ImoObjective:
+    """Objective of `imo_jax.train.objectives.Objective` for `models.imo.IMO`.
+
+    Terms: `segmentation` and `dice` (denoised logits, at the mask's size), `auxiliary` (auxiliary
+    head), `grade`. An eye without a mask or grade is left out of their totals and counts.
+
+    Args:
+      model: the network's config; terms of heads that it has not are left out.
+      config: weights and kinds.
+      train_steps: length of the training, for `self_aligned_from`.
+
+    Raises:
+      ValueError: no term is left, or not one class weight a grade.
+    """
+
+    def __init__(self, model: IMOConfig, config: ObjectiveConfig, train_steps: int) -> None:
+        self._model, self._config = model, config
+        self._network = IMO(model)
+        self._aligned_from = config.self_aligned_from * train_steps
+        self._class_weights = config.grade_class_weights or None
+        if self._class_weights and len(self._class_weights) != model.num_grades:
+            raise ValueError(
+                f"grade_class_weights has {len(self._class_weights)} values for "
+                f"{model.num_grades} grades"
+            )
+        weights = {
+            "segmentation": config.segmentation_weight if model.segment else 0.0,
+            "dice": config.dice_weight if model.segment else 0.0,
+            "auxiliary": config.auxiliary_weight if model.auxiliary_head else 0.0,
+            "grade": config.grade_weight if model.grade else 0.0,
+        }
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        if not self.weights:
+            raise ValueError("nothing to learn: the weight of every head's loss is 0")
+
+    def counts(self, batch: Batch) -> dict[str, jax.Array]:
+        """Term -> what its total is divided by, from labels alone (see `Objective`)."""
+        mask, there = batch["mask"], batch["has_mask"]
+        graded = batch["grade"], batch["has_grade"]
+        pixels = losses.segmentation_count(mask, there, self._config.divide_by)
+        counts = {
+            "segmentation": pixels,
+            "auxiliary": pixels,
+            "dice": losses.dice_count(mask, there),
+            "grade": losses.grading_count(*graded, class_weights=self._class_weights),
+        }
+        return {name: counts[name] for name in self.weights}
+
+    def totals(
+        self,
+        params: Any,
+        batch_stats: Any,
+        batch: Batch,
+        example_keys: jax.Array,
+        *,
+        step: jax.Array,
+        train: bool,
+        axis_name: str | None,
+    ) -> Totals:
+        """Losses of a part of a batch, at times and noises drawn from the keys."""
+        variables = {"params": params, "batch_stats": batch_stats}
+        encoded, batch_stats = self._encode(variables, batch, example_keys, train, axis_name)
+        extras = {}
+        logits = {}
+        if self._model.segment:
+            feature = encoded["fused_feature"]
+            draws = self._draw(example_keys, feature.shape[1:], step)
+            logits["denoised"] = self.denoised_logits(variables, feature, batch, draws)
+            logits["denoised"] = bilinear(logits["denoised"], batch["mask"].shape[1:])
+        if "auxiliary" in self.weights:
+            logits["auxiliary"] = bilinear(encoded["auxiliary_logits"], batch["mask"].shape[1:])
+        if self._model.grade:
+            logits["grade"] = encoded["grade_logits"]
+            extras["grade_accuracy"] = _accuracy(logits["grade"], batch)
+        return Totals(self._losses(logits, batch), batch_stats, extras)
+
+    def denoised_logits(
+        self, variables: Any, feature: jax.Array, batch: Batch, draws: Draws
+    ) -> jax.Array:
+        """Class logits (B, h, w, classes) at the decoder's grid, from noised labels.
+
+        Args:
+          variables: {"params", "batch_stats"}.
+          feature: (B, h, w, C), the fused feature.
+          batch: `mask` (B, H, W) int32 and `has_mask` (B,) bool of it.
+          draws: times and noises.
+        """
+        apply = self._network.apply
+        if self._model.refine == "single":
+            return apply(variables, feature, None, None, method="denoise")
+        x_t, level = self.noised_labels(variables, feature, batch, draws)
+        return apply(variables, feature, x_t, level, method="denoise")
+
+    def noised_labels(
+        self, variables: Any, feature: jax.Array, batch: Batch, draws: Draws
+    ) -> tuple[jax.Array, jax.Array]:
+        """x_t (B, h, w, C) of eq. 4 and its log-SNR (B,); arguments as `denoised_logits`."""
+        # (B, H, W) -> (B, H/4, W/4); without a mask nothing is known of any pixel
+        labels = jnp.where(batch["has_mask"][:, None, None], batch["mask"], IGNORE)
+        height, width = labels.shape[1:]
+        labels = nearest(labels, (height // STRIDE, width // STRIDE))
+        x0 = self._network.apply(variables, labels, method="embed_labels")
+        if self._config.self_aligned > 0:
+            predicted = self._predicted_x0(variables, feature, draws)
+            x0 = jnp.where(draws.aligned[:, None, None, None], predicted, x0)
+        level = log_snr(draws.time)
+        return add_noise(x0, draws.noise, level), level
+
+    def _predicted_x0(self, variables: Any, feature: jax.Array, draws: Draws) -> jax.Array:
+        """x0 of what the network itself would say, from noise alone and without gradient.
+
+        Self-aligned denoising (Ji et al., DDP, ICCV 2023): training then meets the mistakes that
+        sampling makes. The embedding of the prediction keeps its gradient, as that of labels does.
+        """
+        apply = self._network.apply
+        frozen = jax.lax.stop_gradient((variables, feature))
+
+        def predict() -> jax.Array:
+            level = log_snr(jnp.full(feature.shape[:1], self._model.start_time, jnp.float32))
+            logits = apply(*frozen, draws.start_noise, level, method="denoise")
+            return jax.nn.softmax(logits, axis=-1)
+
+        shape = (*feature.shape[:3], self._model.num_classes)
+        # No example of this part is aligned before `self_aligned_from`: then nothing is computed.
+        found = jax.lax.cond(jnp.any(draws.aligned), predict, lambda: jnp.zeros(shape, jnp.float32))
+        if self._model.label_embedding == "hard":
+            return apply(variables, jnp.argmax(found, axis=-1), method="embed_labels")
+        return apply(variables, found, method="embed_probabilities")
+
+    def _encode(
+        self,
+        variables: Any,
+        batch: Batch,
+        example_keys: jax.Array,
+        train: bool,
+        axis_name: str | None,
+    ) -> tuple[dict[str, jax.Array], Any]:
+        """Encoder outputs, and the running statistics after them."""
+        inputs = normalise(batch)
+        outputs, new = self._network.apply(
+            variables,
+            inputs["fundus"],
+            inputs["oct"],
+            inputs["has_oct"],
+            train=train,
+            example_keys=keys.named(example_keys, "layers") if train else None,
+            axis_name=axis_name,
+            method="encode",
+            mutable=["batch_stats"],
+        )
+        return outputs, new.get("batch_stats", {})
+
+    def _draw(self, example_keys: jax.Array, grid: tuple[int, ...], step: jax.Array) -> Draws:
+        """Times and noises of a part, each a function of its example's key."""
+
+        def normal(name: str) -> jax.Array:
+            each = jax.vmap(lambda key: jax.random.normal(key, grid, jnp.float32))
+            return each(keys.named(example_keys, name))
+
+        def uniform(name: str) -> jax.Array:
+            each = jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32))
+            return each(keys.named(example_keys, name))
+
+        begun = step.astype(jnp.float32) >= self._aligned_from
+        return Draws(
+            time=uniform("time") * self._config.max_time,
+            noise=normal("noise"),
+            aligned=(uniform("aligned") < self._config.self_aligned) & begun,
+            start_noise=normal("start_noise"),
+        )
+
+    def _losses(self, logits: dict[str, jax.Array], batch: Batch) -> dict[str, jax.Array]:
+        """Totals of the terms that have a weight."""
+        config = self._config
+        masks = batch["mask"], batch["has_mask"]
+        grades = batch["grade"], batch["has_grade"]
+        pixelwise = losses.segmentation_cross_entropy
+        terms = {
+            "segmentation": lambda: pixelwise(
+                logits["denoised"], *masks, divide_by=config.divide_by
+            ),
+            "dice": lambda: losses.dice_loss(logits["denoised"], *masks),
+            "auxiliary": lambda: pixelwise(logits["auxiliary"], *masks, divide_by=config.divide_by),
+            "grade": lambda: GRADE_LOSSES[config.grade_loss](
+                logits["grade"], *grades, class_weights=self._class_weights
+            ),
+        }
+        return {name: terms[name]().total for name in self.weights}
+
+
+def _accuracy(logits: jax.Array, batch: Batch) -> Sum:
+    """Eyes graded right among those with a grade."""
+    right = (jnp.argmax(logits, axis=-1) == batch["grade"]) & batch["has_grade"]
+    return Sum(jnp.sum(right, dtype=jnp.float32), jnp.sum(batch["has_grade"], dtype=jnp.float32))

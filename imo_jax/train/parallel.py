@@ -1,0 +1,92 @@
+"""All that knows about several devices: replicate, shard, map the step over devices, take back.
+
+Data parallelism in the plain sense: parameters on every device, each with its share of the batch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+AXIS = "devices"  # name of the device axis, for collectives inside the step
+
+
+def _sharding(num_devices: int) -> NamedSharding:
+    """Leading axis over the first `num_devices` devices of this process."""
+    mesh = Mesh(np.array(jax.local_devices()[:num_devices]), (AXIS,))
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def check_batch_size(batch_size: int, num_devices: int, accumulation: int) -> None:
+    """Raises ValueError where a batch cannot be cut into equal parts, saying which sizes can."""
+    parts = num_devices * accumulation
+    if batch_size % parts:
+        below = batch_size // parts * parts
+        raise ValueError(
+            f"a batch of {batch_size} cannot be cut into {parts} equal parts ({num_devices} "
+            f"devices x {accumulation} accumulation steps); choose a batch size that is a multiple "
+            f"of {parts}" + (f", such as {below} or {below + parts}" if below else "")
+        )
+
+
+def replicate(tree: Any, num_devices: int) -> Any:
+    """A copy on each device: leaves (...) -> (num_devices, ...) with one row a device."""
+    sharding = _sharding(num_devices)
+
+    def leaf(x: Any) -> jax.Array:
+        x = np.asarray(x)
+        # A device may keep a host buffer as its own on CPU, and the step donates what it is given:
+        # each device gets a buffer that belongs to nobody else.
+        # (...) -> (num_devices, ...)
+        return jax.device_put(np.stack([x] * num_devices), sharding, may_alias=False)
+
+    return jax.tree.map(leaf, tree)
+
+
+def unreplicate(tree: Any) -> Any:
+    """The first device's copy as numpy arrays of one's own: leaves (num_devices, ...) -> (...)."""
+    # asarray may be a view of the device's buffer, which the next step will write over
+    return jax.tree.map(lambda x: np.array(x.addressable_data(0))[0, ...], tree)
+
+
+@jax.jit
+def _first_row(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x[0], tree)
+
+
+def on_first_device(tree: Any) -> Any:
+    """The first device's copy, left there: leaves (num_devices, ...) -> (...), not donated later."""
+    return _first_row(jax.tree.map(lambda x: x.addressable_data(0), tree))
+
+
+def fetch(trees: list[dict[str, jax.Array]]) -> list[dict[str, float]]:
+    """Replicated scalars, () on each device, as Python floats; waits until they are there."""
+    rows = jax.device_get(jax.tree.map(lambda x: x.addressable_data(0), trees))
+    return jax.tree.map(lambda x: float(x[0]), rows)
+
+
+def shard(batch: dict[str, np.ndarray], num_devices: int, accumulation: int = 1) -> dict:
+    """Puts a batch on the devices: leaves (B, ...) -> (num_devices, accumulation, b, ...).
+
+    Part m of the accumulation holds the same examples on however many devices, so statistics that
+    are taken over a part do not depend on their number.
+
+    Raises:
+      ValueError: B is not a multiple of num_devices * accumulation.
+    """
+    sharding = _sharding(num_devices)
+
+    def leaf(x: np.ndarray) -> jax.Array:
+        check_batch_size(len(x), num_devices, accumulation)
+        # (B, ...) -> (accumulation, num_devices, b, ...) -> (num_devices, accumulation, b, ...)
+        parts = x.reshape(accumulation, num_devices, -1, *x.shape[1:]).swapaxes(0, 1)
+        return jax.device_put(np.ascontiguousarray(parts), sharding)
+
+    return jax.tree.map(leaf, batch)
+
+
+def over_devices(step: Callable) -> Callable:
+    """`step(state, batch)` mapped over the leading device axis of both; the state is donated."""
+    return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
