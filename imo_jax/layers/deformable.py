@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from imo_jax.layers.linear import Linear, linear
+from imo_jax.layers.mix_rows import mix_rows
 from imo_jax.layers.positions import axis_encoding
 
 
@@ -22,37 +23,39 @@ def sample_weighted(value: jax.Array, x: jax.Array, y: jax.Array, weight: jax.Ar
     """
     batch, height, width, heads, depth = value.shape
     queries = x.shape[1]
-    index, corner_weight = corners(x, y, weight, (height, width))
-    # (B, H, W, heads, D) -> (B, heads, H*W, D)
-    table = value.transpose(0, 3, 1, 2, 4).reshape(batch, heads, height * width, depth)
-    # (B, Q, heads, P, 4) -> (B, heads, Q, P, 4) -> (B, heads, Q*P*4)
-    index = index.transpose(0, 2, 1, 3, 4).reshape(batch, heads, -1)
-    rows = jax.vmap(jax.vmap(lambda t, i: t[i]))(table, index)
-    # (B, heads, Q*P*4, D) -> (B, heads, Q, P*4, D)
-    rows = rows.reshape(batch, heads, queries, -1, depth)
-    # (B, Q, heads, P, 4) -> (B, heads, Q, P*4)
-    corner_weight = corner_weight.transpose(0, 2, 1, 3, 4).reshape(batch, heads, queries, -1)
-    # (B, heads, Q, K, D) x (B, heads, Q, K) -> (B, Q, heads, D)
-    return jnp.einsum("bhqkd,bhqk->bqhd", rows, corner_weight.astype(rows.dtype))
+    index, corner_weight = _corners(x, y, weight, (height, width))
+    # A border of zeros: a location at the edge then has all its four corners in the table.
+    padded = jnp.pad(value, ((0, 0), (1, 1), (1, 1), (0, 0), (0, 0)))
+    # (B, H+2, W+2, heads, D) -> (B*(H+2)*(W+2)*heads, D): a row is one head at one pixel.
+    table = padded.reshape(-1, depth)
+    # (B, Q, heads, P, 4) -> (B*Q*heads, P*4)
+    rows = batch * queries * heads
+    out = mix_rows(table, index.reshape(rows, -1), corner_weight.reshape(rows, -1))
+    return out.reshape(batch, queries, heads, depth)
 
 
-def corners(
+def _corners(
     x: jax.Array, y: jax.Array, weight: jax.Array, size: tuple[int, int]
 ) -> tuple[jax.Array, jax.Array]:
-    """The four grid points around each location: flat index and weight, both (B, Q, heads, P, 4).
+    """Row in the padded table and weight of the four pixels around each location.
 
-    Points outside the grid get weight zero and the index of some point inside.
+    Both (B, Q, heads, P, 4). A location whose four pixels all lie outside has weight zero.
     """
     height, width = size
+    batch, _, heads, _ = x.shape
     x0, y0 = jnp.floor(x), jnp.floor(y)
+    near = (x0 >= -1) & (x0 < width) & (y0 >= -1) & (y0 < height)
+    weight = jnp.where(near, weight, 0.0)
     fx, fy = x - x0, y - y0
-    cx = jnp.stack([x0, x0 + 1, x0, x0 + 1], axis=-1)
-    cy = jnp.stack([y0, y0, y0 + 1, y0 + 1], axis=-1)
     area = jnp.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], axis=-1)
-    inside = (cx >= 0) & (cx < width) & (cy >= 0) & (cy < height)
-    column = jnp.clip(cx, 0, width - 1).astype(jnp.int32)
-    row = jnp.clip(cy, 0, height - 1).astype(jnp.int32)
-    return row * width + column, jnp.where(inside, area, 0.0) * weight[..., None]
+    column = jnp.clip(x0, -1, width - 1).astype(jnp.int32) + 1
+    row = jnp.clip(y0, -1, height - 1).astype(jnp.int32) + 1
+    example = jnp.arange(batch, dtype=jnp.int32)[:, None, None, None]
+    head = jnp.arange(heads, dtype=jnp.int32)[None, None, :, None]
+    first = ((example * (height + 2) + row) * (width + 2) + column) * heads + head
+    step = np.array([0, 1, width + 2, width + 3], np.int32) * heads
+    index = first[..., None] + jnp.asarray(step, jnp.int32)[None, None, None, None]
+    return index, area * weight[..., None]
 
 
 def directional_bias(heads: int, points: int):
