@@ -169,7 +169,7 @@ def _fingerprint(
         "file_format": file_format,
         "format_version": FORMAT_VERSION,
     }
-    return fingerprint([manifest.path.read_text(), *rows], sorted(files), settings)
+    return fingerprint([manifest.path.read_text(encoding="utf-8"), *rows], sorted(files), settings)
 
 
 def _write_records(builder: tfds.core.DatasetBuilder, folder: Path) -> None:

@@ -1,5 +1,8 @@
 """Batches computed in parallel and ahead of time by tf.data."""
 
+import atexit
+import contextlib
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -64,10 +67,27 @@ def batches(
             failures.append(error)
             raise
 
-    dataset = batch_dataset(remember_failure, spec, start, stop, workers, ahead)
-    try:
-        yield from dataset.as_numpy_iterator()
-    except tf.errors.OpError:
-        if failures:
-            raise failures[0] from None
-        raise
+    def iterate() -> Iterator[dict[str, np.ndarray]]:
+        dataset = batch_dataset(remember_failure, spec, start, stop, workers, ahead)
+        try:
+            yield from dataset.as_numpy_iterator()
+        except tf.errors.OpError:
+            if failures:
+                raise failures[0] from None
+            raise
+
+    iterator = iterate()
+    _open.add(iterator)
+    return iterator
+
+
+# Iterators that may have threads of tf.data at work. Were one still open when Python shuts down,
+# TensorFlow would wait for threads that wait for Python, for ever.
+_open: weakref.WeakSet = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for iterator in list(_open):
+        with contextlib.suppress(ValueError):  # in use by a daemon thread, which goes on waiting
+            iterator.close()

@@ -111,7 +111,7 @@ def test_without_locks_the_first_to_finish_wins(tmp_path, monkeypatch):
 
         try:
             prepared_folder(tmp_path, "abc", write)
-        except Exception as error:
+        except OSError as error:
             failures.append(error)
 
     threads = [threading.Thread(target=prepare, args=(word,)) for word in ("early", "late")]

@@ -1,6 +1,9 @@
 """tf.data: the same function bare and inside Dataset.map, and its errors."""
 
 import itertools
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -56,3 +59,23 @@ def test_an_error_comes_out_as_it_was(store):
 
     with pytest.raises(LookupError, match="step 0 of eye7"):
         next(tf_data.batches(fail, batch_spec(1, 8, None), 0, 3, workers=1, ahead=1))
+
+
+def test_a_program_may_end_while_batches_are_being_made():
+    # An open iterator once kept Python from shutting down: TensorFlow waited for its threads, which
+    # waited for Python.
+    program = textwrap.dedent("""
+        import numpy as np
+        from data_pipelines.load import tf_data
+        from data_pipelines.load.batches import batch_spec, empty_batch
+
+        def make(step):
+            np.sort(np.random.default_rng(step).random(20000))
+            return empty_batch(spec)
+
+        spec = batch_spec(1, 8, None)
+        iterator = tf_data.batches(make, spec, 0, 10**9, workers=2, ahead=2)
+        next(iterator)
+        raise SystemExit(3)
+    """)
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 3
