@@ -90,6 +90,11 @@ def _replace(config: Any, values: dict[str, Any]) -> Any:
     return dataclasses.replace(config, **changed)
 
 
+def leaves(config: Any) -> dict[str, Any]:
+    """Name -> value of every leaf."""
+    return {path[-1]: _get(config, path) for path, _, _ in leaf_fields(type(config))}
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Nested plain dict (JSON types) of a configuration; inverse of `from_dict`."""
     return dataclasses.asdict(config)

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from imo_jax.diffusion import ddim
-from imo_jax.diffusion.schedule import alpha_sigma, log_snr
+from imo_jax.diffusion.schedule import log_snr
 from imo_jax.layers.resize import bilinear
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.inputs import normalise
@@ -67,9 +67,8 @@ def predict(
       grade_probabilities (B, num_grades); probabilities (B, H, W, C), the mean over samples;
       sample_probabilities (B, K, H, W, C); entropy (B, H, W) of the mean, in nats;
       mutual_information (B, H, W): entropy minus the mean entropy of the samples, in nats.
-      With `intermediates`, on the grid: x0_probabilities (steps, B, K, h, w, C), each step's
-      prediction, and x_t_probabilities, the class posterior from x_t alone (uniform prior), that
-      is, what the state tells the decoder.
+      With `intermediates`, on the grid: x_t (steps, B, K, h, w, feature_dim), the state each step
+      starts from, and x0_probabilities (steps, B, K, h, w, C), what it predicts.
 
     Raises:
       ValueError: neither or both of key and noise, or an unknown resolution.
@@ -134,7 +133,7 @@ def _predict(
         logits = steps["logits"][-1]
         if intermediates:
             outputs["x0_probabilities"] = jax.nn.softmax(steps["logits"], axis=-1)
-            outputs["x_t_probabilities"] = steps["x_t_probabilities"]
+            outputs["x_t"] = steps["x_t"]
     if resolution == "image":
         logits = _resize(logits, batch["fundus"].shape[1:3])
     return outputs | uncertainty(jax.nn.softmax(logits, axis=-1))
@@ -168,7 +167,8 @@ def sample_logits(
       zero_x_t: the decoder sees zeros instead of x_t.
 
     Returns:
-      Of each step: logits and x_t_probabilities, both (steps, B, K, h, w, classes) float32.
+      Of each step, float32: x_t (steps, B, K, h, w, C) that it starts from, and its logits
+      (steps, B, K, h, w, classes). What is not used of them is not computed under jit.
     """
     apply = functools.partial(IMO(config).apply, variables)
     batch, samples, height, width, channels = noise.shape
@@ -198,11 +198,8 @@ def sample_logits(
 
     state = {"noise": jnp.ones(()), "classes": jnp.zeros((*noise.shape[:-1], classes))}
     _, steps = ddim.sample(denoise, state, times, film)
-    posterior = jax.vmap(functools.partial(_posterior, rows=rows, noise=noise))
-    return {
-        "logits": steps["logits"],
-        "x_t_probabilities": posterior(steps["state"], levels),
-    }
+    expand = jax.vmap(functools.partial(_expand, rows=rows, noise=noise))
+    return {"logits": steps["logits"], "x_t": expand(steps["state"])}
 
 
 def _class_weights(logits: jax.Array, label_embedding: str) -> jax.Array:
@@ -212,17 +209,9 @@ def _class_weights(logits: jax.Array, label_embedding: str) -> jax.Array:
     return jax.nn.softmax(logits, axis=-1)
 
 
-def _posterior(
-    state: dict[str, jax.Array], level: jax.Array, *, rows: jax.Array, noise: jax.Array
-) -> jax.Array:
-    """p(class | x_t) under equal priors: softmax over k of -|x_t - alpha e_k|^2 / 2 sigma^2."""
-    alpha, sigma = alpha_sigma(level)
-    # (B, K, h, w, C) x (classes, C) -> (B, K, h, w, classes);  (j, C) x (k, C) -> (j, k)
-    along_noise = jnp.einsum("bnhwc,kc->bnhwk", noise, rows)
-    gram = jnp.einsum("jc,kc->jk", rows, rows)
-    along_state = state["noise"] * along_noise + _mix(state["classes"], gram)
-    energy = jnp.diagonal(gram)[None, None, None, None]
-    return jax.nn.softmax((alpha * along_state - alpha**2 * energy / 2) / sigma**2, axis=-1)
+def _expand(state: dict[str, jax.Array], *, rows: jax.Array, noise: jax.Array) -> jax.Array:
+    """x_t (B, K, h, w, C) from its coefficients."""
+    return state["noise"] * noise + _mix(state["classes"], rows)
 
 
 def _mix(weights: jax.Array, rows: jax.Array) -> jax.Array:

@@ -1,0 +1,101 @@
+"""The settings of an IMO run: one dataclass, from which flags and config.json are derived."""
+
+from dataclasses import dataclass, field
+
+from data_pipelines.augment import AugmentConfig
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.train.imo_objective import ObjectiveConfig
+from imo_jax.train.loop import LoopConfig
+from imo_jax.train.optimiser import OptimiserConfig
+
+PHANTOM = "data/phantom/manifest.csv"
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which eyes, and at what size."""
+
+    manifest: str = field(
+        default=PHANTOM,
+        metadata={"help": "manifest.csv of the eyes; the default one is made where it is absent"},
+    )
+    data_root: str | None = field(
+        default=None, metadata={"help": "folder of the images, where it is not the manifest's"}
+    )
+    image_size: int = field(
+        default=192, metadata={"help": "side of the square working image in pixels; x 4"}
+    )
+    oct_depth: int = field(default=64, metadata={"help": "depth of the OCT grid in pixels"})
+    oct_width: int = field(default=64, metadata={"help": "width of the OCT grid in pixels"})
+    crop_to_field: bool = field(
+        default=True, metadata={"help": "cut the black border around the photograph"}
+    )
+    batch_size: int = field(default=8, metadata={"help": "eyes a step, over all devices"})
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How eyes are predicted and scored. May be changed for a run that is trained."""
+
+    eval_samples: int = field(
+        default=4, metadata={"help": "diffusion samples an eye, averaged; their spread is shown"}
+    )
+    eval_batch_size: int = field(default=8, metadata={"help": "eyes predicted at a time"})
+    bootstrap: int = field(
+        default=2000, metadata={"help": "resamples of the patients for the 95 % intervals"}
+    )
+    overlays: int = field(default=24, metadata={"help": "eyes drawn at most; -1 = all"})
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that defines a run."""
+
+    seed: int = field(default=0, metadata={"help": "seed of initialisation, order and noise"})
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: IMOConfig = IMOConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    loop: LoopConfig = LoopConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    def __post_init__(self) -> None:
+        """Checks what no part can check alone.
+
+        Raises:
+          ValueError: listing every problem.
+        """
+        problems = []
+        for name, size in (("image_size", self.data.image_size), ("crop_size", self.augment.crop_size)):
+            if size < 32 or size % 4:
+                problems.append(f"{name}={size} must be a multiple of 4 and at least 32")
+        if self.augment.crop_mode == "none" and self.augment.crop_size != self.data.image_size:
+            problems.append(
+                f"crop_mode=none needs crop_size={self.augment.crop_size} to be "
+                f"image_size={self.data.image_size}"
+            )
+        for name in ("batch_size", "oct_depth", "oct_width"):
+            if (value := getattr(self.data, name)) < 1:
+                problems.append(f"{name}={value} must be at least 1")
+        for name in ("eval_samples", "eval_batch_size", "bootstrap"):
+            if (value := getattr(self.evaluation, name)) < 1:
+                problems.append(f"{name}={value} must be at least 1")
+        if self.seed < 0:
+            problems.append(f"seed={self.seed} must not be negative")
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    @property
+    def oct_shape(self) -> tuple[int, int, int] | None:
+        """(depth, width, slices) of the OCT grid; None for a run without OCT."""
+        if not self.model.use_oct:
+            return None
+        return self.data.oct_depth, self.data.oct_width, self.model.oct_slices
+
+
+# Settings that may differ between a run and its continuation: they move nothing that is learned.
+FREE_TO_CHANGE = frozenset(
+    {"data_root", "eval_samples", "eval_batch_size", "bootstrap", "overlays", "log_every",
+     "keep_last"}
+)  # fmt: skip

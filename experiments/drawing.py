@@ -1,0 +1,126 @@
+"""Pictures of a run: eyes with their predictions, the sampler at work, plots of the scores."""
+
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from PIL import Image
+
+from data_pipelines.load.batches import eval_batches
+from data_pipelines.load.stores import Store
+from experiments.config import RunConfig
+from experiments.prediction import NOISE_SEED, EyePrediction, predict_batches
+from experiments.scoring import score
+from imo_jax.diffusion.ddim import sampling_times
+from imo_jax.diffusion.schedule import log_snr
+from imo_jax.labels import GRADE_NAMES
+from imo_jax.metrics.imo_eye import EyeRecord
+from imo_jax.metrics.imo_summary import grade_bins, grade_confusion, has_mask, pixel_bins
+from imo_jax.models.imo.model import IMO
+from imo_jax.models.imo.sample import predict
+from imo_jax.visualisation import plots
+from imo_jax.visualisation.denoising_strip import denoising_strip
+from imo_jax.visualisation.overlays import eye_panel, eye_title
+
+VALIDATION_EYES = 3  # drawn for TensorBoard at each validation
+
+
+def save_image(path: pathlib.Path, image: np.ndarray) -> None:
+    """Writes (H, W, 3) uint8 as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+def eye_picture(
+    store: Store, split: str, prediction: EyePrediction, record: EyeRecord
+) -> np.ndarray:
+    """The panel of one eye of a store, at working resolution."""
+    example = store.example(split, prediction.index)
+    return eye_panel(
+        example["fundus"],
+        prediction.probabilities.argmax(axis=-1),
+        title=eye_title(record),
+        mask=example["mask"] if example["has_mask"] else None,
+        uncertainty=prediction.entropy,
+    )
+
+
+def validation_images(
+    variables: Any, step: int, *, store: Store, config: RunConfig
+) -> dict[str, np.ndarray]:
+    """Panels of the first eyes of the validation split, for TensorBoard."""
+    del step  # TensorBoard keeps it beside the image
+    if not config.model.segment:
+        return {}
+    batches = eval_batches(
+        store,
+        "val",
+        batch_size=config.evaluation.eval_batch_size,
+        use_oct=config.model.use_oct,
+    )
+    images = {}
+    for prediction in predict_batches(variables, batches, config.model, samples=1):
+        if len(images) == VALIDATION_EYES:
+            break
+        record = score(store, "val", prediction)
+        images[prediction.id] = eye_picture(store, "val", prediction, record)
+    return images
+
+
+def strip_picture(
+    variables: Any, config: RunConfig, example: dict[str, Any], index: int
+) -> np.ndarray:
+    """The denoising steps of one eye of a store: x_t, what it tells, and the x0 predicted."""
+    model = config.model
+    batch = {"fundus": example["fundus"][None], "index": np.array([index], np.uint32)}
+    if model.use_oct:
+        batch |= {"oct": example["oct"][None], "has_oct": np.array([example["has_oct"]])}
+    outputs = predict(
+        variables, batch, config=model, key=jax.random.key(NOISE_SEED), intermediates=True
+    )
+    times = sampling_times(model.sampling_steps, model.time_difference, model.start_time)[:, 0]
+    embeddings = IMO(model).apply(variables, method="class_embeddings")[: model.num_classes]
+    return denoising_strip(
+        example["fundus"],
+        np.asarray(outputs["x_t"])[:, 0, 0],
+        np.asarray(outputs["x0_probabilities"])[:, 0, 0],
+        times=times,
+        log_snr=np.asarray(log_snr(times)),
+        class_embeddings=np.asarray(embeddings),
+        title=f"{example['id']}: from noise to a mask in {len(times)} steps",
+        mask=example["mask"] if example["has_mask"] else None,
+    )
+
+
+def draw_plots(
+    folder: pathlib.Path, records: list[EyeRecord], methods: dict[str, dict[str, Any]]
+) -> None:
+    """Writes confusion.png, reliability.png, vcdr.png and scores.png, as the labels allow.
+
+    Args:
+      folder: where to.
+      records: of the evaluated network.
+      methods: name -> summary, the network first, then baseline and controls.
+    """
+    confusion = grade_confusion(records)
+    bins = {}
+    if confusion.sum():
+        title = f"{confusion.sum()} test eyes"
+        save_image(
+            folder / "confusion.png", plots.confusion_matrix(confusion, GRADE_NAMES, title)
+        )
+        bins["grade"] = grade_bins(records)
+    masked = [record for record in records if has_mask(record)]
+    if masked:
+        bins["pixels near the disc"] = pixel_bins(records)
+        columns = ("vcdr_true", "vcdr_pred", "vcdr_sd")
+        ratios = (np.array([r[name] for r in masked], np.float64) for name in columns)
+        save_image(folder / "vcdr.png", plots.vcdr_scatter(*ratios))
+    if bins:
+        save_image(folder / "reliability.png", plots.reliability_diagram(bins))
+    shown = ("disc_dice", "cup_dice", "micro_mdice", "qwk", "accuracy")
+    shown = [name for name in shown if methods and next(iter(methods.values())).get(name)]
+    if shown:
+        bars = {name: {m: s.get(m) for m in shown} for name, s in methods.items()}
+        save_image(folder / "scores.png", plots.interval_bars(bars))

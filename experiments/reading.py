@@ -1,0 +1,73 @@
+"""From a manifest to a store of prepared eyes; every complaint about the input comes from here."""
+
+import pathlib
+from collections.abc import Collection
+
+from data_pipelines.load.counts import count, describe
+from data_pipelines.load.stores import Store
+from data_pipelines.manifest import Manifest, ManifestError, format_problems, read_manifest
+from data_pipelines.manifest.check import check_manifest
+from data_pipelines.manifest.problems import errors
+from data_pipelines.phantom import make_phantom
+from experiments.config import PHANTOM, RunConfig
+from experiments.runtime import UserError, cache_folder, say
+from imo_jax.models.imo.config import IMOConfig
+
+# The phantom of the default run: enough test eyes for an interval that says something.
+PHANTOM_EYES = 240
+PHANTOM_FRACTIONS = {"val_fraction": 0.1, "test_fraction": 0.3}
+
+
+def make_default_phantom(manifest: str) -> None:
+    """Makes the phantom data set where the default manifest is asked for and absent."""
+    path = pathlib.Path(manifest)
+    if manifest != PHANTOM or path.exists():
+        return
+    say(f"making a phantom data set of {PHANTOM_EYES} eyes in {path.parent} (once)")
+    make_phantom(path.parent, eyes=PHANTOM_EYES, seed=0, **PHANTOM_FRACTIONS)
+
+
+def checked_manifest(
+    manifest: str, data_root: str | None, need: Collection[str], model: IMOConfig
+) -> Manifest:
+    """Reads a manifest after checking it and every file it names.
+
+    Args:
+      manifest: path of manifest.csv.
+      data_root: folder of the images where it is not the manifest's.
+      need: of "train", "eval", "predict": what is going to be done.
+      model: says which labels are used.
+
+    Raises:
+      UserError: with the complete list of problems.
+    """
+    problems = check_manifest(manifest, data_root, need=need, labels=used_labels(model))
+    if errors(problems):
+        raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")
+    if problems:
+        say(f"{manifest}:\n{format_problems(problems)}")
+    try:
+        return read_manifest(manifest, data_root)
+    except ManifestError as error:
+        raise UserError(f"{manifest} cannot be used:\n{error}") from error
+
+
+def used_labels(model: IMOConfig) -> tuple[str, ...]:
+    """The labels that a network with these heads learns from."""
+    return ("mask",) * model.segment + ("grade",) * model.grade
+
+
+def prepared_store(manifest: Manifest, config: RunConfig) -> Store:
+    """The eyes of all splits at working resolution, from the cache where they are there."""
+    # TensorFlow is imported here, so that check and predict need none.
+    from data_pipelines.builders.multimodal import prepare
+
+    store = prepare(
+        manifest,
+        cache_folder() / "eyes",
+        config.data.image_size,
+        config.oct_shape,
+        config.data.crop_to_field,
+    )
+    say(f"data: {describe(count(store))}")
+    return store

@@ -1,0 +1,184 @@
+"""Evaluation of a trained run: scores with intervals, a table, pictures."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data_pipelines.load.batches import eval_batches
+from data_pipelines.load.stores import Store
+from experiments.drawing import draw_plots, eye_picture, save_image, strip_picture
+from experiments.prediction import EyePrediction, predict_batches
+from experiments.reading import checked_manifest, prepared_store
+from experiments.run_folder import replaced_folder, write_json
+from experiments.runtime import say
+from experiments.scoring import baseline_predictions, score_all
+from experiments.trained_run import TrainedRun
+from imo_jax.metrics.imo_eye import EyeRecord, eye_row
+from imo_jax.metrics.imo_summary import imo_difference, imo_summary
+
+SPLIT = "test"
+STRIPS = 3  # denoising strips drawn
+
+# Controls: the same network, the sampler made poorer. If they score alike, the steps bring nothing.
+CONTROLS = {
+    "one_step": {"steps": 1},
+    "x_t_zeroed": {"zero_x_t": True},
+}
+
+# Rows of the printed table: key of summary.json -> what to call it.
+TABLE = {
+    "micro_dice_background": "micro Dice background (paper)",
+    "micro_dice_rim": 'micro Dice rim (paper\'s "optic disc")',
+    "micro_dice_cup": "micro Dice cup (paper)",
+    "micro_mdice": "mDice of 3 classes (paper)",
+    "disc_dice": "whole-disc Dice per eye",
+    "cup_dice": "cup Dice per eye",
+    "vcdr_mae": "vertical CDR, mean absolute error",
+    "pixel_ece": "calibration error, pixels near disc",
+    "accuracy": "grade accuracy",
+    "macro_precision": "grade macro precision",
+    "macro_recall": "grade macro recall",
+    "macro_f1": "grade macro F1",
+    "qwk": "grade quadratic-weighted kappa",
+    "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
+    "sensitivity_at_95_specificity": "sensitivity at 95 % specificity",
+    "grade_ece": "calibration error, grade",
+}
+
+
+def run_eval(run: TrainedRun, out: str | None, store: Store | None = None) -> dict[str, Any]:
+    """Evaluates a run on the test split of its manifest and writes everything to one folder.
+
+    Args:
+      run: from restore_run.
+      out: folder to write; None = `eval` in the run's folder.
+      store: of the run's manifest; None = read it.
+
+    Returns:
+      What summary.json holds.
+
+    Raises:
+      UserError: bad input.
+    """
+    config = run.config
+    if store is None:
+        manifest = checked_manifest(
+            config.data.manifest, config.data.data_root, ("eval",), config.model
+        )
+        store = prepared_store(manifest, config)
+    target = pathlib.Path(out) if out else run.folder.evaluation
+    with replaced_folder(target) as folder:
+        records = score_all(store, SPLIT, predictions(run, store), drawer(run, store, folder))
+        others = {"baseline": baseline_records(run, store)} | control_records(run, store)
+        summary = summarise(run, records, others)
+        write_json(folder / "summary.json", summary)
+        pd.DataFrame([eye_row(record) for record in records]).to_csv(
+            folder / "per_eye.csv", index=False
+        )
+        methods = {"IMO": summary, "baseline": summary["baseline"], **summary["controls"]}
+        draw_plots(folder, records, methods)
+        draw_strips(run, store, folder)
+        text = table(summary)
+        (folder / "table.txt").write_text(text + "\n", encoding="utf-8")
+    print(text)
+    say(f"written to {target}")
+    return summary
+
+
+def predictions(run: TrainedRun, store: Store, **control: Any):
+    """Predictions of the test split, of the network or of one of its CONTROLS."""
+    batches = eval_batches(
+        store,
+        SPLIT,
+        batch_size=run.config.evaluation.eval_batch_size,
+        use_oct=run.config.model.use_oct,
+    )
+    samples = run.config.evaluation.eval_samples
+    return predict_batches(run.variables, batches, run.config.model, samples=samples, **control)
+
+
+def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]:
+    """Records of each control; none for a network without diffusion."""
+    if not run.config.model.segment or run.config.model.refine != "ddim":
+        return {}
+    return {
+        name: score_all(store, SPLIT, predictions(run, store, **control))
+        for name, control in CONTROLS.items()
+    }
+
+
+def baseline_records(run: TrainedRun, store: Store) -> list[EyeRecord]:
+    """Records of the trivial baseline that was fitted on the training split."""
+    return score_all(store, SPLIT, baseline_predictions(run.baseline, store, SPLIT))
+
+
+def drawer(run: TrainedRun, store: Store, folder: pathlib.Path):
+    """Draws the overlay of each eye as it is scored, as many as the settings want."""
+    most = run.config.evaluation.overlays
+
+    def draw(prediction: EyePrediction, record: EyeRecord) -> None:
+        wanted = most < 0 or prediction.index < most
+        if wanted and prediction.probabilities is not None:
+            picture = eye_picture(store, SPLIT, prediction, record)
+            save_image(folder / "overlays" / f"{prediction.id}.png", picture)
+
+    return draw
+
+
+def draw_strips(run: TrainedRun, store: Store, folder: pathlib.Path) -> None:
+    """Writes denoising strips of the first eyes."""
+    if not run.config.model.segment or run.config.model.refine != "ddim":
+        return
+    for i, eye_id in enumerate(store.ids(SPLIT)[:STRIPS]):
+        picture = strip_picture(run.variables, run.config, store.example(SPLIT, i), i)
+        save_image(folder / "strips" / f"{eye_id}.png", picture)
+
+
+def summarise(
+    run: TrainedRun, records: list[EyeRecord], others: dict[str, list[EyeRecord]]
+) -> dict[str, Any]:
+    """The network's scores at the top level; beside them baseline, controls, and what was run."""
+    settings = {"resamples": run.config.evaluation.bootstrap, "seed": run.config.seed}
+    controls = {name: r for name, r in others.items() if name != "baseline"}
+    return {
+        **imo_summary(records, **settings),
+        "baseline": imo_summary(others["baseline"], **settings),
+        "controls": {name: imo_summary(r, **settings) for name, r in controls.items()},
+        "controls_difference": {
+            name: imo_difference(records, r, **settings) for name, r in controls.items()
+        },
+        "manifest": run.config.data.manifest,
+        "split": SPLIT,
+        "checkpoint_step": run.step,
+        "sampling_steps": run.config.model.sampling_steps,
+        "samples": run.config.evaluation.eval_samples,
+    }
+
+
+def table(summary: dict[str, Any]) -> str:
+    """The scores as text: the network with its intervals, the baseline and the controls."""
+    columns = {"baseline": summary["baseline"], **summary["controls"]}
+    names = [name.replace("_", " ") for name in columns]
+    widths = [max(9, len(name)) for name in names]
+    head = "  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True))
+    lines = [
+        f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients, "
+        f"{summary['manifest']} (checkpoint of step {summary['checkpoint_step']})",
+        f"{'':38}  {'IMO':>6}  {'95 % interval':>15}  {head}",
+    ]
+    for key, name in TABLE.items():
+        if (value := summary[key]) is None:
+            continue
+        interval = f"{value['low']:.3f} .. {value['high']:.3f}"
+        cells = (
+            _number(column.get(key)).rjust(width)
+            for column, width in zip(columns.values(), widths, strict=True)
+        )
+        lines.append(f"{name:38}  {value['value']:6.3f}  {interval:>15}  {'  '.join(cells)}")
+    return "\n".join(lines)
+
+
+def _number(value: dict[str, float] | None) -> str:
+    return "-" if value is None or np.isnan(value["value"]) else f"{value['value']:.3f}"

@@ -1,0 +1,62 @@
+"""What a program sets up before its first array: quiet libraries, compiled code kept on disk."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import platform
+import sys
+
+# Before TensorFlow or XLA are first imported: both read these once.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import jax  # noqa: E402
+from absl import logging as absl_logging  # noqa: E402
+
+
+class UserError(Exception):
+    """A problem with what the user gave; its text says what to do, no traceback is shown."""
+
+
+def cache_folder() -> pathlib.Path:
+    """Where prepared eyes and compiled code are kept: $IMO_JAX_CACHE or ~/.cache/imo_jax."""
+    given = os.environ.get("IMO_JAX_CACHE")
+    if given:
+        return pathlib.Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "imo_jax"
+
+
+def set_up() -> None:
+    """Silences libraries and turns on the persistent compilation cache."""
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    folder = cache_folder() / "xla" / _machine()
+    # A folder that cannot be written (a read-only home) costs compile time, nothing else.
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _machine() -> str:
+    """A name for this kind of processor: code compiled for one may not run on another."""
+    features = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        features += "".join(sorted({x for x in lines if x.startswith(("model name", "flags"))}))
+    return hashlib.sha256(features.encode()).hexdigest()[:12]
+
+
+def describe_devices() -> str:
+    """'2 x NVIDIA H100' or '1 CPU device (2 cores)'."""
+    devices = jax.local_devices()
+    if devices[0].platform == "cpu":
+        number = f"{len(devices)} CPU device" + ("s" if len(devices) > 1 else "")
+        return f"{number} ({os.cpu_count()} cores)"
+    return f"{len(devices)} x {devices[0].device_kind}"
+
+
+def say(text: str) -> None:
+    """One line for the user, at once."""
+    print(text, file=sys.stderr, flush=True)

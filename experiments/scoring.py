@@ -1,0 +1,99 @@
+"""Predictions held against the labels of a split, at the masks' native size."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.load.stores import Store
+from experiments.prediction import EyePrediction
+from imo_jax.labels import CLASS_NAMES, CUP, GRADE_NAMES, RIM
+from imo_jax.metrics.baseline import grade_frequencies, mean_shape
+from imo_jax.metrics.imo_eye import EyeRecord, score_eye
+from imo_jax.metrics.imo_summary import imo_summary
+
+# The validation score is the mean of those of these that the labels define: the two shapes and the
+# grade weigh alike, none of them can be bought with another.
+SCORE_PARTS = ("disc_dice", "cup_dice", "qwk")
+
+
+def score(store: Store, split: str, prediction: EyePrediction) -> EyeRecord:
+    """The record of one predicted eye."""
+    i = prediction.index
+    probabilities = prediction.native_probabilities(store.frame(split, i))
+    return score_eye(
+        store.ids(split)[i],
+        store.patients(split)[i],
+        probabilities=probabilities,
+        mask=store.native_mask(split, i),
+        sample_ids=prediction.sample_ids,
+        uncertainty=None if probabilities is None else entropy(probabilities),
+        grade_probabilities=prediction.grade_probabilities,
+        grade=int(store.grades(split)[i]) if store.has_grade(split)[i] else None,
+    )
+
+
+def score_all(
+    store: Store,
+    split: str,
+    predictions: Iterable[EyePrediction],
+    each: Callable[[EyePrediction, EyeRecord], None] = lambda prediction, record: None,
+) -> list[EyeRecord]:
+    """Records of a split; `each` sees every prediction while it is in memory (to draw it)."""
+    records = []
+    for prediction in predictions:
+        record = score(store, split, prediction)
+        each(prediction, record)
+        records.append(record)
+    return records
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """(H, W, C) -> (H, W) float32 entropy in nats."""
+    p = np.clip(probabilities, 1e-12, 1.0)
+    return -(p * np.log(p)).sum(axis=-1)
+
+
+def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:
+    """Point values of the summary, and `score`, the mean of SCORE_PARTS that are defined."""
+    summary = imo_summary(records, resamples=1)
+    values = {name: v["value"] for name, v in summary.items() if isinstance(v, dict)}
+    parts = [values[name] for name in SCORE_PARTS if name in values]
+    return values | {"score": float(np.mean(parts)) if parts else float("nan")}
+
+
+def fit_baseline(store: Store, split: str) -> dict[str, np.ndarray]:
+    """What can be said without looking at an eye, learned from a split.
+
+    Returns:
+      `shape` (S, S) uint8 ids on the working square and `grades` (G,) shares; each only where
+      the split has the labels.
+    """
+    baseline: dict[str, np.ndarray] = {}
+    masked = np.flatnonzero(store.has_mask(split))
+    masks = np.stack([store.example(split, i)["mask"] for i in masked]) if len(masked) else None
+    if masks is not None and np.isin(masks, (RIM, CUP)).any():
+        baseline["shape"] = mean_shape(masks)
+    graded = store.grades(split)[store.has_grade(split)]
+    if len(graded):
+        baseline["grades"] = grade_frequencies(graded, len(GRADE_NAMES))
+    return baseline
+
+
+def baseline_predictions(
+    baseline: dict[str, np.ndarray], store: Store, split: str
+) -> Iterator[EyePrediction]:
+    """The same prediction for every eye of a split, in the form of a network's."""
+    probabilities: Any = None
+    if "shape" in baseline:
+        # (S, S) -> (S, S, C) one-hot
+        probabilities = np.eye(len(CLASS_NAMES), dtype=np.float32)[baseline["shape"]]
+    for i, eye_id in enumerate(store.ids(split)):
+        yield EyePrediction(
+            index=i,
+            id=eye_id,
+            grade_probabilities=baseline.get("grades"),
+            probabilities=probabilities,
+            sample_ids=None,
+            entropy=None,
+        )

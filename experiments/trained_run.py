@@ -1,0 +1,121 @@
+"""A trained run, restored from its folder alone."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import flag_fields
+from experiments.config import RunConfig
+from experiments.run_folder import RunFolder, read_json
+from experiments.runtime import UserError
+from imo_jax.checkpoints import CheckpointMismatch, restore_variables
+from imo_jax.models.imo.model import IMO
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """What evaluation and prediction need.
+
+    Attributes:
+      folder: of the run.
+      config: it was trained with, evaluation settings replaced by what the user gives now.
+      variables: {"params", "batch_stats"} numpy arrays.
+      step: of the checkpoint.
+      baseline: see scoring.fit_baseline; {} where there was nothing to fit.
+    """
+
+    folder: RunFolder
+    config: RunConfig
+    variables: dict[str, Any]
+    step: int
+    baseline: dict[str, np.ndarray]
+
+
+def read_config(folder: RunFolder) -> RunConfig:
+    """The configuration a run was started with.
+
+    Raises:
+      UserError: there is none, or it is not one of this program.
+    """
+    if not folder.config.exists():
+        raise UserError(
+            f"{folder.root} holds no trained run (no {folder.config.name}); train first, or name "
+            "the folder of a trained run with --workdir"
+        )
+    try:
+        return flag_fields.from_dict(RunConfig, read_json(folder.config))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{folder.config}: {error}") from error
+
+
+def restore_run(workdir: str, given: dict[str, Any], checkpoint: str) -> TrainedRun:
+    """Restores a run on whatever devices there are.
+
+    Args:
+      workdir: folder of the run.
+      given: settings the user gives now; only those that move nothing learned may differ.
+      checkpoint: "best" or "last".
+
+    Raises:
+      UserError: no such run, a setting that cannot be changed any more, or a checkpoint that does
+        not fit.
+    """
+    folder = RunFolder(pathlib.Path(workdir))
+    config = read_config(folder)
+    config = with_free_settings(config, given)
+    try:
+        variables, step = restore_variables(
+            folder.checkpoints, variable_shapes(config), which=checkpoint
+        )
+    except (FileNotFoundError, CheckpointMismatch) as error:
+        raise UserError(str(error)) from error
+    baseline = {}
+    if folder.baseline.exists():
+        with np.load(folder.baseline, allow_pickle=False) as arrays:
+            baseline = dict(arrays)
+    return TrainedRun(folder, config, variables, step, baseline)
+
+
+# Settings of a trained run that evaluation and prediction may change.
+CHANGEABLE = frozenset(
+    {"manifest", "data_root", "eval_samples", "eval_batch_size", "bootstrap", "overlays",
+     "sampling_steps", "time_difference", "start_time", "label_embedding"}
+)  # fmt: skip
+
+
+def with_free_settings(config: RunConfig, given: dict[str, Any]) -> RunConfig:
+    """`config` with the settings given now.
+
+    Raises:
+      UserError: listing the settings that differ but are fixed by the training.
+    """
+    asked = flag_fields.replace_leaves(config, given)
+    if fixed := flag_fields.differences(config, asked, ignore=CHANGEABLE):
+        raise UserError(
+            "these settings were fixed when the run was trained:\n  " + "\n  ".join(fixed)
+        )
+    return asked
+
+
+def variable_shapes(config: RunConfig) -> Any:
+    """Names, shapes and dtypes of the network's variables, without computing any."""
+    return jax.eval_shape(lambda: initial_variables(config))
+
+
+def initial_variables(config: RunConfig) -> dict[str, Any]:
+    """The network's variables before training: a function of the seed."""
+    # Parameters do not depend on the sizes of the images: small ones trace quickly.
+    fundus = np.zeros((1, 32, 32, 3), np.float32)
+    volume = None
+    if config.model.use_oct:
+        volume = np.zeros((1, 8, 8, config.model.oct_slices), np.float32)
+    return IMO(config.model).init(jax.random.key(config.seed), fundus, volume)
+
+
+def config_text(config: RunConfig) -> str:
+    """The configuration as the JSON text that config.json holds."""
+    return json.dumps(flag_fields.to_dict(config), indent=2)

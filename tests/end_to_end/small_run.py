@@ -1,0 +1,40 @@
+"""The smallest complete run: a phantom of a few eyes, a network of a few channels."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+SETTINGS = (
+    "--image_size=64", "--crop_size=48", "--oct_depth=16", "--oct_width=16", "--oct_slices=4",
+    "--backbone_depths=1,1,1,1", "--backbone_widths=8,8,16,16", "--feature_dim=16",
+    "--norm_groups=4", "--channel_attention_reduction=4", "--grade_hidden=16",
+    "--decoder_layers=1", "--decoder_heads=2", "--decoder_mlp=16", "--time_dim=16",
+    "--oct_blocks=2", "--grade_blocks=1", "--batch_size=4", "--eval_batch_size=4",
+    "--eval_samples=2", "--warmup_steps=2", "--bootstrap=50", "--overlays=2",
+)  # fmt: skip
+
+
+def environment(cache: pathlib.Path) -> dict[str, str]:
+    """Of a child process: one CPU device, and a cache of its own."""
+    kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    return kept | {"JAX_PLATFORMS": "cpu", "IMO_JAX_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+
+
+def command(workdir: pathlib.Path, manifest: pathlib.Path, *more: str) -> list[str]:
+    """The command line of a small run."""
+    return [
+        sys.executable, "-m", "experiments.imo", f"--workdir={workdir}",
+        f"--manifest={manifest}", *SETTINGS, *more,
+    ]  # fmt: skip
+
+
+def run(
+    arguments: list[str], cache: pathlib.Path, timeout: float = 300
+) -> subprocess.CompletedProcess:
+    """Runs a command to its end; stdout and stderr as text."""
+    return subprocess.run(
+        arguments, env=environment(cache), capture_output=True, text=True, timeout=timeout
+    )
