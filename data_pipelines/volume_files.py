@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data_pipelines import npy
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
 from data_pipelines.whole_files import check_tiff_is_whole
@@ -65,7 +66,7 @@ def _reader_of(path: Path):
         raise BadFile(path, "is not an ordinary file")
     with open(path, "rb") as file:
         head = file.read(132)
-    if head.startswith(b"\x93NUMPY"):
+    if head.startswith(npy.MAGIC):
         return _read_npy
     if head.startswith(b"PK"):
         return _read_npz
@@ -117,31 +118,9 @@ def _plain(volume: np.ndarray, path: Path) -> np.ndarray:
     return volume
 
 
-def _npy_header(file) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and dtype of a .npy stream, without its data."""
-    version = np.lib.format.read_magic(file)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read is None:
-        raise ValueError(f"unknown .npy version {version}")
-    shape, _, dtype = read(file)
-    return shape, dtype
-
-
 def _read_npy(path: Path) -> np.ndarray:
     with open(path, "rb") as file:
-        shape, dtype = _npy_header(file)
-        _check_dtype(dtype, path)
-        _check_shape(shape, path)
-        needed = int(np.prod(shape)) * dtype.itemsize
-        there = path.stat().st_size - file.tell()
-    if there < needed:
-        raise BadFile(
-            path, f"is truncated: {there} of {needed} bytes of voxels are there; copy it again"
-        )
-    return np.load(path, allow_pickle=False)
+        return _read_array(file, path)
 
 
 def _read_npz(path: Path) -> np.ndarray:
@@ -151,11 +130,17 @@ def _read_npz(path: Path) -> np.ndarray:
             listed = ", ".join(sorted(n.removesuffix(".npy") for n in names)[:8]) or "nothing"
             raise BadFile(path, f"must hold exactly one array, but holds {listed}")
         with archive.open(names[0]) as file:
-            shape, dtype = _npy_header(file)
-        _check_dtype(dtype, path)
-        _check_shape(shape, path)
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays[arrays.files[0]]
+            return _read_array(file, path)
+
+
+def _read_array(file, path: Path) -> np.ndarray:
+    shape, dtype, fortran_order = npy.read_header(file)
+    _check_dtype(dtype, path)
+    _check_shape(shape, path)
+    try:
+        return npy.read_data(file, shape, dtype, fortran_order)
+    except EOFError as error:
+        raise BadFile(path, f"is truncated: {error}; copy it again") from None
 
 
 def natural_key(name: str) -> tuple:
