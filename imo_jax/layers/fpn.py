@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 
 from imo_jax.layers import initializers
-from imo_jax.layers.linear import Conv, Linear, linear
+from imo_jax.layers.convolution import Conv
+from imo_jax.layers.linear import Linear, linear
 from imo_jax.layers.norms import GroupNorm
 from imo_jax.layers.resize import bilinear, upsample_nearest
 

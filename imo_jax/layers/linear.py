@@ -75,24 +75,3 @@ class PatchConv(nn.Module):
         x = x.reshape(batch, rows, cols, p * p * channels)
         # (p, p, C, out) -> (p*p*C, out)
         return linear(x, kernel.reshape(-1, self.features), bias, self.dtype)
-
-
-class Conv(nn.Module):
-    """k x k convolution, stride 1, zero padding k // 2, no bias; kernel (k, k, in, out)."""
-
-    features: int
-    size: int
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        shape = (self.size, self.size, x.shape[-1], self.features)
-        kernel = self.param("kernel", initializers.torch_kernel, shape, jnp.float32)
-        pad = (self.size // 2, self.size // 2)
-        return jax.lax.conv_general_dilated(
-            x.astype(self.dtype),
-            kernel.astype(self.dtype),
-            window_strides=(1, 1),
-            padding=(pad, pad),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from imo_jax.layers.linear import Conv
+from imo_jax.layers.convolution import Conv
 from imo_jax.layers.norms import BatchNorm
 from imo_jax.layers.stochastic import Dropout
 from imo_jax.models.imo.config import IMOConfig

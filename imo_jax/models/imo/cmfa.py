@@ -4,7 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from imo_jax.layers.linear import Conv, Linear
+from imo_jax.layers.convolution import Conv
+from imo_jax.layers.linear import Linear
 from imo_jax.models.imo.config import IMOConfig
 
 
