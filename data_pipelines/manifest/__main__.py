@@ -96,9 +96,7 @@ def _check(args: argparse.Namespace) -> int:
     screening = "glaucoma" in read_header(args.check)
     check = check_screening_manifest if screening else check_manifest
     problems = check(args.check, args.data_root, need=need)
-    print(
-        f"{args.check}: {format_problems(problems)}" if not problems else format_problems(problems)
-    )
+    print(f"{args.check}: {format_problems(problems)}")
     return 1 if errors(problems) else 0
 
 
@@ -112,6 +110,8 @@ def _find(args: argparse.Namespace) -> Found:
 def _make(args: argparse.Namespace) -> int:
     given = {n: getattr(args, n) for n in ("val_fraction", "test_fraction", "folds", "seed")}
     plan = SplitPlan(**{name: value for name, value in given.items() if value is not None})
+    if not args.root.is_dir():
+        raise ValueError(f"--root {args.root} is no folder")
     found = _find(args)
     if args.test_fraction is not None and any(eye.split == "test" for eye in found.eyes):
         raise ValueError("--test_fraction does nothing here: the layout has its own test split")

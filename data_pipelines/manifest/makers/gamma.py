@@ -14,6 +14,7 @@ depth; one task alone is enough. The same number is the same eye in every task.
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 import os
 import re
 from pathlib import Path
@@ -197,6 +198,9 @@ def _training_eyes(folders: _Folders, problems: list[Problem]) -> list[Eye]:
     eyes = []
     for number in sorted(known):
         fundus, scans = multimodal.get(number) or (photographs[number], None)
+        if number in photographs and not filecmp.cmp(fundus, photographs[number], shallow=False):
+            reason = f"is not the same file as {fundus}: is it the same eye in both tasks?"
+            problems.append(Problem(None, str(photographs[number]), reason, "warning"))
         if grades and number in multimodal and number not in grades:
             reason = f"has no row in {folders.sheets[0].name}: its grade is unknown"
             problems.append(Problem(None, str(fundus), reason, "warning"))

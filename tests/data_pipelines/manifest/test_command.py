@@ -86,6 +86,12 @@ def test_impossible_splits(tmp_path, capsys, option):
     assert main(base) == 0
 
 
+@pytest.mark.parametrize("layout", ["gamma", "imo", "folder"])
+def test_root_that_is_not_there(tmp_path, capsys, layout):
+    assert main([f"--layout={layout}", f"--root={tmp_path / 'gone'}", f"--out={tmp_path}"]) == 1
+    assert "gone is no folder" in capsys.readouterr().err
+
+
 def test_as_a_module_without_heavy_libraries(data_set):
     """The tool starts without TensorFlow and JAX, and its exit code is non-zero on errors."""
     data_set.rows[0]["grade"] = "9"

@@ -253,6 +253,14 @@ def _make_directly(root, tmp_path):
     make_manifests("gamma", find_gamma(root), root, tmp_path / "out", SplitPlan())
 
 
+def test_tasks_that_disagree_about_an_eye_are_told(root):
+    photograph(50).save(root / SEGMENTATION / "fundus color images/0002.jpg")
+    (problem,) = find_gamma(root).problems
+    assert problem.severity == "warning"
+    assert "0002.jpg" in str(problem)
+    assert "same eye in both tasks" in problem.reason
+
+
 def test_missing_parts_are_told(root, tmp_path, capsys):
     images = root / GRADING / "multi-modality_images"
     (images / "0001/0001.jpg").unlink()
