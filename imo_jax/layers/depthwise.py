@@ -112,7 +112,8 @@ def _kernel_gradient(x: jax.Array, kernel: jax.Array, g: jax.Array) -> jax.Array
 
 
 def _pad(x: jax.Array, r: int) -> jax.Array:
-    return jnp.pad(x, ((0, 0), (r, r), (r, r), (0, 0)))
+    # The barrier keeps XLA from computing what x comes from (a norm, say) anew for every tap.
+    return jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), (r, r), (r, r), (0, 0))))
 
 
 class DepthwiseConv(nn.Module):
