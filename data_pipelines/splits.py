@@ -71,9 +71,7 @@ def stratified_folds(
     return [fold_of[patient] for patient in patients]
 
 
-def _ordered_patients(
-    patients: Sequence[str], strata: Sequence[Hashable], seed: int
-) -> list[str]:
+def _ordered_patients(patients: Sequence[str], strata: Sequence[Hashable], seed: int) -> list[str]:
     """Patients sorted by stratum, in random order within each."""
     if len(patients) != len(strata):
         raise ValueError(f"{len(patients)} patients but {len(strata)} strata")
