@@ -10,7 +10,7 @@ import pytest
 
 from imo_jax.train import parallel
 
-RUNS = {}
+RUNS, STEPS = {}, {}
 
 
 def run(toy, num_devices, accumulation, steps=3, **settings):
@@ -23,13 +23,20 @@ def run(toy, num_devices, accumulation, steps=3, **settings):
 
 def new_run(toy, num_devices, accumulation, steps, settings):
     state, step = toy.make_run(**settings)
-    step = parallel.over_devices(functools.partial(step, axis_name=parallel.AXIS))
+    step = STEPS.setdefault(str(settings), parallel.over_devices(bind_axis(step)))
     state = parallel.replicate(state, num_devices)
     for k in range(steps):
-        batch = toy.make_batch(k)
-        batch.pop("id")
+        batch = without_id(toy.make_batch(k))
         state, metrics = step(state, parallel.shard(batch, num_devices, accumulation))
     return parallel.unreplicate(state), parallel.fetch([metrics])[0]
+
+
+def bind_axis(step):
+    return functools.partial(step, axis_name=parallel.AXIS)
+
+
+def without_id(batch):
+    return {name: value for name, value in batch.items() if name != "id"}
 
 
 def close(a, b, tolerance):
@@ -66,10 +73,6 @@ def test_without_synchronised_statistics_they_differ(toy):
     new, _ = parallel.over_devices(bound)(parallel.replicate(state, 2), batch)
     reference, _ = run(toy, 1, 1, steps=1)
     assert apart(parallel.unreplicate(new).batch_stats, reference.batch_stats) > 1e-3
-
-
-def without_id(batch):
-    return {name: value for name, value in batch.items() if name != "id"}
 
 
 @pytest.mark.parametrize("accumulation", [2, 4])

@@ -1,6 +1,6 @@
-"""A small model and objective with everything that can go wrong over devices, and a run of it.
+"""A small model and objective with what can go wrong over devices, and a run of it.
 
-BatchNorm, dropout, drop-path, noise, and two losses whose labels are missing unevenly. As a script
+BatchNorm, dropout, and two losses whose labels are missing unevenly. As a script
 it is a run that may be killed: `python toy.py --workdir=DIR --steps=N [--seconds_per_step=S]`.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from imo_jax.checkpoints import Checkpoints
 from imo_jax.layers.norms import BatchNorm
-from imo_jax.layers.stochastic import Dropout, DropPath
+from imo_jax.layers.stochastic import Dropout
 from imo_jax.losses import Sum
 from imo_jax.train import keys, loop, parallel
 from imo_jax.train.objectives import Totals
@@ -37,17 +37,16 @@ class Toy(nn.Module):
 
     @nn.compact
     def __call__(self, x, *, train, example_keys=None, mask=None, axis_name=None):
-        dropped = example_keys if self.stochastic else None
-        x = nn.Conv(8, (3, 3), use_bias=not self.norm, name="conv")(x)
+        x = nn.Dense(8, use_bias=not self.norm, name="hidden")(x)
         if self.norm:
             x = BatchNorm(name="norm")(x, train=train, mask=mask, axis_name=axis_name)
-        x = x + DropPath(0.3, name="drop_path")(jnp.tanh(x), dropped)
-        x = Dropout(0.3, name="dropout")(x.mean(axis=(1, 2)), dropped)
+        x = jnp.tanh(x).mean(axis=(1, 2))
+        x = Dropout(0.3, name="dropout")(x, example_keys if self.stochastic else None)
         return nn.Dense(3, name="classes")(x), nn.Dense(1, name="value")(x)[:, 0]
 
 
 class ToyObjective:
-    """Cross entropy where has_a, squared error where has_b; noise on the input."""
+    """Cross entropy where has_a, squared error where has_b."""
 
     def __init__(self, model, weights=None):
         self.model = model
@@ -60,11 +59,9 @@ class ToyObjective:
         }
 
     def totals(self, params, batch_stats, batch, example_keys, *, step, train, axis_name):
-        noise_keys = keys.named(example_keys, "noise")
-        noise = jax.vmap(lambda key: jax.random.normal(key, (4, 4, 2), jnp.float32))(noise_keys)
         (logits, value), new = self.model.apply(
             {"params": params, "batch_stats": batch_stats},
-            batch["x"] + 0.1 * noise,
+            batch["x"],
             train=train,
             example_keys=keys.named(example_keys, "layers"),
             mask=batch["has_x"],
@@ -108,6 +105,20 @@ def batches(start, seconds=0.0, make=make_batch):
         step += 1
 
 
+def initial_variables(model, seed):
+    """Without a compilation: numpy draws what jax would."""
+    x = jnp.zeros((2, 4, 4, 2), jnp.float32)
+    shapes = jax.eval_shape(functools.partial(model.init, train=False), jax.random.key(0), x)
+    rng = np.random.default_rng(seed)
+    draw = lambda leaf: rng.normal(size=leaf.shape).astype(np.float32)
+    variables = {"params": jax.tree.map(draw, shapes["params"])}
+    if model.norm:
+        variables["batch_stats"] = jax.tree.map(
+            lambda leaf: np.ones(leaf.shape, np.float32), shapes["batch_stats"]
+        )
+    return variables
+
+
 def make_run(
     *, steps=10, seed=0, stochastic=True, norm=True, ema=True, weights=None, **optimiser_settings
 ):
@@ -116,8 +127,7 @@ def make_run(
     config = OptimiserConfig(**(settings | optimiser_settings))
     model = Toy(stochastic=stochastic, norm=norm)
     key = jax.random.key(seed)
-    init = jax.jit(functools.partial(model.init, train=False))
-    variables = init(key, jnp.zeros((2, 4, 4, 2), jnp.float32))
+    variables = initial_variables(model, seed)
     rate = learning_rate(config, steps)
     optimiser = make_optimiser(config, rate, kernels_only)
     step = functools.partial(

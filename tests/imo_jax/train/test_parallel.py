@@ -1,0 +1,63 @@
+"""Replicas, shards, and who owns which memory."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from imo_jax.train import parallel
+
+
+def test_replicas_come_back():
+    tree = {"a": np.arange(3, dtype=np.float32), "b": np.int32(4)}
+    for devices in (1, 2):
+        replicas = parallel.replicate(tree, devices)
+        assert replicas["a"].shape == (devices, 3)
+        assert len(replicas["a"].sharding.device_set) == devices
+        back = parallel.unreplicate(replicas)
+        np.testing.assert_array_equal(back["a"], tree["a"])
+        assert back["b"].shape == () and back["b"].dtype == np.int32
+
+
+def test_shards_by_hand():
+    batch = {"x": np.arange(8)}
+    # accumulation step m holds the same examples on one device and on two
+    np.testing.assert_array_equal(parallel.shard(batch, 1, 2)["x"], [[[0, 1, 2, 3], [4, 5, 6, 7]]])
+    np.testing.assert_array_equal(
+        parallel.shard(batch, 2, 2)["x"], [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("devices", "accumulation", "hint"), [(2, 2, "such as 4 or 8"), (2, 4, "multiple of 8$")]
+)
+def test_a_batch_that_cannot_be_cut(devices, accumulation, hint):
+    with pytest.raises(ValueError, match=f"batch of 6 .* {devices * accumulation} .*{hint}"):
+        parallel.shard({"x": np.zeros(6)}, devices, accumulation)
+
+
+def test_donation_touches_nobody_elses_memory():
+    """The host arrays given, and those taken back, stay what they were while the step goes on."""
+    step = parallel.over_devices(
+        lambda state, batch: (jax.tree.map(lambda x: x + batch.mean(), state), batch)
+    )
+    given = {"w": np.zeros((64, 64), np.float32)}
+    for devices in (1, 2):
+        state = parallel.replicate(given, devices)
+        batch = parallel.shard(np.ones((2, 1), np.float32), devices, 1)
+        seen = []
+        for _ in range(3):
+            state, _ = step(state, batch)
+            seen.append((parallel.unreplicate(state), parallel.on_first_device(state)))
+        assert float(np.abs(given["w"]).max()) == 0
+        for k, (host, device) in enumerate(seen):
+            assert host["w"][0, 0] == k + 1
+            assert float(device["w"][0, 0]) == k + 1
+            host["w"][0, 0] = -1  # and they are writable copies
+        assert float(parallel.unreplicate(state)["w"][0, 0]) == 3
+
+
+def test_fetch_gives_floats():
+    metrics = [parallel.replicate({"loss": jnp.float32(k)}, 2) for k in range(2)]
+    assert parallel.fetch(metrics) == [{"loss": 0.0}, {"loss": 1.0}]
+    assert parallel.fetch([]) == []
