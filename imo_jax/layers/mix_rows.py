@@ -2,9 +2,9 @@
 
     out[m] = sum_k weight[m, k] table[index[m, k]]
 
-On CPU the rows are never stored: forward is one fused loop over all k (in which XLA vectorises
-each row), backward walks through chunks that stay in cache. On GPU and TPU XLA fuses the gather
-into the sum, and into the scatter of the gradient, by itself.
+On CPU the rows are not stored: forward is one fused loop over all k (in which XLA vectorises each
+row), backward gathers chunks that stay in cache. On GPU and TPU XLA fuses the gather into the sum,
+and into the scatter of the gradient, by itself.
 """
 
 import jax
@@ -65,16 +65,23 @@ def gradients_gathered(
 def mix_unrolled(table: jax.Array, index: jax.Array, weight: jax.Array) -> jax.Array:
     """One gather for each k, all in one fused loop."""
     table32 = table.astype(jnp.float32)
-    terms = [_rows(table32, index[:, k]) * weight[:, k, None] for k in range(index.shape[1])]
-    return sum(terms[1:], start=terms[0]).astype(table.dtype)
+
+    def of_chunk(_, chunk: tuple) -> tuple[None, jax.Array]:
+        index, weight = chunk
+        terms = [_rows(table32, index[:, k]) * weight[:, k, None] for k in range(index.shape[1])]
+        return None, sum(terms[1:], start=terms[0]).astype(table.dtype)
+
+    # The loop keeps the fusion together: without it XLA:CPU gives the additions to what comes
+    # after (a norm, a matmul) and stores all K gathers, which is five times slower.
+    _, out = jax.lax.scan(of_chunk, None, _chunked((index, weight), index.shape[1] * 4))
+    return out.reshape(-1, table.shape[1])
 
 
 def gradients_chunked(
     table: jax.Array, index: jax.Array, weight: jax.Array, g: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Gradients for table and weight, a chunk of M at a time."""
-    (m, k), depth = index.shape, table.shape[1]
-    chunks = _chunks(m, k * depth * 4)
+    depth = table.shape[1]
     table32 = table.astype(jnp.float32)
 
     def of_chunk(d_table: jax.Array, chunk: tuple) -> tuple[jax.Array, jax.Array]:
@@ -83,19 +90,17 @@ def gradients_chunked(
         d_weight = jnp.einsum("nkd,nd->nk", _rows(table32, index), g)
         return _add_rows(d_table, index, weight[..., None] * g[:, None]), d_weight
 
-    # (M, ...) -> (chunks, M / chunks, ...)
-    xs = jax.tree.map(
-        lambda a: a.reshape(chunks, m // chunks, a.shape[1]),
-        (index, weight, g.astype(jnp.float32)),
-    )
-    d_table, d_weight = jax.lax.scan(of_chunk, jnp.zeros(table.shape, jnp.float32), xs)
-    return d_table.astype(table.dtype), d_weight.reshape(m, k)
+    chunks = _chunked((index, weight, g.astype(jnp.float32)), index.shape[1] * depth * 4)
+    d_table, d_weight = jax.lax.scan(of_chunk, jnp.zeros(table.shape, jnp.float32), chunks)
+    return d_table.astype(table.dtype), d_weight.reshape(weight.shape)
 
 
-def _chunks(m: int, row_bytes: int) -> int:
-    """Fewest equal chunks of m that hold at most CHUNK_BYTES of gathered rows each."""
-    fewest = min(m, -(-m * row_bytes // CHUNK_BYTES))
-    return next(n for n in range(fewest, m + 1) if m % n == 0)
+def _chunked(arrays: tuple[jax.Array, ...], row_bytes: int) -> tuple[jax.Array, ...]:
+    """Arrays (M, ...) as (chunks, M / chunks, ...): at least two chunks, of CHUNK_BYTES or less."""
+    m = arrays[0].shape[0]
+    fewest = min(m, max(2, -(-m * row_bytes // CHUNK_BYTES)))
+    chunks = next(n for n in range(fewest, m + 1) if m % n == 0)
+    return tuple(a.reshape(chunks, m // chunks, *a.shape[1:]) for a in arrays)
 
 
 def _rows(table: jax.Array, index: jax.Array) -> jax.Array:
