@@ -29,6 +29,10 @@ class RunFolder:
         return self.root / "baseline.npz"
 
     @property
+    def validation(self) -> pathlib.Path:
+        return self.root / "validation.csv"
+
+    @property
     def tensorboard(self) -> pathlib.Path:
         return self.root / "tensorboard"
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pipelines.load.batches import eval_batches, train_batches
 from data_pipelines.load.stores import Store
-from experiments import flag_fields
+from experiments import flag_fields, validation_log
 from experiments.config import FREE_TO_CHANGE, RunConfig
 from experiments.drawing import validation_images
 from experiments.prediction import predict_batches
@@ -22,6 +22,7 @@ from experiments.trained_run import initial_variables, read_config
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
 from imo_jax.train import parallel
 from imo_jax.train.imo_objective import ImoObjective
+from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result, train
 from imo_jax.train.metric_log import NonFiniteLoss
 from imo_jax.train.optimiser import learning_rate, make_optimiser
@@ -69,7 +70,9 @@ def _train(
         ema_start=config.optimiser.ema_start,
         axis_name=parallel.AXIS,
     )
-    validation = functools.partial(validate, store=store, config=config)
+    validation = functools.partial(
+        validate, store=store, config=config, log=folder.validation
+    )
     with Checkpoints(folder.checkpoints, keep_last=config.loop.keep_last) as checkpoints:
         board = TensorBoard(folder.tensorboard, max(checkpoints.steps(), default=0))
         try:
@@ -103,7 +106,13 @@ def training_batches(store: Store, config: RunConfig, start_step: int):
 
 
 def validate(
-    variables: Any, step: int, interrupt: Any, *, store: Store, config: RunConfig
+    variables: Any,
+    step: int,
+    interrupt: Interrupt,
+    *,
+    store: Store,
+    config: RunConfig,
+    log: pathlib.Path,
 ) -> dict[str, float]:
     """Point scores on the validation split; `score` among them decides which step is the best."""
     batches = eval_batches(
@@ -115,7 +124,9 @@ def validate(
     predictions = predict_batches(
         variables, batches, config.model, samples=1, between=interrupt.check
     )
-    return validation_metrics(score_all(store, "val", predictions))
+    metrics = validation_metrics(score_all(store, "val", predictions))
+    validation_log.append(log, step, metrics)
+    return metrics
 
 
 def devices_for(config: RunConfig) -> int:

@@ -1,0 +1,135 @@
+"""Measures the default recipe of IMO: one setting changed at a time, several seeds each.
+
+    python -m experiments.recipe --out=runs/recipe --seeds=3
+
+Every run is a `python -m experiments.imo` of its own at the full length of the default one. Runs
+that are finished are kept, so the study can be stopped and started again. It ends by writing
+recipe.md (a table) and curves.png (validation score by step) to --out.
+"""
+
+import argparse
+import concurrent.futures
+import pathlib
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments import validation_log
+from experiments.drawing import save_image
+from experiments.run_folder import RunFolder, read_json, write_json
+from imo_jax.visualisation.plots import learning_curves
+
+# Name -> flags that differ from the default run. `default` is all that is not said otherwise.
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "default": (),
+    "signal_scale=0.01": ("--signal_scale=0.01",),
+    "signal_scale=0.1": ("--signal_scale=0.1",),
+    "signal_scale=0.3": ("--signal_scale=0.3",),
+    "signal_scale=1": ("--signal_scale=1",),
+    "self_aligned=0.5": ("--self_aligned=0.5",),
+    "dice_weight=0": ("--dice_weight=0",),
+}
+METRICS = ("disc_dice", "cup_dice", "micro_mdice", "vcdr_mae", "qwk")
+
+
+def run_one(out: pathlib.Path, name: str, seed: int, more: list[str]) -> None:
+    """Trains and evaluates one variant with one seed, unless that is done."""
+    folder = RunFolder(out / f"{name}-seed{seed}")
+    if (folder.evaluation / "summary.json").exists():
+        return
+    folder.root.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable, "-m", "experiments.imo", f"--workdir={folder.root}", f"--seed={seed}",
+        "--overlays=0", *VARIANTS[name], *more,
+    ]  # fmt: skip
+    started = time.monotonic()
+    with (folder.root / "log.txt").open("a") as log:
+        done = subprocess.run(command, stdout=log, stderr=log)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed, see {folder.root / 'log.txt'}")
+    write_json(folder.root / "seconds.json", time.monotonic() - started)
+    print(f"{name} seed {seed}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def collect(out: pathlib.Path, names: list[str], seeds: int) -> pd.DataFrame:
+    """One row a finished run: test metrics, the two controls' disc and cup Dice, validation."""
+    rows = []
+    for name in names:
+        for seed in range(seeds):
+            folder = RunFolder(out / f"{name}-seed{seed}")
+            if not (folder.evaluation / "summary.json").exists():
+                continue
+            summary = read_json(folder.evaluation / "summary.json")
+            rows.append({"variant": name, "seed": seed, **_row(summary, folder)})
+    return pd.DataFrame(rows)
+
+
+def _row(summary: dict[str, Any], folder: RunFolder) -> dict[str, float]:
+    row = {metric: summary[metric]["value"] for metric in METRICS}
+    for control, scores in summary["controls"].items():
+        shapes = [scores[metric]["value"] for metric in ("disc_dice", "cup_dice")]
+        row[control] = float(np.mean(shapes))
+    row["shapes"] = (row["disc_dice"] + row["cup_dice"]) / 2
+    row["validation"] = float(validation_log.read(folder.validation)["score"].max())
+    return row
+
+
+def as_markdown(rows: pd.DataFrame) -> str:
+    """Mean ± standard deviation over the seeds of each variant."""
+    columns = ["validation", *METRICS, "shapes", "one_step", "x_t_zeroed"]
+    lines = ["| variant | seeds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for name, group in rows.groupby("variant", sort=False):
+        cells = [
+            f"{group[c].mean():.3f}" + (f" ± {group[c].std():.3f}" if len(group) > 1 else "")
+            for c in columns
+        ]
+        lines.append(f"| {name} | {len(group)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def curves(out: pathlib.Path, names: list[str], seeds: int) -> np.ndarray:
+    """Validation shape scores and kappa by step, means over the seeds."""
+    panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for title, metrics in (("disc and cup Dice", ["disc_dice", "cup_dice"]), ("kappa", ["qwk"])):
+        panels[title] = {}
+        for name in names:
+            folders = [RunFolder(out / f"{name}-seed{seed}") for seed in range(seeds)]
+            logs = [validation_log.read(f.validation) for f in folders if f.validation.exists()]
+            if logs:
+                mean = pd.concat(logs).groupby("step")[metrics].mean().mean(axis=1)
+                panels[title][name] = (mean.index.to_numpy(), mean.to_numpy())
+    return learning_curves(panels)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/recipe"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="variants; default: all")
+    parser.add_argument("--collect", action="store_true", help="only gather what is finished")
+    options, more = parser.parse_known_args()
+    names = options.only or list(VARIANTS)
+    if not options.collect:
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            runs = [
+                pool.submit(run_one, options.out, name, seed, more)
+                for seed in range(options.seeds)
+                for name in names
+            ]
+            for run in concurrent.futures.as_completed(runs):
+                run.result()
+    rows = collect(options.out, names, options.seeds)
+    text = as_markdown(rows)
+    (options.out / "recipe.md").write_text(text + "\n", encoding="utf-8")
+    rows.to_csv(options.out / "recipe.csv", index=False)
+    save_image(options.out / "curves.png", curves(options.out, names, options.seeds))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
