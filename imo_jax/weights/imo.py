@@ -1,6 +1,7 @@
 """The released IMO weights: their PyTorch names and where they belong in `models.imo.IMO`."""
 
 import functools
+import re
 from collections.abc import Mapping
 
 import jax
@@ -20,9 +21,11 @@ WRAPPERS = ("state_dict", "model", "model_state_dict")
 PREFIXES = ("module.", "param/", "model.")
 
 # The released model has one channel MLP, CMFA.fc. With one a modality (shared_channel_attention
-# False) CMFA.fc is the fundus's and CMFA.fc_oct the OCT's. A file with only CMFA.fc then starts
-# both from it, which computes the same.
+# False) CMFA.fc is the fundus's and CMFA.fc_oct the OCT's; in files that name the two otherwise,
+# the one with "oct" in its name, else the second one, is the OCT's. A file with CMFA.fc alone
+# starts both from it, which computes the same as sharing.
 CHANNEL_MLP, CHANNEL_MLP_OCT = "CMFA.fc", "CMFA.fc_oct"
+OCT_ENCODER = "oct_encoder.encoder"
 
 
 def from_torch(state: Mapping[str, np.ndarray], config: IMOConfig) -> dict:
@@ -37,14 +40,9 @@ def from_torch(state: Mapping[str, np.ndarray], config: IMOConfig) -> dict:
         `num_batches_tracked` and, where the config has no auxiliary head, `auxiliary_head.*`.
     """
     state = strip_prefixes(state)
-    if not config.shared_channel_attention and not any(
-        name.startswith(CHANNEL_MLP_OCT + ".") for name in state
-    ):
-        state |= {
-            name.replace(CHANNEL_MLP, CHANNEL_MLP_OCT, 1): array
-            for name, array in state.items()
-            if name.startswith(CHANNEL_MLP + ".")
-        }
+    if not config.shared_channel_attention:
+        state = _separate_channel_mlps(state)
+    state = _number_oct_blocks(state)
     ignored = IGNORED if config.auxiliary_head else (*IGNORED, AUXILIARY)
     return to_variables(state, rules(config), variable_shapes(config), ignored)
 
@@ -60,6 +58,50 @@ def strip_prefixes(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         if state and all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): array for name, array in state.items()}
     return dict(state)
+
+
+def _separate_channel_mlps(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The two channel MLPs under CHANNEL_MLP and CHANNEL_MLP_OCT, whatever the file calls them."""
+    stems = _stems(state, r"(CMFA\..+)\.0\.weight")
+    if stems == [CHANNEL_MLP]:
+        copies = {
+            name.replace(CHANNEL_MLP, CHANNEL_MLP_OCT, 1): array
+            for name, array in state.items()
+            if name.startswith(CHANNEL_MLP + ".")
+        }
+        return state | copies
+    if len(stems) != 2:
+        return state  # the error then says what is missing
+    fundus, oct_stem = sorted(stems, key=lambda stem: "oct" in stem.lower())
+    return _rename(state, {fundus: CHANNEL_MLP, oct_stem: CHANNEL_MLP_OCT})
+
+
+def _number_oct_blocks(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """OCT blocks under the released numbering, in the order of the numbers that they have."""
+    stems = _stems(state, rf"({re.escape(OCT_ENCODER)}\..+)\.dw\.weight")
+    stems.sort(key=lambda stem: [int(number) for number in re.findall(r"\d+", stem)])
+    return _rename(state, {stem: _oct_block(i) for i, stem in enumerate(stems)})
+
+
+def _oct_block(i: int) -> str:
+    """Released: one block, then groups of two: 0, 1.0, 1.1, 2.0, 2.1, ..."""
+    place = "0" if i == 0 else f"{(i + 1) // 2}.{(i + 1) % 2}"
+    return f"{OCT_ENCODER}.{place}"
+
+
+def _stems(state: Mapping[str, np.ndarray], pattern: str) -> list[str]:
+    """What the pattern's group captures in each name that matches it, in the file's order."""
+    matches = (re.fullmatch(pattern, name) for name in state)
+    return [match.group(1) for match in matches if match]
+
+
+def _rename(state: dict[str, np.ndarray], stems: dict[str, str]) -> dict[str, np.ndarray]:
+    """Names with each stem (up to a dot) replaced."""
+    renamed = {}
+    for name, array in state.items():
+        stem = next((s for s in stems if name.startswith(s + ".")), "")
+        renamed[stems[stem] + name.removeprefix(stem) if stem else name] = array
+    return renamed
 
 
 @functools.lru_cache
@@ -165,9 +207,7 @@ def _neck(config: IMOConfig) -> list[Rule]:
 def _oct(config: IMOConfig) -> list[Rule]:
     found = []
     for i in range(config.oct_blocks):
-        # Released: one block, then groups of two: 0, 1.0, 1.1, 2.0, 2.1, ...
-        place = "0" if i == 0 else f"{(i + 1) // 2}.{(i + 1) % 2}"
-        found += _separable(f"oct_encoder.encoder.{place}", f"oct_encoder/block{i}")
+        found += _separable(_oct_block(i), f"oct_encoder/block{i}")
     return found
 
 
