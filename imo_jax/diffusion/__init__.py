@@ -1,1 +1,1 @@
-"""Gaussian diffusion of label embeddings: schedule, forward process, DDIM sampler. Knows no model."""
+"""Gaussian diffusion of label embeddings: schedule, forward process, DDIM. Knows no model."""

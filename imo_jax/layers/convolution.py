@@ -38,9 +38,7 @@ def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Arra
 
 
 def _backward(saved: tuple[jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jax.lax.platform_dependent(
-        *saved, g, cpu=tap_gradients, default=transposed_gradients
-    )
+    return jax.lax.platform_dependent(*saved, g, cpu=tap_gradients, default=transposed_gradients)
 
 
 conv.defvjp(_forward, _backward)

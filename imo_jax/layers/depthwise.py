@@ -56,9 +56,7 @@ def grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     )
 
 
-def grouped_gradients(
-    x: jax.Array, kernel: jax.Array, g: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def grouped_gradients(x: jax.Array, kernel: jax.Array, g: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Gradients of `grouped_conv`."""
     return jax.vjp(grouped_conv, x, kernel)[1](g)
 
@@ -77,9 +75,7 @@ def shifted_products(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return sum(terms[1:], start=terms[0]).astype(x.dtype)
 
 
-def shifted_gradients(
-    x: jax.Array, kernel: jax.Array, g: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def shifted_gradients(x: jax.Array, kernel: jax.Array, g: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Gradients of `shifted_products`."""
     # d out[y] / d x[y + i - r] = kernel[i]: a convolution of g with the flipped kernel.
     return shifted_products(g, kernel[::-1, ::-1]), _kernel_gradient(x, kernel, g)
@@ -97,9 +93,7 @@ def _kernel_gradient(x: jax.Array, kernel: jax.Array, g: jax.Array) -> jax.Array
     def of_tap(_, tap: jax.Array) -> tuple[None, jax.Array]:
         i, j = tap // k, tap % k
         folded = sum(
-            jax.lax.dynamic_slice(
-                padded, (0, i + n * rows, j, 0), (batch, rows, width, channels)
-            )
+            jax.lax.dynamic_slice(padded, (0, i + n * rows, j, 0), (batch, rows, width, channels))
             * g[:, n * rows : (n + 1) * rows]
             for n in range(fold)
         )

@@ -25,9 +25,7 @@ def mix_rows(table: jax.Array, index: jax.Array, weight: jax.Array) -> jax.Array
     Returns:
       (M, D) in table's dtype.
     """
-    return jax.lax.platform_dependent(
-        table, index, weight, cpu=mix_unrolled, default=mix_gathered
-    )
+    return jax.lax.platform_dependent(table, index, weight, cpu=mix_unrolled, default=mix_gathered)
 
 
 def _forward(table, index, weight):
@@ -116,8 +114,8 @@ def _rows(table: jax.Array, index: jax.Array) -> jax.Array:
 def _add_rows(table: jax.Array, index: jax.Array, rows: jax.Array) -> jax.Array:
     """table with rows (..., D) added at index (...)."""
     dimensions = jax.lax.ScatterDimensionNumbers(
-        update_window_dims=(index.ndim,), inserted_window_dims=(0,), scatter_dims_to_operand_dims=(0,)
+        update_window_dims=(index.ndim,),
+        inserted_window_dims=(0,),
+        scatter_dims_to_operand_dims=(0,),
     )
-    return jax.lax.scatter_add(
-        table, index[..., None], rows, dimensions, mode="promise_in_bounds"
-    )
+    return jax.lax.scatter_add(table, index[..., None], rows, dimensions, mode="promise_in_bounds")

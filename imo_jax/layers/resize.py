@@ -1,4 +1,4 @@
-"""Resizing with PyTorch's conventions: bilinear with align_corners=False and no antialiasing, nearest by floor.
+"""Resizing as PyTorch does: bilinear (align_corners=False, no antialiasing), nearest by floor.
 
 `jax.image.resize` antialiases when it shrinks and rounds the nearest index, so it is not used.
 """

@@ -33,6 +33,8 @@ def test_gradients_equal_those_of_xla(size):
 
 def test_grad_goes_through_the_custom_rule():
     x, kernel, g = inputs(3)
-    ours = jax.jit(jax.grad(lambda *a: jnp.sum(convolution.conv(*a) * g), argnums=(0, 1)))(x, kernel)
+    ours = jax.jit(jax.grad(lambda *a: jnp.sum(convolution.conv(*a) * g), argnums=(0, 1)))(
+        x, kernel
+    )
     for a, b in zip(ours, convolution.tap_gradients(x, kernel, g), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)

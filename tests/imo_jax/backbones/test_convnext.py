@@ -1,0 +1,64 @@
+"""ConvNeXt: parameter count, strides, drop-path rates."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from imo_jax.backbones.convnext import SIZES, ConvNeXt, ConvNeXtBlock
+
+
+def count(depths, widths):
+    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    shapes = jax.eval_shape(ConvNeXt(depths, widths).init, jax.random.key(0), image)
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes["params"]))
+
+
+def test_parameters_of_the_released_backbone():
+    assert count(*SIZES["tiny"]) == 27_821_472
+
+
+def test_sizes_grow():
+    counts = [count(*SIZES[name]) for name in ("tiny", "small", "base", "large")]
+    assert counts == sorted(counts)
+    # Published: 50 M, 89 M and 198 M with classifier heads of 0.8, 1.0 and 1.5 M.
+    assert [round(n / 1e6) for n in counts[1:]] == [49, 88, 196]
+
+
+@pytest.mark.parametrize(("size", "expected"), [((64, 96), (2, 3)), ((70, 100), (2, 3))])
+def test_stages_halve_and_drop_remainders(size, expected):
+    net = ConvNeXt((1, 1, 1, 1), (4, 4, 8, 8))
+    out, _ = net.init_with_output(jax.random.key(0), jnp.zeros((1, *size, 3)))
+    assert list(out) == ["stage0", "stage1", "stage2", "stage3"]
+    assert out["stage0"].shape == (1, size[0] // 4, size[1] // 4, 4)
+    assert out["stage3"].shape == (1, *expected, 8)
+
+
+def test_a_dropped_block_is_the_identity():
+    x = jax.random.normal(jax.random.key(0), (8, 4, 4, 6))
+    keys = jax.random.split(jax.random.key(1), 8)
+    block = ConvNeXtBlock(drop_path=0.5)
+    variables = block.init(jax.random.key(2), x, None)
+    kept = block.apply(variables, x, None) - x
+    change = np.asarray(block.apply(variables, x, keys) - x)
+    dropped = [i for i in range(8) if np.all(change[i] == 0)]
+    assert 0 < len(dropped) < 8
+    for i in set(range(8)) - set(dropped):
+        np.testing.assert_allclose(change[i], 2 * kept[i], atol=1e-5)
+
+
+def test_rates_grow_linearly_from_zero():
+    """The first block never drops; with a high last rate the last nearly always does."""
+    image = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
+    keys = jax.random.split(jax.random.key(1), 4)
+    net = ConvNeXt((1, 1, 1, 1), (4, 4, 4, 4), drop_path=0.9)
+    variables = net.init(jax.random.key(2), image)
+    plain, dropped = net.apply(variables, image), net.apply(variables, image, keys)
+    np.testing.assert_array_equal(plain["stage0"], dropped["stage0"])
+    assert bool((plain["stage3"] != dropped["stage3"]).any())
+
+
+def test_layer_scale_starts_at_one():
+    block = ConvNeXtBlock()
+    params = block.init(jax.random.key(0), jnp.zeros((1, 2, 2, 3)), None)["params"]
+    np.testing.assert_array_equal(params["layer_scale"], np.ones(3))
