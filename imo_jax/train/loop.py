@@ -66,7 +66,7 @@ def train(
     *,
     step: Callable[[TrainState, dict], tuple[TrainState, dict]],
     batches: Callable[[int], Batches],
-    validate: Callable[[dict, int, Interrupt], Mapping[str, float]],
+    validate: Callable[[dict, int, Interrupt], Mapping[str, float]] | None,
     checkpoints: Checkpoints,
     config: LoopConfig,
     accumulation: int = 1,
@@ -87,7 +87,8 @@ def train(
         arrays (B, ...) with a list `id`, which stays on the host.
       validate: (variables, step, interrupt) -> metrics, `config.best_metric` among them, on the
         validation split. It may call `interrupt.check()` between its batches: then a signal ends
-        it, and the resumed run validates anew.
+        it, and the resumed run validates anew. None = there is no validation split: no step is
+        the best, and nothing stops early.
       checkpoints: where to save and to resume from.
       config: see LoopConfig.
       accumulation: parts that a device's share of a batch is worked through in.
@@ -137,7 +138,7 @@ class _Loop:
     done: int
     selection: Selection
     saved: tuple[int, Selection] | None  # what the last checkpoint holds
-    validate: Callable
+    validate: Callable | None
     checkpoints: Checkpoints
     config: LoopConfig
     tensorboard: TensorBoard | None
@@ -178,7 +179,7 @@ class _Loop:
     def _between_steps(self) -> str | None:
         """Validates and saves where that is due. Gives the reason to end here, or None."""
         validation_due = self._due(self.config.eval_every)
-        if validation_due and self.selection.validated_step != self.done:
+        if self.validate and validation_due and self.selection.validated_step != self.done:
             self._pausing(self._validate)
         reason = None
         if self.interrupt.signal is not None:

@@ -78,7 +78,10 @@ def peak_at(peak):
     return lambda variables, step, interrupt: {"score": -abs(step - peak), "loss": float(step)}
 
 
-def run(directory, *, config=CONFIG, validate=None, devices=1, state=None, **arguments):
+PEAK_AT_4 = peak_at(4)
+
+
+def run(directory, *, config=CONFIG, validate=PEAK_AT_4, devices=1, state=None, **arguments):
     arguments.setdefault("stream", io.StringIO())
     make = arguments.pop("batches", batches)
     with Checkpoints(directory, keep_last=config.keep_last) as checkpoints:
@@ -86,7 +89,7 @@ def run(directory, *, config=CONFIG, validate=None, devices=1, state=None, **arg
             state or initial_state(),
             step=step,
             batches=make,
-            validate=validate or peak_at(4),
+            validate=validate,
             checkpoints=checkpoints,
             config=config,
             num_devices=devices,
@@ -138,6 +141,12 @@ def test_evaluation_gets_the_average(tmp_path):
     np.testing.assert_array_equal(variables["params"]["w"], given[-1]["params"]["w"])
     live = everything(tmp_path)[10]["training"]["params"]["w"]
     assert np.abs(live - variables["params"]["w"]).max() > 1e-3
+
+
+def test_without_a_validation_split_the_last_step_is_used(tmp_path):
+    result = run(tmp_path, validate=None, config=with_config(patience=1))
+    assert (result.reason, result.selection.best_step) == ("finished", None)
+    assert restore_variables(tmp_path, which="best")[1] == 10
 
 
 def test_nothing_is_done_twice(tmp_path):
