@@ -2,12 +2,14 @@
 
     python -m pytest tests/parity/test_imo_reference.py --reference=FILE
 
-FILE is an .npz: `config` (JSON of IMOConfig fields; those left out keep the paper's value),
-`param/<released name>`, inputs, and any of the outputs below, all in PyTorch's NCHW. Without
+FILE is an .npz: `config` (JSON of IMOConfig fields; those left out keep the paper's value, entries
+that are no field are shown and not used), `param/<released name>`, inputs, and any of the outputs below, all in PyTorch's NCHW. Without
 --reference it is the committed tests/parity/imo_small.npz.
 """
 
+import dataclasses
 import functools
+import json
 import pathlib
 
 import jax
@@ -20,7 +22,7 @@ from imo_jax.diffusion.ddim import sampling_times
 from imo_jax.diffusion.forward import add_noise
 from imo_jax.diffusion.schedule import alpha_sigma, log_snr
 from imo_jax.layers.resize import bilinear, nearest
-from imo_jax.models.imo import IMO, config_from_json
+from imo_jax.models.imo import IMO, IMOConfig
 from imo_jax.models.imo.sample import sample_logits
 
 COMMITTED = pathlib.Path(__file__).with_name("imo_small.npz")
@@ -108,24 +110,28 @@ def diffusion_outputs(apply, variables, arrays, found, config):
     return new
 
 
-def read(path):
+def read(path, show=print):
     """(config, state dict, other arrays) of a reference file."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     assert "config" in arrays, f"{path}: has no config"
-    config = config_from_json(str(arrays.pop("config")[()]))
+    entries = json.loads(str(arrays.pop("config")[()]))
+    fields = {field.name for field in dataclasses.fields(IMOConfig)}
+    if unused := sorted(set(entries) - fields):
+        show(f"{path}: config entries that are not used: {', '.join(unused)}")
+    config = IMOConfig(**{name: entries[name] for name in entries if name in fields})
     state = {name: arrays.pop(name) for name in list(arrays) if name.startswith("param/")}
     for name, array in arrays.items():
         arrays[name] = array.astype(np.int32 if name in ("label", "grade") else np.float32)
     return config, state, arrays
 
 
-def differences(path):
+def differences(path, show=print):
     """Output name -> largest absolute difference, of every output that the file holds.
 
     Infinite where we get no such array, or one of another shape, or no number.
     """
-    config, state, arrays = read(path)
+    config, state, arrays = read(path, show)
     unknown = sorted(set(arrays) - INPUTS - OF_SCHEDULE - OF_NETWORK)
     assert not unknown, f"{path}: neither input nor known output: {', '.join(unknown)}"
     outputs = [name for name in arrays if name not in INPUTS]
@@ -156,7 +162,7 @@ def difference(ours, theirs):
 
 def check(path, tolerance, show=print):
     """Compares, shows every name with its error, and fails if one is above the tolerance."""
-    errors = differences(path)
+    errors = differences(path, show)
     show(f"\n{path}: largest absolute differences, at most {tolerance:g} allowed")
     for name, error in errors.items():
         show(f"  {name:24}{error:10.2e}{'' if error <= tolerance else '   <-- too large'}")
