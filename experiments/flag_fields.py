@@ -5,12 +5,30 @@ that is not given keeps the value of the preset, so flags have no defaults of th
 """
 
 import dataclasses
+import inspect
+import re
 import types
 import typing
 from collections.abc import Iterator
 from typing import Any
 
 from absl import flags
+
+
+def described(config_class: type) -> dict[str, str]:
+    """Attribute -> description, from the "Attributes:" section of a docstring."""
+    section = (inspect.getdoc(config_class) or "").partition("Attributes:\n")[2]
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in section.splitlines():
+        if entry := re.match(r"  ([a-z_0-9, ]+): (.*)", line):
+            names = entry[1].split(", ")
+            found |= dict.fromkeys(names, entry[2])
+        elif line.startswith("    "):
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+        else:
+            break
+    return found
 
 
 def leaf_fields(config_class: type) -> Iterator[tuple[tuple[str, ...], dataclasses.Field, Any]]:
@@ -36,10 +54,23 @@ def _walk(config_class: type, prefix: tuple[str, ...]):
             yield path, field, hints[field.name]
 
 
+def _help(config_class: type) -> dict[str, str]:
+    """Leaf -> help text: the field's metadata, or else what its class's docstring says of it."""
+    hints = typing.get_type_hints(config_class)
+    texts = described(config_class)
+    for field in dataclasses.fields(config_class):
+        if dataclasses.is_dataclass(hints[field.name]):
+            texts |= _help(hints[field.name])
+        elif "help" in field.metadata:
+            texts[field.name] = field.metadata["help"]
+    return texts
+
+
 def define_flags(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines one flag, default None, for each leaf field of `config_class`."""
+    texts = _help(config_class)
     for _, field, hint in leaf_fields(config_class):
-        text = field.metadata.get("help", "")
+        text = texts.get(field.name, "")
         kind = _strip_optional(hint)
         choices = field.metadata.get("choices") or _literal_choices(kind)
         if choices:

@@ -7,6 +7,7 @@ import pytest
 from absl import flags
 
 from experiments import flag_fields
+from experiments.config import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,3 +79,32 @@ def test_differences_are_listed_leaf_by_leaf():
     changed = Outer(steps=4, inner=Inner(rate=1.0))
     assert flag_fields.differences(Outer(), changed) == ["steps: 3 -> 4", "rate: 0.5 -> 1.0"]
     assert flag_fields.differences(Outer(), changed, frozenset({"steps"})) == ["rate: 0.5 -> 1.0"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Described:
+    """Something.
+
+    Attributes:
+      width, height: of the picture,
+        in pixels.
+      depth: of it.
+    """
+
+    width: int = 1
+    height: int = 1
+    depth: int = 1
+
+
+def test_help_comes_from_the_docstring_where_no_metadata_says_it():
+    assert flag_fields.described(Described) == {
+        "width": "of the picture, in pixels.",
+        "height": "of the picture, in pixels.",
+        "depth": "of it.",
+    }
+
+
+def test_every_setting_of_a_run_has_a_help_text():
+    values = flags.FlagValues()
+    flag_fields.define_flags(RunConfig, values)
+    assert [name for name in values if not values[name].help] == []
