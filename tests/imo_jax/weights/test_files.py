@@ -1,0 +1,85 @@
+"""Weights files of each kind."""
+
+import numpy as np
+import pytest
+
+from imo_jax.weights import read_state_dict
+
+STATE = {
+    "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "a.bias": np.array([0.5, -1.0], np.float32),
+}
+
+
+def assert_is_the_state(read):
+    assert read.keys() == STATE.keys()
+    for name, array in STATE.items():
+        np.testing.assert_array_equal(read[name], array)
+
+
+def test_npz(tmp_path):
+    np.savez(tmp_path / "plain.npz", **STATE)
+    assert_is_the_state(read_state_dict(tmp_path / "plain.npz"))
+
+
+def test_npz_where_only_some_entries_are_weights(tmp_path):
+    prefixed = {f"param/{name}": array for name, array in STATE.items()}
+    np.savez(tmp_path / "reference.npz", **prefixed, image=np.zeros(3), config="{}")
+    assert_is_the_state(read_state_dict(str(tmp_path / "reference.npz")))
+
+
+def test_npz_never_executes_what_is_in_it(tmp_path):
+    np.savez(tmp_path / "object.npz", a=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        read_state_dict(tmp_path / "object.npz")
+
+
+def test_safetensors(tmp_path):
+    safetensors = pytest.importorskip("safetensors.numpy")
+    safetensors.save_file(STATE, tmp_path / "weights.safetensors")
+    assert_is_the_state(read_state_dict(tmp_path / "weights.safetensors"))
+
+
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+@pytest.mark.parametrize("ending", ["pth", "PT"])
+def test_pytorch(tmp_path, wrapper, ending):
+    torch = pytest.importorskip("torch")
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in STATE.items()}
+    saved = tensors if wrapper is None else {wrapper: tensors, "epoch": 3}
+    torch.save(saved, tmp_path / f"weights.{ending}")
+    assert_is_the_state(read_state_dict(tmp_path / f"weights.{ending}"))
+
+
+def test_pytorch_half_precision(tmp_path):
+    torch = pytest.importorskip("torch")
+    values = torch.tensor([0.5, 3.0], dtype=torch.bfloat16)
+    torch.save({"w": values, "n": torch.tensor(4)}, tmp_path / "w.pth")
+    read = read_state_dict(tmp_path / "w.pth")
+    assert read["w"].dtype == np.float32
+    np.testing.assert_array_equal(read["w"], [0.5, 3.0])
+    assert read["n"] == 4
+
+
+class Bomb:
+    """Would raise while it is unpickled."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def test_pytorch_never_executes_what_is_in_it(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"state_dict": {}, "bomb": Bomb()}, tmp_path / "bomb.pth")
+    with pytest.raises(Exception, match="weights_only|Unsupported"):
+        read_state_dict(tmp_path / "bomb.pth")
+
+
+def test_an_unknown_ending_is_told_with_the_known_ones(tmp_path):
+    with pytest.raises(ValueError, match=r"weights\.h5.*\.npz.*\.safetensors.*\.pth"):
+        read_state_dict(tmp_path / "weights.h5")
+
+
+def test_a_file_without_weights(tmp_path):
+    np.savez(tmp_path / "empty.npz")
+    with pytest.raises(ValueError, match=r"empty\.npz: holds no weights"):
+        read_state_dict(tmp_path / "empty.npz")
