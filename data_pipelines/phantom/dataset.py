@@ -14,7 +14,7 @@ from data_pipelines.phantom import tables
 from data_pipelines.phantom.eye import eyes_of
 from data_pipelines.phantom.worker import write_eye
 
-VERSION = 1  # of the generator: raised whenever the same arguments give other bytes
+VERSION = 2  # of the generator: raised whenever the same arguments give other bytes
 RECORD = "phantom.json"
 
 
