@@ -58,11 +58,12 @@ def tap_gradients(x: jax.Array, kernel: jax.Array, g: jax.Array) -> tuple[jax.Ar
     k = kernel.shape[0]
     _, height, width, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
+    channels, features = kernel.shape[2:]
+    # (B, H, W, out) -> (B*H*W, out): as matrices, see linear.linear.
+    g = g.reshape(-1, features)
     taps = [
-        # (B, H, W, in) x (B, H, W, out) -> (in, out)
-        jax.lax.dot_general(
-            padded[:, i : i + height, j : j + width], g, (((0, 1, 2), (0, 1, 2)), ((), ()))
-        )
+        # (B*H*W, in) x (B*H*W, out) -> (in, out)
+        padded[:, i : i + height, j : j + width].reshape(-1, channels).T @ g
         for i in range(k)
         for j in range(k)
     ]

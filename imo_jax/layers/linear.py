@@ -9,14 +9,14 @@ from imo_jax.layers import initializers
 
 def linear(x: jax.Array, kernel: jax.Array, bias: jax.Array | None, dtype) -> jax.Array:
     """x (..., in) @ kernel (in, out) + bias (out,), computed in `dtype`."""
-    # (..., in) x (in, out) -> (..., out)
-    y = jax.lax.dot_general(
-        x.astype(dtype), kernel.astype(dtype), (((x.ndim - 1,), (0,)), ((), ()))
-    )
-    if bias is None:
-        return y
-    # (out,) -> (1, ..., 1, out)
-    return y + bias.astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+    # As a product of matrices, so that XLA:CPU folds the transposition that the kernel's gradient
+    # needs into the matmul; with more axes it makes a transposed copy, slower than the matmul.
+    # (..., in) -> (N, in);  (N, in) x (in, out) -> (N, out)
+    y = x.astype(dtype).reshape(-1, x.shape[-1]) @ kernel.astype(dtype)
+    if bias is not None:
+        y = y + bias.astype(dtype)[None]
+    # (N, out) -> (..., out)
+    return y.reshape(*x.shape[:-1], kernel.shape[1])
 
 
 class Linear(nn.Module):
