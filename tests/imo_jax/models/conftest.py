@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from imo_jax.layers import depthwise
 from imo_jax.models.imo import IMO, IMOConfig
 
 SMALL = IMOConfig(
-    backbone_depths=(1, 1, 1, 2), backbone_widths=(8, 8, 8, 8), drop_path=0.5, feature_dim=8,
+    backbone_depths=(1, 1, 1, 1), backbone_widths=(8, 8, 8, 8), drop_path=0.5, feature_dim=8,
     norm_groups=2, oct_slices=4, oct_blocks=2, channel_attention_reduction=2, grade_hidden=8,
     grade_blocks=1, se_reduction=4, decoder_layers=1, decoder_heads=2, decoder_mlp=8,
     time_frequencies=2, time_dim=8, signal_scale=1.0,
@@ -21,9 +22,14 @@ EYES, SIZE, GRID = 4, 32, 8
 
 @pytest.fixture(autouse=True, scope="package")
 def compiles_quickly():
-    """Most of these tests' time is compilation, and none is about speed."""
+    """Most of these tests' time is compilation, and none is about speed.
+
+    A depthwise convolution is one operation here, not 49 (layers/test_depthwise.py compares them).
+    """
     jax.config.update("jax_disable_most_optimizations", True)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
+        yield
     jax.config.update("jax_disable_most_optimizations", False)
 
 

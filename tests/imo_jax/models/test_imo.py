@@ -239,9 +239,9 @@ def test_jit_equals_eager(small, variables, states):
     )
 
 
-@pytest.mark.parametrize("image", [(32, 36), (36, 44)], ids=str)
-def test_an_odd_grid_and_any_oct_grid(small, variables, image):
-    """A quarter of the image of 9 or 11 pixels: the pyramid's levels are no halves of each other."""
+def test_an_odd_grid_and_any_oct_grid(small, variables):
+    """A grid of 9 by 11: the pyramid's levels are no halves of each other."""
+    image = (36, 44)
     rng = np.random.default_rng(0)
     fundus = rng.normal(size=(1, *image, 3)).astype(np.float32)
     volume = rng.random((1, 5, 30, 4)).astype(np.float32)
