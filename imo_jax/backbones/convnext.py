@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from imo_jax.layers.activations import gelu
 from imo_jax.layers.depthwise import DepthwiseConv
 from imo_jax.layers.linear import Linear, PatchConv
 from imo_jax.layers.norms import LayerNorm
@@ -35,7 +36,7 @@ class ConvNeXtBlock(nn.Module):
         y = DepthwiseConv(7, use_bias=True, dtype=self.dtype, name="depthwise")(x)
         y = LayerNorm(1e-6, dtype=self.dtype, name="norm")(y)
         y = Linear(4 * channels, dtype=self.dtype, name="expand")(y)
-        y = nn.gelu(y, approximate=False)
+        y = gelu(y)
         y = Linear(channels, dtype=self.dtype, name="contract")(y)
         scale = self.param("layer_scale", nn.initializers.ones, (channels,), jnp.float32)
         y = y * scale.astype(self.dtype)[None, None, None]

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from imo_jax.layers.activations import gelu
 from imo_jax.layers.linear import Linear
 
 
@@ -26,5 +27,5 @@ class TimeEmbedding(nn.Module):
         angles = 2 * jnp.pi * log_snr[:, None] * w[None, :]
         features = jnp.concatenate([log_snr[:, None], jnp.sin(angles), jnp.cos(angles)], axis=-1)
         hidden = Linear(self.features, dtype=self.dtype, name="hidden")(features)
-        hidden = nn.gelu(hidden, approximate=False)
+        hidden = gelu(hidden)
         return Linear(self.features, dtype=self.dtype, name="out")(hidden)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from imo_jax.layers import initializers
+from imo_jax.layers.activations import gelu
 from imo_jax.layers.deformable import DeformableAttention
 from imo_jax.layers.linear import Linear, linear
 from imo_jax.layers.norms import LayerNorm
@@ -69,7 +70,7 @@ class DecoderLayer(nn.Module):
         dtype = c.compute_dtype
         attention = DeformableAttention(c.decoder_heads, c.decoder_points, dtype, name="attention")
         x = LayerNorm(1e-5, dtype, name="attention_norm")(x + attention(x))
-        y = nn.gelu(Linear(c.decoder_mlp, dtype=dtype, name="expand")(x), approximate=False)
+        y = gelu(Linear(c.decoder_mlp, dtype=dtype, name="expand")(x))
         y = Linear(c.feature_dim, dtype=dtype, name="contract")(y)
         x = LayerNorm(1e-5, dtype, name="mlp_norm")(x + y)
         if film is None:
