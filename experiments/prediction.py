@@ -11,6 +11,7 @@ from data_pipelines.framing import Frame, unframe_probabilities
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.sample import predict
 
+INPUTS = ("fundus", "oct", "has_oct", "index")  # of a batch, that go to the device
 NOISE_SEED = 0  # of x_T: predictions of one network are the same whenever they are made
 
 
@@ -49,6 +50,7 @@ def predict_batches(
     samples: int,
     steps: int | None = None,
     zero_x_t: bool = False,
+    without_oct: bool = False,
     between: Callable[[], None] = lambda: None,
 ) -> Iterator[EyePrediction]:
     """Predicts the valid eyes of batches in order.
@@ -59,6 +61,7 @@ def predict_batches(
       config: of the network.
       samples: diffusion samples an eye.
       steps, zero_x_t: see `imo_jax.models.imo.sample.predict`.
+      without_oct: as if no eye had a volume.
       between: called before each batch; may raise to stop.
     """
     key = jax.random.key(NOISE_SEED)
@@ -66,9 +69,12 @@ def predict_batches(
     for batch in batches:
         between()
         ids = batch["id"]
+        inputs = {name: batch[name] for name in INPUTS if name in batch}
+        if without_oct:
+            inputs["has_oct"] = np.zeros_like(inputs["has_oct"])
         outputs = predict(
             variables,
-            {name: batch[name] for name in ("fundus", "oct", "has_oct", "index") if name in batch},
+            inputs,
             config=config,
             key=key,
             steps=steps,

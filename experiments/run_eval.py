@@ -21,11 +21,10 @@ from imo_jax.metrics.imo_summary import imo_difference, imo_summary
 SPLIT = "test"
 STRIPS = 3  # denoising strips drawn
 
-# Controls: the same network, the sampler made poorer. If they score alike, the steps bring nothing.
-CONTROLS = {
-    "one_step": {"steps": 1},
-    "x_t_zeroed": {"zero_x_t": True},
-}
+# Controls: the same network with something taken from it. Where a control scores alike, what was
+# taken brings nothing: the denoising steps, the state that they pass on, the OCT volume.
+STEP_CONTROLS = {"one_step": {"steps": 1}, "x_t_zeroed": {"zero_x_t": True}}
+OCT_CONTROLS = {"oct_withheld": {"without_oct": True}}
 
 # Rows of the printed table: key of summary.json -> what to call it.
 TABLE = {
@@ -88,7 +87,7 @@ def run_eval(run: TrainedRun, out: str | None, store: Store | None = None) -> di
 
 
 def predictions(run: TrainedRun, store: Store, **control: Any):
-    """Predictions of the test split, of the network or of one of its CONTROLS."""
+    """Predictions of the test split, of the network or of one of its controls."""
     batches = eval_batches(
         store,
         SPLIT,
@@ -100,13 +99,21 @@ def predictions(run: TrainedRun, store: Store, **control: Any):
 
 
 def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]:
-    """Records of each control; none for a network without diffusion."""
-    if not run.config.model.segment or run.config.model.refine != "ddim":
-        return {}
+    """Records of each control that makes sense for the network and the eyes."""
+    controls: dict[str, dict[str, Any]] = {}
+    if diffuses(run):
+        controls |= STEP_CONTROLS
+    if run.config.model.use_oct and store.has_oct(SPLIT).any():
+        controls |= OCT_CONTROLS
     return {
         name: score_all(store, SPLIT, predictions(run, store, **control))
-        for name, control in CONTROLS.items()
+        for name, control in controls.items()
     }
+
+
+def diffuses(run: TrainedRun) -> bool:
+    """Whether the network segments by denoising."""
+    return run.config.model.segment and run.config.model.refine == "ddim"
 
 
 def baseline_records(run: TrainedRun, store: Store) -> list[EyeRecord]:
@@ -129,7 +136,7 @@ def drawer(run: TrainedRun, store: Store, folder: pathlib.Path):
 
 def draw_strips(run: TrainedRun, store: Store, folder: pathlib.Path) -> None:
     """Writes denoising strips of the first eyes."""
-    if not run.config.model.segment or run.config.model.refine != "ddim":
+    if not diffuses(run):
         return
     for i, eye_id in enumerate(store.ids(SPLIT)[:STRIPS]):
         picture = strip_picture(run.variables, run.config, store.example(SPLIT, i), i)

@@ -26,7 +26,8 @@ def augment(
         same bits.
 
     Returns: a new dict with `fundus` (crop_size, crop_size, 3) and `mask` (crop_size, crop_size),
-    255 where the crop shows no labelled pixel; `oct` keeps its shape.
+    255 where the crop shows no labelled pixel; `oct` keeps its shape; where it is withheld it is 0 and
+    `has_oct` False.
 
     Raises ValueError where `crop_mode` is "none" and `crop_size` differs from S.
     """
@@ -45,6 +46,8 @@ def augment(
         if placed.flipped and config.oct_follows == "flip":
             cube = volume.mirror(cube)
         changed["oct"] = volume.distort(cube, config, rng)
+        if rng.random() < config.oct_withheld:
+            changed |= {"oct": np.zeros_like(cube), "has_oct": False}
     return {**example, **changed}
 
 

@@ -47,6 +47,10 @@ class AugmentConfig:
     oct_gamma: float = _setting(0.2, "OCT intensity is raised to exp(-gamma) .. exp(gamma)")
     oct_speckle: float = _setting(0.1, "standard deviation of multiplicative OCT speckle")
     oct_shift: float = _setting(0.05, "largest OCT shift in depth, as a fraction of the depth")
+    oct_withheld: float = _setting(
+        0.15,
+        "probability that an eye trains without its OCT, so that photographs alone can be predicted",
+    )
 
     def __post_init__(self) -> None:
         problems = [
@@ -63,7 +67,7 @@ class AugmentConfig:
             )
         limits = {"colour_probability": 1, "contrast": 1, "saturation": 1, "oct_gain": 1,
                   "oct_shift": 1, "rotate_degrees": 180, "brightness": 255, "hue_degrees": 180,
-                  "oct_gamma": 5, "oct_speckle": 5}  # fmt: skip
+                  "oct_gamma": 5, "oct_speckle": 5, "oct_withheld": 1}  # fmt: skip
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) <= limit:
                 problems.append(f"{name}={getattr(self, name)} lies outside 0..{limit}")
@@ -90,4 +94,5 @@ RELEASED = AugmentConfig(
     oct_gamma=0.0,
     oct_speckle=0.0,
     oct_shift=0.0,
+    oct_withheld=0.0,
 )

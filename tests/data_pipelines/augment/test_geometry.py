@@ -10,6 +10,7 @@ from data_pipelines.augment import RELEASED, AugmentConfig, augment, geometry
 STILL = AugmentConfig(
     crop_size=64, crop_mode="none", scale_min=1.0, scale_max=1.0, rotate_degrees=0.0, flip=False,
     colour_probability=0.0, oct_gain=0.0, oct_gamma=0.0, oct_speckle=0.0, oct_shift=0.0,
+    oct_withheld=0.0,
 )  # fmt: skip
 
 

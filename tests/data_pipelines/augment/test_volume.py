@@ -10,6 +10,7 @@ from data_pipelines.augment import AugmentConfig, augment, volume
 OFF = AugmentConfig(
     crop_size=16, crop_mode="none", scale_min=1.0, scale_max=1.0, rotate_degrees=0.0, flip=False,
     colour_probability=0.0, oct_gain=0.0, oct_gamma=0.0, oct_speckle=0.0, oct_shift=0.0,
+    oct_withheld=0.0,
 )  # fmt: skip
 
 
@@ -85,3 +86,18 @@ def test_speckle_is_multiplicative_with_the_given_deviation():
     assert (out[0] == 0).all()
     assert out[1:].mean() == pytest.approx(100, abs=0.5)
     assert out[1:].std() == pytest.approx(10, abs=0.5)
+
+
+@pytest.mark.parametrize(("probability", "has_oct"), [(0.0, True), (1.0, False)])
+def test_withheld_oct_is_absent_and_dark(probability, has_oct):
+    example = {
+        "fundus": np.zeros((8, 8, 3), np.uint8),
+        "mask": np.zeros((8, 8), np.uint8),
+        "has_mask": True,
+        "has_oct": True,
+        "oct": np.full((4, 4, 2), 200, np.uint8),
+    }
+    config = AugmentConfig(crop_size=8, crop_mode="none", oct_withheld=probability)
+    result = augment(example, config, np.random.default_rng(0))
+    assert result["has_oct"] is has_oct
+    assert bool(result["oct"].any()) is has_oct
