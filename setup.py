@@ -56,7 +56,7 @@ setuptools.setup(
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
         "torch": ["torch>=2.4"],  # reading .pth files; .npz and .safetensors need nothing more
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "build>=1.2"],
+        "test": ["pytest>=8"],
         "parity": ["pytest>=8", "torch>=2.4", "transformers>=4.46", "monai>=1.4"],
     },
 )

@@ -60,7 +60,8 @@ def validation_images(
         use_oct=config.model.use_oct,
     )
     images = {}
-    for prediction in predict_batches(variables, batches, config.model, samples=1):
+    samples = config.evaluation.eval_samples
+    for prediction in predict_batches(variables, batches, config.model, samples=samples):
         if len(images) == VALIDATION_EYES:
             break
         record = score(store, "val", prediction)

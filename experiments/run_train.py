@@ -32,6 +32,10 @@ from imo_jax.train.tensorboard import TensorBoard
 from imo_jax.train.weight_decay import DECAY_MASKS
 
 
+# Compiler options of a program that runs once: what optimising it costs is never earned back.
+RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
 def run_train(config: RunConfig, workdir: str) -> Result:
     """Trains until the end, or goes on where an earlier call was interrupted.
 
@@ -45,7 +49,8 @@ def run_train(config: RunConfig, workdir: str) -> Result:
     )
     devices = devices_for(config)
     store = prepared_store(manifest, config)
-    variables = jax.device_get(jax.jit(functools.partial(initial_variables, config))())
+    draw = jax.jit(functools.partial(initial_variables, config), compiler_options=RUN_ONCE)
+    variables = jax.device_get(draw())
     say(first_line(config, variables, devices))
     write_json(folder.config, flag_fields.to_dict(config))
     save_baseline(folder, fit_baseline(store, "train"))
@@ -59,7 +64,9 @@ def _train(
     config: RunConfig, folder: RunFolder, store: Store, variables: Any, devices: int
 ) -> Result:
     rate = learning_rate(config.optimiser, config.loop.train_steps)
-    optimiser = make_optimiser(config.optimiser, rate, DECAY_MASKS[config.optimiser.weight_decay_on])
+    optimiser = make_optimiser(
+        config.optimiser, rate, DECAY_MASKS[config.optimiser.weight_decay_on]
+    )
     step = functools.partial(
         train_step,
         objective=ImoObjective(config.model, config.objective, config.loop.train_steps),
@@ -70,9 +77,7 @@ def _train(
         ema_start=config.optimiser.ema_start,
         axis_name=parallel.AXIS,
     )
-    validation = functools.partial(
-        validate, store=store, config=config, log=folder.validation
-    )
+    validation = functools.partial(validate, store=store, config=config, log=folder.validation)
     with Checkpoints(folder.checkpoints, keep_last=config.loop.keep_last) as checkpoints:
         board = TensorBoard(folder.tensorboard, max(checkpoints.steps(), default=0))
         try:
@@ -122,7 +127,11 @@ def validate(
         use_oct=config.model.use_oct,
     )
     predictions = predict_batches(
-        variables, batches, config.model, samples=1, between=interrupt.check
+        variables,
+        batches,
+        config.model,
+        samples=config.evaluation.eval_samples,  # as evaluation does: compiled once for both
+        between=interrupt.check,
     )
     metrics = validation_metrics(score_all(store, "val", predictions))
     validation_log.append(log, step, metrics)

@@ -56,18 +56,20 @@ def tap_gradients(x: jax.Array, kernel: jax.Array, g: jax.Array) -> tuple[jax.Ar
     # (k, k, in, out) -> (k, k, out, in)
     of_x = conv.fun(g, kernel[::-1, ::-1].swapaxes(2, 3))
     k = kernel.shape[0]
-    _, height, width, _ = x.shape
+    batch, height, width, channels = x.shape
     padded = jnp.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
-    channels, features = kernel.shape[2:]
     # (B, H, W, out) -> (B*H*W, out): as matrices, see linear.linear.
-    g = g.reshape(-1, features)
-    taps = [
+    g = g.reshape(-1, kernel.shape[3])
+
+    def of_tap(_, tap: jax.Array) -> tuple[None, jax.Array]:
+        start = (0, tap // k, tap % k, 0)
+        shifted = jax.lax.dynamic_slice(padded, start, (batch, height, width, channels))
         # (B*H*W, in) x (B*H*W, out) -> (in, out)
-        padded[:, i : i + height, j : j + width].reshape(-1, channels).T @ g
-        for i in range(k)
-        for j in range(k)
-    ]
-    return of_x, jnp.stack(taps).reshape(kernel.shape)
+        return None, shifted.reshape(-1, channels).T @ g
+
+    # A loop, because k * k unrolled products take long to compile.
+    _, taps = jax.lax.scan(of_tap, None, jnp.arange(k * k))
+    return of_x, taps.reshape(kernel.shape)
 
 
 class Conv(nn.Module):

@@ -16,6 +16,7 @@ def read_state_dict(path: str | pathlib.Path) -> dict[str, np.ndarray]:
         PyTorch file (`.pth`, `.pt`, `.bin`, `.ckpt`; needs torch, read with weights_only=True).
 
     Raises:
+      FileNotFoundError: no such file.
       ValueError: unknown ending, a file that holds no weights, or one that cannot be read.
       ImportError: a PyTorch file and no torch.
     """
@@ -25,7 +26,16 @@ def read_state_dict(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"{path}: a weights file ends in {', '.join(readers)}")
-    state = reader(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        state = reader(path)
+    except ImportError:
+        raise
+    except Exception as error:  # each library has kinds of its own
+        raise ValueError(
+            f"{path}: cannot be read as weights ({type(error).__name__}: {error})"
+        ) from error
     if not state:
         raise ValueError(f"{path}: holds no weights")
     return state
@@ -38,7 +48,6 @@ def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-    # numpy has no bfloat16; jax's safetensors reader gives what numpy can take.
     from safetensors import numpy as safetensors_numpy
 
     return safetensors_numpy.load_file(path)
@@ -52,7 +61,10 @@ def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
             f"{path}: reading PyTorch files needs torch (pip install -e '.[torch]'); "
             ".npz and .safetensors do not"
         ) from error
-    loaded = _unwrap(torch.load(path, map_location="cpu", weights_only=True))
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(loaded, Mapping):
+        raise ValueError(f"it holds a {type(loaded).__name__}, not a state dict")
+    loaded = _unwrap(loaded)
     tensors = {name: value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
     # float(): numpy has no bfloat16.
     return {

@@ -8,7 +8,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 SETTINGS = (
-    "--image_size=64", "--crop_size=48", "--oct_depth=16", "--oct_width=16", "--oct_slices=4",
+    "--image_size=64", "--crop_size=48", "--crop_mode=disc", "--oct_depth=16", "--oct_width=16", "--oct_slices=4",
     "--backbone_depths=1,1,1,1", "--backbone_widths=8,8,16,16", "--feature_dim=16",
     "--norm_groups=4", "--channel_attention_reduction=4", "--grade_hidden=16",
     "--decoder_layers=1", "--decoder_heads=2", "--decoder_mlp=16", "--time_dim=16",

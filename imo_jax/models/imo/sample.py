@@ -87,15 +87,13 @@ def predict(
         noise if draws else None,
         config=config,
         samples=samples,
-        zero_x_t=zero_x_t,
+        zero_x_t=jnp.asarray(zero_x_t),
         intermediates=intermediates,
         resolution=resolution,
     )
 
 
-@functools.partial(
-    jax.jit, static_argnames=("config", "samples", "zero_x_t", "intermediates", "resolution")
-)
+@functools.partial(jax.jit, static_argnames=("config", "samples", "intermediates", "resolution"))
 def _predict(
     variables: Variables,
     batch: dict[str, jax.Array],
@@ -104,7 +102,7 @@ def _predict(
     *,
     config: IMOConfig,
     samples: int,
-    zero_x_t: bool,
+    zero_x_t: jax.Array,
     intermediates: bool,
     resolution: str,
 ) -> dict[str, jax.Array]:
@@ -155,7 +153,7 @@ def sample_logits(
     noise: jax.Array,
     *,
     config: IMOConfig,
-    zero_x_t: bool = False,
+    zero_x_t: jax.Array | bool = False,
 ) -> dict[str, jax.Array]:
     """The DDIM sampler from a fused feature and an x_T.
 
@@ -185,9 +183,9 @@ def sample_logits(
 
     def denoise(state: dict[str, jax.Array], film_now: jax.Array) -> tuple[dict, dict]:
         x = jnp.broadcast_to(fused_feature, noise.shape)
-        if not zero_x_t:
-            mixed = _mix(state["classes"].astype(fused_rows.dtype), fused_rows)
-            x = x + state["noise"].astype(x.dtype) * fused_noise + mixed
+        mixed = _mix(state["classes"].astype(fused_rows.dtype), fused_rows)
+        seen = x + state["noise"].astype(x.dtype) * fused_noise + mixed
+        x = jnp.where(zero_x_t, x, seen)  # an argument, not a program of its own to compile
         # (B, K, h, w, C) -> (B*K, h, w, C)
         x = x.reshape(batch * samples, height, width, channels)
         logits = apply(x, film_now[None], method="decode")

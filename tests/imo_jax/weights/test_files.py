@@ -83,3 +83,23 @@ def test_a_file_without_weights(tmp_path):
     np.savez(tmp_path / "empty.npz")
     with pytest.raises(ValueError, match=r"empty\.npz: holds no weights"):
         read_state_dict(tmp_path / "empty.npz")
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors"])
+def test_garbage_is_refused_with_its_name(tmp_path, ending):
+    path = tmp_path / f"garbage{ending}"
+    path.write_bytes(b"these are no weights")
+    with pytest.raises(ValueError, match=f"garbage{ending}: cannot be read"):
+        read_state_dict(path)
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent.npz"):
+        read_state_dict(tmp_path / "absent.npz")
+
+
+def test_a_torch_file_that_holds_a_list_is_refused(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ValueError, match="list.pth: .*it holds a list"):
+        read_state_dict(tmp_path / "list.pth")

@@ -1,0 +1,9 @@
+"""The whole program killed and resumed; the quick suite does so with the training loop alone."""
+
+import kill_and_resume
+import pytest
+
+
+@pytest.mark.slow
+def test_two_kills_change_no_bit(tmp_path):
+    assert len(kill_and_resume.main(kills=2, seed=1, folder=tmp_path)) == 2
