@@ -14,7 +14,8 @@ VERSION = next(
 )
 
 # tensorflow-cpu is the smaller wheel, but exists for Linux and Windows on x86-64 only.
-X86 = "platform_machine == 'x86_64' or platform_machine == 'AMD64'"
+X86 = "(platform_machine == 'x86_64' or platform_machine == 'AMD64')"
+NOT_X86 = "(platform_machine != 'x86_64' and platform_machine != 'AMD64')"
 
 RUNTIME = [
     "absl-py>=2.1",
@@ -33,8 +34,8 @@ RUNTIME = [
     "scikit-image>=0.25",
     "scikit-learn>=1.6",
     "scipy>=1.14",
-    f"tensorflow-cpu>=2.20; (sys_platform == 'linux' or sys_platform == 'win32') and ({X86})",
-    f"tensorflow>=2.20; sys_platform == 'darwin' or not ({X86})",
+    f"tensorflow-cpu>=2.20; (sys_platform == 'linux' or sys_platform == 'win32') and {X86}",
+    f"tensorflow>=2.20; sys_platform == 'darwin' or {NOT_X86}",
     "tensorflow-datasets>=4.9.9",
     "tensorboardX>=2.6.2",
     "tifffile>=2024.8",
