@@ -67,7 +67,10 @@ class RunConfig:
           ValueError: listing every problem.
         """
         problems = []
-        for name, size in (("image_size", self.data.image_size), ("crop_size", self.augment.crop_size)):
+        for name, size in (
+            ("image_size", self.data.image_size),
+            ("crop_size", self.augment.crop_size),
+        ):
             if size < 32 or size % 4:
                 problems.append(f"{name}={size} must be a multiple of 4 and at least 32")
         if self.augment.crop_mode == "none" and self.augment.crop_size != self.data.image_size:

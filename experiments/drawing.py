@@ -108,9 +108,7 @@ def draw_plots(
     bins = {}
     if confusion.sum():
         title = f"{confusion.sum()} test eyes"
-        save_image(
-            folder / "confusion.png", plots.confusion_matrix(confusion, GRADE_NAMES, title)
-        )
+        save_image(folder / "confusion.png", plots.confusion_matrix(confusion, GRADE_NAMES, title))
         bins["grade"] = grade_bins(records)
     masked = [record for record in records if has_mask(record)]
     if masked:

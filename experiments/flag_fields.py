@@ -39,7 +39,9 @@ def leaf_fields(config_class: type) -> Iterator[tuple[tuple[str, ...], dataclass
     seen: dict[str, tuple[str, ...]] = {}
     for path, field, hint in _walk(config_class, ()):
         if field.name in seen:
-            raise ValueError(f"two settings are named {field.name!r}: {seen[field.name]} and {path}")
+            raise ValueError(
+                f"two settings are named {field.name!r}: {seen[field.name]} and {path}"
+            )
         seen[field.name] = path
         yield path, field, hint
 
@@ -84,7 +86,9 @@ def define_flags(config_class: type, flag_values: flags.FlagValues = flags.FLAGS
         elif kind is str:
             flags.DEFINE_string(field.name, None, text, flag_values=flag_values)
         elif typing.get_origin(kind) is tuple:
-            flags.DEFINE_list(field.name, None, text + " (comma separated)", flag_values=flag_values)
+            flags.DEFINE_list(
+                field.name, None, text + " (comma separated)", flag_values=flag_values
+            )
         else:
             raise TypeError(f"no flag for setting {field.name!r} of type {hint}")
 

@@ -1,8 +1,8 @@
 """IMO: joint optic disc and cup segmentation and glaucoma grading.
 
-    python -m experiments.imo                                   # phantom: train, evaluate, draw
-    python -m experiments.imo --flagfile=experiments/flagfiles/imo/gamma.flags --manifest=...
-    python -m experiments.imo --mode=predict --workdir=runs/imo --fundus=eye.jpg --oct=eye.npy
+python -m experiments.imo                                   # phantom: train, evaluate, draw
+python -m experiments.imo --flagfile=experiments/flagfiles/imo/gamma.flags --manifest=...
+python -m experiments.imo --mode=predict --workdir=runs/imo --fundus=eye.jpg --oct=eye.npy
 """
 
 import sys

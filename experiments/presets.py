@@ -27,7 +27,9 @@ def default() -> RunConfig:
             saturation=0.25,
             hue_degrees=10.0,
         ),
-        model=dataclasses.replace(SIZES["tiny"], auxiliary_head=True, signal_scale=0.1),
+        model=dataclasses.replace(
+            SIZES["tiny"], auxiliary_head=True, signal_scale=0.1, time_difference=0
+        ),
         optimiser=OptimiserConfig(learning_rate=3e-3, warmup_steps=60),
         loop=LoopConfig(
             train_steps=800, eval_every=200, save_every=200, best_metric="score", best_mode="max"

@@ -29,7 +29,12 @@ SPLIT = ""  # eyes to predict belong to none
 
 
 def run_predict(
-    run: TrainedRun, *, fundus: str | None, volume: str | None, manifest: str | None, out: str | None
+    run: TrainedRun,
+    *,
+    fundus: str | None,
+    volume: str | None,
+    manifest: str | None,
+    out: str | None,
 ) -> list[dict[str, Any]]:
     """Predicts eyes and writes for each `<id>_mask.png`, `<id>_overlay.png` and `<id>.json`.
 
