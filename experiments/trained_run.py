@@ -1,7 +1,6 @@
 """A trained run, restored from its folder alone."""
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
@@ -114,8 +113,3 @@ def initial_variables(config: RunConfig) -> dict[str, Any]:
     if config.model.use_oct:
         volume = np.zeros((1, 8, 8, config.model.oct_slices), np.float32)
     return IMO(config.model).init(jax.random.key(config.seed), fundus, volume)
-
-
-def config_text(config: RunConfig) -> str:
-    """The configuration as the JSON text that config.json holds."""
-    return json.dumps(flag_fields.to_dict(config), indent=2)
