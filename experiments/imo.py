@@ -11,14 +11,16 @@ from experiments.runtime import UserError, say, set_up  # first: it quiets what 
 
 from absl import app, flags  # isort: skip
 
+from data_pipelines.load.stores import Store
 from experiments import flag_fields
-from experiments.config import RunConfig
+from experiments.config import FREE_TO_CHANGE, RunConfig
 from experiments.presets import PRESETS
-from experiments.reading import make_default_phantom
+from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
 from experiments.run_eval import run_eval
 from experiments.run_predict import run_predict
 from experiments.run_train import run_train
+from experiments.saved_config import refuse_other_config
 from experiments.trained_run import restore_run
 from imo_jax.models.imo.config import SIZES
 
@@ -48,20 +50,31 @@ def configured() -> RunConfig:
 
 
 def train() -> int:
-    config = configured()
-    make_default_phantom(config.data.manifest)
-    return run_train(config, FLAGS.workdir).exit_code
+    config, store = opened(("train",))
+    return run_train(config, FLAGS.workdir, store).exit_code
 
 
 def evaluate() -> int:
     run = restore_run(FLAGS.workdir, flag_fields.given_flags(RunConfig), FLAGS.checkpoint)
-    run_eval(run, FLAGS.out)
+    run_eval(run, FLAGS.out, checked_store(run.config, ("eval",)))
     return 0
 
 
 def train_and_evaluate() -> int:
-    exit_code = train()
-    return exit_code or evaluate()
+    config, store = opened(("train", "eval"))
+    if exit_code := run_train(config, FLAGS.workdir, store).exit_code:
+        return exit_code
+    run = restore_run(FLAGS.workdir, flag_fields.given_flags(RunConfig), FLAGS.checkpoint)
+    run_eval(run, FLAGS.out, store)
+    return 0
+
+
+def opened(need: tuple[str, ...]) -> tuple[RunConfig, Store]:
+    """The settings of a run that is to be trained, and its eyes."""
+    config = configured()
+    refuse_other_config(FLAGS.workdir, config, FREE_TO_CHANGE)
+    make_default_phantom(config.data.manifest)
+    return config, checked_store(config, need)
 
 
 def predict() -> int:

@@ -32,7 +32,7 @@ def default() -> RunConfig:
         ),
         optimiser=OptimiserConfig(learning_rate=3e-3, warmup_steps=60),
         loop=LoopConfig(
-            train_steps=800, eval_every=200, save_every=200, best_metric="score", best_mode="max"
+            train_steps=700, eval_every=175, save_every=175, best_metric="score", best_mode="max"
         ),
     )
 

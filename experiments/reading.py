@@ -57,6 +57,13 @@ def used_labels(model: IMOConfig) -> tuple[str, ...]:
     return ("mask",) * model.segment + ("grade",) * model.grade
 
 
+def checked_store(config: RunConfig, need: Collection[str]) -> Store:
+    """The eyes of a run's manifest, after checking all of it; see checked_manifest."""
+    data = config.data
+    manifest = checked_manifest(data.manifest, data.data_root, need, config.model)
+    return prepared_store(manifest, config)
+
+
 def prepared_store(manifest: Manifest, config: RunConfig) -> Store:
     """The eyes of all splits at working resolution, from the cache where they are there."""
     # TensorFlow is imported here, so that check and predict need none.

@@ -10,7 +10,6 @@ from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.drawing import draw_plots, eye_picture, save_image, strip_picture
 from experiments.prediction import EyePrediction, predict_batches
-from experiments.reading import checked_manifest, prepared_store
 from experiments.run_folder import replaced_folder, write_json
 from experiments.runtime import say
 from experiments.scoring import baseline_predictions, score_all
@@ -47,26 +46,17 @@ TABLE = {
 }
 
 
-def run_eval(run: TrainedRun, out: str | None, store: Store | None = None) -> dict[str, Any]:
+def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
     """Evaluates a run on the test split of its manifest and writes everything to one folder.
 
     Args:
       run: from restore_run.
       out: folder to write; None = `eval` in the run's folder.
-      store: of the run's manifest; None = read it.
+      store: the eyes of the run's manifest.
 
     Returns:
       What summary.json holds.
-
-    Raises:
-      UserError: bad input.
     """
-    config = run.config
-    if store is None:
-        manifest = checked_manifest(
-            config.data.manifest, config.data.data_root, ("eval",), config.model
-        )
-        store = prepared_store(manifest, config)
     target = pathlib.Path(out) if out else run.folder.evaluation
     with replaced_folder(target) as folder:
         records = score_all(store, SPLIT, predictions(run, store), drawer(run, store, folder))

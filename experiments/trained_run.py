@@ -1,16 +1,17 @@
 """A trained run, restored from its folder alone."""
 
 import dataclasses
+import functools
 import pathlib
 from typing import Any
 
 import jax
 import numpy as np
 
-from experiments import flag_fields
 from experiments.config import RunConfig
-from experiments.run_folder import RunFolder, read_json
+from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
+from experiments.saved_config import read_config, with_changes
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables
 from imo_jax.models.imo.model import IMO
 
@@ -34,23 +35,6 @@ class TrainedRun:
     baseline: dict[str, np.ndarray]
 
 
-def read_config(folder: RunFolder) -> RunConfig:
-    """The configuration a run was started with.
-
-    Raises:
-      UserError: there is none, or it is not one of this program.
-    """
-    if not folder.config.exists():
-        raise UserError(
-            f"{folder.root} holds no trained run (no {folder.config.name}); train first, or name "
-            "the folder of a trained run with --workdir"
-        )
-    try:
-        return flag_fields.from_dict(RunConfig, read_json(folder.config))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{folder.config}: {error}") from error
-
-
 def restore_run(workdir: str, given: dict[str, Any], checkpoint: str) -> TrainedRun:
     """Restores a run on whatever devices there are.
 
@@ -64,8 +48,7 @@ def restore_run(workdir: str, given: dict[str, Any], checkpoint: str) -> Trained
         not fit.
     """
     folder = RunFolder(pathlib.Path(workdir))
-    config = read_config(folder)
-    config = with_free_settings(config, given)
+    config = with_changes(read_config(folder, RunConfig), given, CHANGEABLE)
     try:
         variables, step = restore_variables(
             folder.checkpoints, variable_shapes(config), which=checkpoint
@@ -86,30 +69,16 @@ CHANGEABLE = frozenset(
 )  # fmt: skip
 
 
-def with_free_settings(config: RunConfig, given: dict[str, Any]) -> RunConfig:
-    """`config` with the settings given now.
-
-    Raises:
-      UserError: listing the settings that differ but are fixed by the training.
-    """
-    asked = flag_fields.replace_leaves(config, given)
-    if fixed := flag_fields.differences(config, asked, ignore=CHANGEABLE):
-        raise UserError(
-            "these settings were fixed when the run was trained:\n  " + "\n  ".join(fixed)
-        )
-    return asked
-
-
 def variable_shapes(config: RunConfig) -> Any:
     """Names, shapes and dtypes of the network's variables, without computing any."""
-    return jax.eval_shape(lambda: initial_variables(config))
+    return jax.eval_shape(functools.partial(initial_variables, config), jax.random.key(0))
 
 
-def initial_variables(config: RunConfig) -> dict[str, Any]:
-    """The network's variables before training: a function of the seed."""
+def initial_variables(config: RunConfig, key: jax.Array) -> dict[str, Any]:
+    """The network's variables before training, drawn with the run's key."""
     # Parameters do not depend on the sizes of the images: small ones trace quickly.
     fundus = np.zeros((1, 32, 32, 3), np.float32)
     volume = None
     if config.model.use_oct:
         volume = np.zeros((1, 8, 8, config.model.oct_slices), np.float32)
-    return IMO(config.model).init(jax.random.key(config.seed), fundus, volume)
+    return IMO(config.model).init(key, fundus, volume)

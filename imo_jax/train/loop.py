@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+import jax
 import numpy as np
 
 from imo_jax.checkpoints import Checkpoints
@@ -64,7 +65,8 @@ class Result:
 def train(
     state: TrainState,
     *,
-    step: Callable[[TrainState, dict], tuple[TrainState, dict]],
+    step: Callable[..., tuple[TrainState, dict]],
+    key: jax.Array,
     batches: Callable[[int], Batches],
     validate: Callable[[dict, int, Interrupt], Mapping[str, float]] | None,
     checkpoints: Checkpoints,
@@ -81,8 +83,9 @@ def train(
 
     Args:
       state: initial state, without a device axis.
-      step: `step(state, batch) -> (state, metrics)`, pure, to be mapped over
+      step: `step(state, batch, key=key) -> (state, metrics)`, pure, to be mapped over
         `parallel.AXIS`; e.g. a partial of `imo_jax.train.step.train_step`.
+      key: typed key of the run, given to every step.
       batches: start step -> iterator over the batches of the steps from there on, dicts of numpy
         arrays (B, ...) with a list `id`, which stays on the host.
       validate: (variables, step, interrupt) -> metrics, `config.best_metric` among them, on the
@@ -125,7 +128,9 @@ def train(
             interrupt=interrupt,
         )
         try:
-            return loop.run(parallel.over_devices(step), batches, num_devices, accumulation)
+            return loop.run(
+                parallel.over_devices(step, key=key), batches, num_devices, accumulation
+            )
         finally:
             loop.progress.close()
 

@@ -87,6 +87,15 @@ def shard(batch: dict[str, np.ndarray], num_devices: int, accumulation: int = 1)
     return jax.tree.map(leaf, batch)
 
 
-def over_devices(step: Callable) -> Callable:
-    """`step(state, batch)` mapped over the leading device axis of both; the state is donated."""
-    return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
+def over_devices(step: Callable, **shared: Any) -> Callable:
+    """`step(state, batch, **shared)` mapped over the leading device axis of state and batch.
+
+    `shared` is the same on every device. It is data of the program, not part of it: a run with
+    another key uses what was compiled for this one. The state is donated.
+    """
+
+    def one_device(state: Any, batch: Any, shared: dict[str, Any]) -> Any:
+        return step(state, batch, **shared)
+
+    mapped = jax.pmap(one_device, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
+    return lambda state, batch: mapped(state, batch, shared)

@@ -53,7 +53,7 @@ MAPPED = parallel.over_devices(step)
 @pytest.fixture(autouse=True)
 def compiled_once(monkeypatch):
     """The same step in all tests: mapped, and so compiled, once."""
-    monkeypatch.setattr(parallel, "over_devices", lambda _: MAPPED)
+    monkeypatch.setattr(parallel, "over_devices", lambda _, **shared: MAPPED)
 
 
 def batches(start, seen=None, bad=(), at=None):
@@ -88,6 +88,7 @@ def run(directory, *, config=CONFIG, validate=PEAK_AT_4, devices=1, state=None, 
         return loop.train(
             state or initial_state(),
             step=step,
+            key=jax.random.key(0),
             batches=make,
             validate=validate,
             checkpoints=checkpoints,

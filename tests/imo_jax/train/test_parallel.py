@@ -61,3 +61,17 @@ def test_fetch_gives_floats():
     metrics = [parallel.replicate({"loss": jnp.float32(k)}, 2) for k in range(2)]
     assert parallel.fetch(metrics) == [{"loss": 0.0}, {"loss": 1.0}]
     assert parallel.fetch([]) == []
+
+
+def test_what_is_shared_is_the_same_on_every_device():
+    def step(state, batch, key):
+        return state + jax.random.uniform(key, batch.shape, jnp.float32), batch
+
+    results = []
+    for seed in (0, 1):
+        mapped = parallel.over_devices(step, key=jax.random.key(seed))
+        batch = parallel.shard(np.zeros(2, np.float32), 2, 1)
+        new, _ = mapped(parallel.replicate(np.zeros((1, 1), np.float32), 2), batch)
+        results.append(np.asarray(new))
+    np.testing.assert_array_equal(results[0][0], results[0][1])
+    assert np.all(results[0] != results[1])

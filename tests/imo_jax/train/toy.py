@@ -158,6 +158,7 @@ def train_toy(workdir, *, steps=10, num_devices=1, accumulation=1, seconds=0.0, 
         return loop.train(
             state,
             step=functools.partial(step, axis_name=parallel.AXIS),
+            key=jax.random.key(0),
             batches=functools.partial(batches, seconds=seconds),
             validate=validate,
             checkpoints=checkpoints,

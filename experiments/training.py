@@ -1,0 +1,111 @@
+"""A training as every program runs it: optimiser, checkpoints, TensorBoard and loop of one folder."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.run_folder import RunFolder
+from experiments.runtime import UserError, describe_devices
+from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
+from imo_jax.train import parallel
+from imo_jax.train.loop import Batches, LoopConfig, Result, train
+from imo_jax.train.metric_log import NonFiniteLoss
+from imo_jax.train.objectives import Objective
+from imo_jax.train.optimiser import OptimiserConfig, learning_rate, make_optimiser
+from imo_jax.train.state import create
+from imo_jax.train.step import train_step
+from imo_jax.train.tensorboard import TensorBoard
+from imo_jax.train.weight_decay import DECAY_MASKS
+
+# Compiler options of a program that runs once: what optimising it costs is never earned back.
+RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+def draw_variables(initial: Callable[[jax.Array], Any], seed: int) -> Any:
+    """`initial(key)` of the seed's key, as numpy arrays."""
+    return jax.device_get(jax.jit(initial, compiler_options=RUN_ONCE)(jax.random.key(seed)))
+
+
+def devices_for(batch_size: int, accumulation: int) -> int:
+    """Devices of this process to train on; UserError where the batch cannot be cut."""
+    devices = jax.local_device_count()
+    try:
+        parallel.check_batch_size(batch_size, devices, accumulation)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return devices
+
+
+def train_network(
+    folder: RunFolder,
+    variables: Any,
+    *,
+    objective: Objective,
+    batches: Callable[[int], Batches],
+    validate: Callable[..., Mapping[str, float]],
+    optimiser: OptimiserConfig,
+    loop: LoopConfig,
+    seed: int,
+    devices: int,
+    draw: Callable[[dict, int], Mapping[str, np.ndarray]] | None = None,
+) -> Result:
+    """Trains the network of `variables` in `folder`, or goes on where that was interrupted.
+
+    Args:
+      folder: where checkpoints and TensorBoard's files go.
+      variables: before training, {"params", "batch_stats"}.
+      objective: what is minimised.
+      batches, validate, draw: see `imo_jax.train.loop.train`.
+      optimiser, loop: settings.
+      seed: of every draw in the steps.
+      devices: from devices_for.
+
+    Raises:
+      UserError: a loss that is not finite, or a checkpoint of another network.
+    """
+    rate = learning_rate(optimiser, loop.train_steps)
+    adamw = make_optimiser(optimiser, rate, DECAY_MASKS[optimiser.weight_decay_on])
+    step = functools.partial(
+        train_step,
+        objective=objective,
+        optimiser=adamw,
+        rate=rate,
+        ema_decay=optimiser.ema_decay,
+        ema_start=optimiser.ema_start,
+        axis_name=parallel.AXIS,
+    )
+    with Checkpoints(folder.checkpoints, keep_last=loop.keep_last) as checkpoints:
+        board = TensorBoard(folder.tensorboard, max(checkpoints.steps(), default=0))
+        try:
+            return train(
+                create(variables, adamw, keep_ema=optimiser.ema_decay > 0),
+                step=step,
+                key=jax.random.key(seed),
+                batches=batches,
+                validate=validate,
+                checkpoints=checkpoints,
+                config=loop,
+                accumulation=optimiser.accumulation,
+                num_devices=devices,
+                tensorboard=board,
+                draw=draw,
+            )
+        except (NonFiniteLoss, CheckpointMismatch) as error:
+            raise UserError(str(error)) from error
+        finally:
+            board.close()
+
+
+def first_line(
+    name: str, variables: Any, dtype: str, sees: str, batch_size: int, steps: int, devices: int
+) -> str:
+    """What runs where: network, parameters, precision, images, devices."""
+    parameters = sum(x.size for x in jax.tree.leaves(variables["params"]))
+    return (
+        f"{name} with {parameters:,} parameters in {dtype}, {sees}, batch {batch_size}, "
+        f"{steps} steps on {describe_devices()}"
+        + (f", {devices} devices a step" if devices > 1 else "")
+    )
