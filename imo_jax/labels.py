@@ -8,6 +8,7 @@ IGNORE = 255  # a pixel without a label: outside the photograph, or left open by
 
 CLASS_NAMES = ("background", "rim", "cup")
 GRADE_NAMES = ("normal", "early", "mid/advanced")
+SCREENING_NAMES = ("normal", "glaucoma")
 
 # What is drawn and scored as a region: the ids whose union it is.
 REGIONS = {"rim": (RIM,), "cup": (CUP,), "disc": (RIM, CUP)}

@@ -1,6 +1,7 @@
 """Losses as mergeable sums, with missing labels and ignored pixels masked out."""
 
 from imo_jax.losses.grading import grading_count, grading_cross_entropy, grading_ordinal
+from imo_jax.losses.screening import binary_count, binary_cross_entropy, squared_error
 from imo_jax.losses.segmentation import (
     dice_count,
     dice_loss,
@@ -12,6 +13,8 @@ from imo_jax.losses.sums import Sum, add, mean
 __all__ = [
     "Sum",
     "add",
+    "binary_count",
+    "binary_cross_entropy",
     "dice_count",
     "dice_loss",
     "grading_count",
@@ -20,4 +23,5 @@ __all__ = [
     "mean",
     "segmentation_count",
     "segmentation_cross_entropy",
+    "squared_error",
 ]

@@ -49,6 +49,23 @@ def sensitivity_at_specificity(
     return np.where(defined, best / np.where(defined, total_hits[..., 0], 1.0), np.nan)
 
 
+def roc_curve(score: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """1 - specificity and sensitivity of every threshold, from (0, 0) to (1, 1).
+
+    Args:
+      score: (N,).
+      positive: (N,) bool.
+
+    Returns:
+      Two ascending arrays (U + 1,), U distinct scores; one of NaN where there are no negatives or
+      no positives.
+    """
+    hits, misses = _by_score(score, positive, None)
+    rates = [np.append(0.0, np.cumsum(counts[::-1])) for counts in (misses, hits)]
+    false, found = (r / r[-1] if r[-1] > 0 else np.full_like(r, np.nan) for r in rates)
+    return false, found
+
+
 def _by_score(
     score: np.ndarray, positive: np.ndarray, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,9 @@ class ScreeningObjectiveConfig:
     )
     pos_weight: float = field(
         default=1.0,
-        metadata={"help": "weight of an example with glaucoma in the cross entropy; normal ones: 1"},
+        metadata={
+            "help": "weight of an example with glaucoma in the cross entropy; normal ones: 1"
+        },
     )
 
     def __post_init__(self) -> None:

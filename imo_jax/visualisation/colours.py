@@ -22,6 +22,11 @@ OUTLINES = {"disc": DISC, "cup": CUP}
 CLASS_FILLS = np.array([(38, 42, 50), DISC, CUP], np.uint8)
 IGNORED = (110, 70, 70)
 
+# Evidence for and against glaucoma, apart in hue also for colour-blind readers.
+FOR: Colour = (255, 72, 40)
+AGAINST: Colour = (40, 130, 255)
+MOST_OPAQUE = 0.85  # of the strongest evidence over an image
+
 # Lines and bars of plots, in order.
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 
@@ -29,6 +34,25 @@ SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#00
 def heat(values: np.ndarray) -> np.ndarray:
     """(...) floats in 0..1 -> (..., 3) uint8, black over purple to pale yellow (magma)."""
     return matplotlib.colormaps["magma"](np.clip(values, 0.0, 1.0), bytes=True)[..., :3]
+
+
+def blend_evidence(grey: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A grey image under a signed map: red where it speaks for glaucoma, blue where against.
+
+    Args:
+      grey: (...) uint8.
+      values: (...) float in -1..1; the further from 0, the less of the image is seen.
+
+    Returns:
+      (..., 3) uint8.
+    """
+    values = np.clip(values, -1.0, 1.0)[..., None]
+    colour = np.where(values > 0, np.array(FOR, np.float32), np.array(AGAINST, np.float32))
+    # A little brightness of the image stays in the colour, so that its layers are seen through it.
+    base = grey[..., None].astype(np.float32)
+    tinted = colour * (0.55 + 0.45 * base / 255.0)
+    opacity = MOST_OPAQUE * np.abs(values)
+    return np.rint(base + opacity * (tinted - base)).astype(np.uint8)
 
 
 def class_colours(probabilities: np.ndarray) -> np.ndarray:

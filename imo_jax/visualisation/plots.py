@@ -17,7 +17,7 @@ DPI = 120
 Interval = Mapping[str, float]
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure of `width` x `height` inches with a row of plain axes."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     axes = list(np.atleast_1d(figure.subplots(1, columns)))
@@ -27,7 +27,7 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list
     return figure, axes
 
 
-def _pixels(figure: Figure) -> np.ndarray:
+def pixels(figure: Figure) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -40,7 +40,7 @@ def confusion_matrix(matrix: np.ndarray, names: Sequence[str], title: str = "") 
       matrix: (G, G) counts, rows = truth.
       names: G.
     """
-    figure, (ax,) = _figure(5.0, 4.2)
+    figure, (ax,) = new_figure(5.0, 4.2)
     totals = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.maximum(totals, 1)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -53,7 +53,7 @@ def confusion_matrix(matrix: np.ndarray, names: Sequence[str], title: str = "") 
     ax.set_yticks(range(len(names)), rows, fontsize=11)
     ax.spines[:].set_visible(False)
     ax.set(xlabel="predicted", ylabel="true", title=title)
-    return _pixels(figure)
+    return pixels(figure)
 
 
 def learning_curves(
@@ -64,7 +64,7 @@ def learning_curves(
     Args:
       panels: title -> curve name -> (x values, y values); NaN leaves a gap.
     """
-    figure, axes = _figure(4.4 * len(panels), 3.4, len(panels))
+    figure, axes = new_figure(4.4 * len(panels), 3.4, len(panels))
     for ax, (title, curves) in zip(axes, panels.items(), strict=True):
         for k, (name, (x, y)) in enumerate(curves.items()):
             ax.plot(x, y, color=SERIES[k % len(SERIES)], lw=1.8, label=name)
@@ -72,16 +72,19 @@ def learning_curves(
         ax.grid(alpha=0.25)
         if len(curves) > 1:
             ax.legend(frameon=False, fontsize=10)
-    return _pixels(figure)
+    return pixels(figure)
 
 
-def reliability_diagram(bins: Mapping[str, np.ndarray], title: str = "") -> np.ndarray:
-    """Accuracy against stated probability; a point's area grows with its number of examples.
+def reliability_diagram(
+    bins: Mapping[str, np.ndarray], title: str = "", y_label: str = "accuracy"
+) -> np.ndarray:
+    """What came true against stated probability; a point's area grows with its examples.
 
     Args:
       bins: curve name -> (num_bins, 3) from `calibration.calibration_bins`.
+      y_label: what came true: accuracy of the stated class, share of a stated class, ...
     """
-    figure, (ax,) = _figure(4.6, 4.4)
+    figure, (ax,) = new_figure(4.6, 4.4)
     ax.plot([0, 1], [0, 1], color="#888888", lw=1, ls="--", label="perfect")
     for k, (name, sums) in enumerate(bins.items()):
         stated, accuracy, count = reliability_curve(sums)
@@ -91,10 +94,10 @@ def reliability_diagram(bins: Mapping[str, np.ndarray], title: str = "") -> np.n
         ax.plot(stated, accuracy, color=colour, lw=1.5)
         label = f"{name} (ECE {float(ece(sums)):.3f})"
         ax.scatter(stated, accuracy, s=area, color=colour, alpha=0.6, label=label)
-    ax.set(xlabel="stated probability", ylabel="accuracy", title=title)
+    ax.set(xlabel="stated probability", ylabel=y_label, title=title)
     ax.set(xlim=(-0.02, 1.04), ylim=(-0.02, 1.04), aspect="equal")
     _small_markers(ax)
-    return _pixels(figure)
+    return pixels(figure)
 
 
 def _small_markers(ax: Axes) -> None:
@@ -114,7 +117,7 @@ def vcdr_scatter(
       true, predicted: (N,); eyes with a NaN in either are left out.
       spread: (N,) standard deviations, NaN = unknown, or None.
     """
-    figure, (ax,) = _figure(4.6, 4.4)
+    figure, (ax,) = new_figure(4.6, 4.4)
     kept = np.isfinite(true) & np.isfinite(predicted)
     true, predicted = true[kept], predicted[kept]
     ax.plot([0, 1], [0, 1], color="#888888", lw=1, ls="--")
@@ -127,7 +130,7 @@ def vcdr_scatter(
         ax.text(0.97, 0.03, error, ha="right", va="bottom", transform=ax.transAxes, fontsize=10)
     ax.set(xlabel="true vertical CDR", ylabel="predicted vertical CDR", title=title)
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    return _pixels(figure)
+    return pixels(figure)
 
 
 def interval_bars(
@@ -140,7 +143,7 @@ def interval_bars(
         metrics of the first method are the groups.
     """
     metrics = list(next(iter(scores.values())))
-    figure, (ax,) = _figure(max(5.0, 1.3 + 0.42 * len(metrics) * (len(scores) + 1)), 3.8)
+    figure, (ax,) = new_figure(max(5.0, 1.3 + 0.42 * len(metrics) * (len(scores) + 1)), 3.8)
     bar = 0.8 / len(scores)
     for k, (method, values) in enumerate(scores.items()):
         known = [(i, values[m]) for i, m in enumerate(metrics) if values.get(m) is not None]
@@ -158,4 +161,4 @@ def interval_bars(
     ax.set_axisbelow(True)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize=10, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return _pixels(figure)
+    return pixels(figure)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imo_jax.metrics.ranking import auc, sensitivity_at_specificity
+from imo_jax.metrics.ranking import auc, roc_curve, sensitivity_at_specificity
 
 
 def random_scores(seed, n=40):
@@ -57,3 +57,12 @@ def test_weights_are_repetitions():
         sensitivity_at_specificity(score, positive, 0.9, weights),
         sensitivity_at_specificity(*repeated, 0.9),
     )
+
+
+def test_roc_curve_as_in_scikit_learn():
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    score, positive = random_scores(3)
+    expected = sklearn_metrics.roc_curve(positive, score, drop_intermediate=False)
+    for rates, of_sklearn in zip(roc_curve(score, positive), expected, strict=False):
+        np.testing.assert_allclose(rates, of_sklearn)
+    assert np.isnan(roc_curve(score, np.ones(len(score), bool))[0]).all()
