@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from data_pipelines.manifest import form
 from data_pipelines.manifest import rows as shared
-from data_pipelines.manifest.fields import SPLITS, parse_grade
-from data_pipelines.manifest.problems import ManifestError, Problem, errors, in_order
-from data_pipelines.manifest.roots import Roots, find_roots
+from data_pipelines.manifest.fields import parse_grade
+from data_pipelines.manifest.form import Form, of_split
+from data_pipelines.manifest.problems import Problem
+from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser
-from data_pipelines.manifest.table import read_table
 from data_pipelines.manifest.write import write_table
 
 COLUMNS = ("id", "patient", "split", "fundus", "oct", "mask", "grade")
@@ -59,9 +60,7 @@ class Manifest:
 
     def split(self, name: str) -> tuple[Eye, ...]:
         """The eyes of a split: "train", "val", "test", or "" for those in none."""
-        if name not in (*SPLITS, ""):
-            raise ValueError(f"no split {name!r}; there are {', '.join(SPLITS)} and ''")
-        return tuple(eye for eye in self.eyes if eye.split == name)
+        return of_split(self.eyes, name)
 
 
 def read_manifest(path: os.PathLike | str, data_root: os.PathLike | str | None = None) -> Manifest:
@@ -75,42 +74,25 @@ def read_manifest(path: os.PathLike | str, data_root: os.PathLike | str | None =
     Raises:
       ManifestError: with the problems of all rows.
     """
-    manifest, _, problems = parse_manifest(path, data_root)
-    if errors(problems):
-        raise ManifestError(problems)
-    return manifest
+    return form.read(FORM, path, data_root)
 
 
 def parse_manifest(
     path: os.PathLike | str, data_root: os.PathLike | str | None = None
 ) -> tuple[Manifest, list[ParsedRow], list[Problem]]:
     """The eyes of the faultless rows, what could be understood of all rows, and all problems."""
-    path = Path(path)
-    problems: list[Problem] = []
-    roots = find_roots(path, data_root, problems)
-    rows = [_parse_row(row, roots, problems) for row in read_table(path, COLUMNS, problems)]
-    problems += shared.check_ids(rows)
-    problems += shared.check_patients(rows)
-    problems += shared.check_shared_files(rows, "fundus")
-    problems += _check_mixed_files(rows)
-    whole = [row for row in rows if row.values.keys() >= set(COLUMNS)]
-    manifest = Manifest(
-        path=path,
-        root=roots.folder,
-        eyes=tuple(Eye(**row.values) for row in whole),
-        data_root=roots.data_root,
-    )
-    return manifest, rows, in_order(problems)
+    return form.parse(FORM, path, data_root)
 
 
-def _parse_row(row, roots: Roots, problems: list[Problem]) -> ParsedRow:
-    parser = RowParser(row, roots, problems)
-    parser.identity()
+def _parse_row(parser: RowParser) -> None:
     parser.file("fundus", required=True)
     parser.file("oct", folder_allowed=True)
     parser.file("mask")
     parser.field("grade", parse_grade)
-    return parser.parsed
+
+
+def _check_rows(rows: list[ParsedRow]) -> list[Problem]:
+    return shared.check_shared_files(rows, "fundus") + _check_mixed_files(rows)
 
 
 def _check_mixed_files(rows: list[ParsedRow]) -> list[Problem]:
@@ -129,6 +111,9 @@ def _check_mixed_files(rows: list[ParsedRow]) -> list[Problem]:
                 reason = f"{name} is that of another {same_allowed} (line {first.line})"
                 problems.append(Problem(row.line, str(row.get(name)), reason))
     return problems
+
+
+FORM = Form(COLUMNS, Eye, Manifest, _parse_row, _check_rows)
 
 
 def write_manifest(

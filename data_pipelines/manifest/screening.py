@@ -12,12 +12,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from data_pipelines.manifest import form
 from data_pipelines.manifest import rows as shared
-from data_pipelines.manifest.fields import SPLITS, parse_choice, parse_measurement
-from data_pipelines.manifest.problems import ManifestError, Problem, errors, in_order
-from data_pipelines.manifest.roots import Roots, find_roots
+from data_pipelines.manifest.fields import parse_choice, parse_measurement
+from data_pipelines.manifest.form import Form, of_split
+from data_pipelines.manifest.problems import Problem
+from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser
-from data_pipelines.manifest.table import read_table
 from data_pipelines.manifest.write import write_table
 
 COLUMNS = ("id", "patient", "eye", "visit", "split", "oct", "glaucoma", "vfi", "md", "psd")
@@ -76,57 +77,43 @@ class ScreeningManifest:
 
     def split(self, name: str) -> tuple[ScreeningVolume, ...]:
         """The volumes of a split: "train", "val", "test", or "" for those in none."""
-        if name not in (*SPLITS, ""):
-            raise ValueError(f"no split {name!r}; there are {', '.join(SPLITS)} and ''")
-        return tuple(volume for volume in self.volumes if volume.split == name)
+        return of_split(self.volumes, name)
 
 
 def read_screening_manifest(
     path: os.PathLike | str, data_root: os.PathLike | str | None = None
 ) -> ScreeningManifest:
     """Reads a screening manifest; arguments and errors as read_manifest."""
-    manifest, _, problems = parse_screening_manifest(path, data_root)
-    if errors(problems):
-        raise ManifestError(problems)
-    return manifest
+    return form.read(FORM, path, data_root)
 
 
 def parse_screening_manifest(
     path: os.PathLike | str, data_root: os.PathLike | str | None = None
 ) -> tuple[ScreeningManifest, list[ParsedRow], list[Problem]]:
     """The volumes of the faultless rows, what could be understood of all rows, all problems."""
-    path = Path(path)
-    problems: list[Problem] = []
-    roots = find_roots(path, data_root, problems)
-    rows = [_parse_row(row, roots, problems) for row in read_table(path, COLUMNS, problems)]
-    problems += shared.check_ids(rows)
-    problems += shared.check_patients(rows)
-    problems += shared.check_shared_files(rows, "oct")
-    problems += _check_cases(rows)
-    problems += _count_clipped(rows)
-    whole = [row for row in rows if row.values.keys() >= set(COLUMNS)]
-    manifest = ScreeningManifest(
-        path=path,
-        root=roots.folder,
-        volumes=tuple(ScreeningVolume(**row.values) for row in whole),
-        data_root=roots.data_root,
-    )
-    return manifest, rows, in_order(problems)
+    return form.parse(FORM, path, data_root)
 
 
-def _parse_row(row, roots: Roots, problems: list[Problem]) -> ParsedRow:
-    parser = RowParser(row, roots, problems)
-    parser.identity()
-    parser.field("eye", lambda cell: parse_choice("eye", cell, _SIDES, "right OD, left OS"))
+def _parse_row(parser: RowParser) -> None:
+    parser.field("eye", parse_eye)
     parser.field("visit", _parse_visit)
     parser.file("oct", required=True, folder_allowed=True)
     parser.field(
         "glaucoma", lambda cell: parse_choice("glaucoma", cell, _CLASSES, "normal, glaucoma")
     )
-    for name, (low, high, unit) in POSSIBLE.items():
-        parse = functools.partial(parse_measurement, name, low=low, high=high, unit=unit)
-        parser.field(name, parse)
-    return parser.parsed
+    for name in POSSIBLE:
+        parser.field(name, functools.partial(parse_index, name))
+
+
+def parse_eye(cell: str) -> str:
+    """OD (right) or OS (left), from OD, OS, R or L."""
+    return parse_choice("eye", cell, _SIDES, "right OD, left OS")
+
+
+def parse_index(name: str, cell: str) -> float | None:
+    """A visual-field index of POSSIBLE in its unit; None where the cell is empty."""
+    low, high, unit = POSSIBLE[name]
+    return parse_measurement(name, cell, low=low, high=high, unit=unit)
 
 
 def _parse_visit(cell: str) -> str:
@@ -135,26 +122,38 @@ def _parse_visit(cell: str) -> str:
     return cell
 
 
+def _check_rows(rows: list[ParsedRow]) -> list[Problem]:
+    return shared.check_shared_files(rows, "oct") + _check_cases(rows) + _count_clipped(rows)
+
+
 def _check_cases(rows: list[ParsedRow]) -> list[Problem]:
     """Volumes of one eye visit must agree on its class and its visual field."""
-    problems = []
 
     def case(row: ParsedRow) -> tuple:
         return tuple(row.get(name) for name in ("patient", "eye", "visit"))
 
+    problems = []
     for volumes in shared.grouped([row for row in rows if None not in case(row)], case):
-        first = volumes[0]
         for row in volumes[1:]:
             for name in ("glaucoma", *POSSIBLE):
-                here, there = row.get(name), first.get(name)
-                if here is None or there is None or here == there:
-                    continue
-                reason = (
-                    f"{name} is {here:g}, but {there:g} on line {first.line}, the same eye visit"
-                )
-                severity = "error" if name == "glaucoma" else "warning"
-                problems.append(Problem(row.line, None, reason, severity))
+                problems += _compare(name, row, volumes[0])
     return problems
+
+
+def _compare(name: str, row: ParsedRow, first: ParsedRow) -> list[Problem]:
+    """What is wrong with a value of two volumes of the same eye visit."""
+    here, there = row.get(name), first.get(name)
+    if here == there or name not in row.values or name not in first.values:
+        return []
+    if None in (here, there):
+        full, empty = (first, row) if here is None else (row, first)
+        reason = (
+            f"{name} is empty, but {full.get(name):g} on line {full.line}, the same eye visit: "
+            "fill it in, else the volume borrows what is its own"
+        )
+        return [Problem(empty.line, None, reason, "warning")]
+    reason = f"{name} is {here:g}, but {there:g} on line {first.line}, the same eye visit"
+    return [Problem(row.line, None, reason, "error" if name == "glaucoma" else "warning")]
 
 
 def _count_clipped(rows: list[ParsedRow]) -> list[Problem]:
@@ -167,6 +166,9 @@ def _count_clipped(rows: list[ParsedRow]) -> list[Problem]:
             reason += "and will be clipped to it as targets"
             problems.append(Problem(None, None, reason, severity="warning"))
     return problems
+
+
+FORM = Form(COLUMNS, ScreeningVolume, ScreeningManifest, _parse_row, _check_rows)
 
 
 def write_screening_manifest(
