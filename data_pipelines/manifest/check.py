@@ -64,19 +64,24 @@ def check_screening_manifest(
     data_root: os.PathLike | str | None = None,
     *,
     need: Collection[str] = (),
+    surrogates: bool = True,
     deep: bool = True,
 ) -> list[Problem]:
     """Lists everything that is wrong with a screening manifest; see check_manifest.
 
-    With need "train", both classes must be there, and a class that has volumes without a
-    complete visual field must have a volume with one, to take it from.
+    Args:
+      path, data_root, need, deep: as check_manifest. With need "train", both classes must be in
+        the train split.
+      surrogates: whether volumes without a complete visual field are going to borrow one: then,
+        with need "train", a class that has such volumes must have a donor, a volume with all of
+        vfi, md and psd.
     """
     _check_names(need, NEEDS)
     _, rows, problems = parse_screening_manifest(path, data_root)
     if rows:
         problems += _check_split_sizes(rows, need)
         if "train" in need:
-            problems += _check_donors(rows)
+            problems += _check_classes(rows) + (_check_donors(rows) if surrogates else [])
     if deep:
         with_file = [row for row in rows if row.get("oct") is not None]
         problems += _in_threads(lambda row: check_volume_file(row.line, row.get("oct")), with_file)
@@ -161,21 +166,32 @@ def _check_labels(
     return problems
 
 
-def _check_donors(rows: Sequence[ParsedRow]) -> list[Problem]:
-    """Each class needs volumes in train, one with a whole visual field among them."""
-    problems = []
+_CLASSES = ((0, "normal"), (1, "glaucoma"))
+
+
+def _check_classes(rows: Sequence[ParsedRow]) -> list[Problem]:
+    """Both classes must be in train; nothing can be told apart otherwise."""
     train = [row for row in rows if row.get("split") == "train"]
-    for glaucoma, name in ((0, "normal"), (1, "glaucoma")):
-        members = [row for row in train if row.get("glaucoma") == glaucoma]
-        if train and not members:
-            reason = f"no volume in train is {name} (glaucoma {glaucoma})"
-            problems.append(Problem(None, None, reason))
-        if members and not any(
-            all(row.get(attribute) is not None for attribute in POSSIBLE) for row in members
-        ):
+    present = {row.get("glaucoma") for row in train}
+    return [
+        Problem(None, None, f"no volume in train is {name} (glaucoma {glaucoma})")
+        for glaucoma, name in _CLASSES
+        if train and glaucoma not in present
+    ]
+
+
+def _check_donors(rows: Sequence[ParsedRow]) -> list[Problem]:
+    """A class some of whose volumes in train have to borrow needs one that can lend."""
+    problems = []
+    for glaucoma, name in _CLASSES:
+        members = [
+            row for row in rows if (row.get("split"), row.get("glaucoma")) == ("train", glaucoma)
+        ]
+        complete = [all(row.get(index) is not None for index in POSSIBLE) for row in members]
+        if not all(complete) and not any(complete):
             reason = (
                 f"no {name} volume in train has all of vfi, md and psd, so that none can lend "
-                "its visual field to the others"
+                f"its visual field to the {len(members)} that lack it"
             )
             problems.append(Problem(None, None, reason))
     return problems

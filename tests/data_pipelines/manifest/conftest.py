@@ -108,7 +108,7 @@ def data_set(tmp_path: pathlib.Path) -> DataSet:
 @pytest.fixture
 def screening_set(tmp_path: pathlib.Path) -> ScreeningSet:
     """Six volumes of six patients, two of them without a visual field."""
-    folder = tmp_path / "data"
+    folder = tmp_path / "screening"
     folder.mkdir()
     data = ScreeningSet(folder)
     for split, glaucoma in (("train", 0), ("train", 1), ("val", 0), ("test", 1)):

@@ -101,11 +101,72 @@ def test_a_class_without_donor_is_an_error(screening_set):
     assert "no normal" not in told
 
 
+def test_donors_are_asked_for_only_where_surrogates_are_used(screening_set):
+    screening_set.rows[1]["psd"] = ""
+    screening_set.write()
+    assert not errors(screening_set.check(need=("train",), surrogates=False))
+    assert "to the 2 that lack it" in reasons(screening_set.check(need=("train",)))
+    # Where all have their own, nobody borrows; elsewhere than in train nobody does either.
+    screening_set.rows = screening_set.rows[:4]
+    screening_set.rows[1]["psd"] = "3"
+    screening_set.rows[2]["psd"] = ""
+    screening_set.write()
+    assert not errors(screening_set.check(need=("train",)))
+
+
+def test_a_volume_that_would_borrow_its_own_field_is_told(screening_set):
+    screening_set.rows[4] |= {"patient": "p1"}
+    screening_set.write()
+    problems = screening_set.check()
+    assert "line 6: md is empty, but -3.5 on line 2, the same eye visit" in reasons(problems)
+    assert not errors(problems)
+    screening_set.rows[0], screening_set.rows[4] = screening_set.rows[4], screening_set.rows[0]
+    screening_set.write()
+    assert "line 2: md is empty, but -3.5 on line 6" in reasons(screening_set.check())
+
+
 def test_a_class_that_is_absent_is_an_error(screening_set):
     screening_set.rows = [r for r in screening_set.rows if r["glaucoma"] == "0"]
     screening_set.write()
     told = reasons(errors(screening_set.check(need=("train",))))
     assert "no volume in train is glaucoma" in told
+
+
+def test_everything_is_listed_at_once(screening_set):
+    """Bad cells, bad files, leaks and missing donors of one manifest, in one list."""
+    folder = screening_set.folder
+    np.save(folder / "v1.npy", np.zeros((2, 4, 16, 16), np.uint8))
+    nan = np.ones((4, 16, 16), np.float32)
+    nan[1, 2, 3] = np.nan
+    np.save(folder / "v2.npy", nan)
+    (folder / "v3.npy").write_bytes((folder / "v3.npy").read_bytes()[:-9])
+    np.save(folder / "v5.npy", np.zeros((5000, 8, 8), np.uint8))
+    screening_set.rows[3] |= {"patient": "p1", "md": "12"}
+    screening_set.rows[1]["vfi"] = ""
+    screening_set.write()
+    told = reasons(errors(screening_set.check(need=("train", "eval"))))
+    for words in (
+        "line 2: " + str(folder / "v1.npy") + ": has shape (2, 4, 16, 16): a volume has three axes",
+        "line 3: " + str(folder / "v2.npy") + ": holds 1 of 1024 voxels that are NaN",
+        "line 4: " + str(folder / "v3.npy") + ": is truncated",
+        "line 5: md 12 is impossible",
+        "line 5: patient 'p1' is in test here and in train on line 2",
+        "line 6: " + str(folder / "v5.npy") + ": has an absurd size, 5000 x 8 x 8",
+        "no glaucoma volume in train has all of vfi, md and psd",
+    ):
+        assert words in told, (words, told)
+
+
+def test_the_same_eye_in_two_splits(screening_set):
+    """By its patient, and by its scan under another name and another patient."""
+    folder = screening_set.folder
+    screening_set.rows[0] |= {"patient": "p3"}
+    (folder / "v4.npy").write_bytes((folder / "v2.npy").read_bytes())
+    screening_set.write()
+    told = reasons(errors(screening_set.check()))
+    assert "patient 'p3' is in val here and in train on line 2" in told
+    assert f"{folder / 'v4.npy'}: is a copy of {folder / 'v2.npy'} (line 3)" in told
+    assert "the splits share an eye" in told
 
 
 def test_volumes_are_opened(screening_set):
