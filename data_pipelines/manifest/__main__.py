@@ -2,6 +2,7 @@
 
 python -m data_pipelines.manifest --layout=gamma --root=/data/GAMMA --out=gamma
 python -m data_pipelines.manifest --layout=folder --root=mine --out=mine --mask_codes=gamma
+python -m data_pipelines.manifest --layout=cubes --root=/data/zenodo --out=zenodo
 python -m data_pipelines.manifest --check=gamma/manifest.csv
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from data_pipelines.manifest import (
@@ -18,17 +20,27 @@ from data_pipelines.manifest import (
     check_screening_manifest,
     errors,
     format_problems,
+    multimodal,
     read_manifest,
+    read_screening_manifest,
+    screening,
 )
 from data_pipelines.manifest.check import NEEDS
+from data_pipelines.manifest.makers.cubes import (
+    DEFAULT_PATTERN,
+    GLAUCOMA_WORDS,
+    NORMAL_WORDS,
+    find_cubes,
+)
 from data_pipelines.manifest.makers.folder import find_folder
 from data_pipelines.manifest.makers.found import Found, parse_mask_codes
 from data_pipelines.manifest.makers.gamma import find_gamma
 from data_pipelines.manifest.makers.imo import find_imo
-from data_pipelines.manifest.makers.make import SplitPlan, make_manifests
+from data_pipelines.manifest.makers.make import make_manifests, make_screening_manifests
+from data_pipelines.manifest.makers.plan import SplitPlan
 from data_pipelines.manifest.table import read_header
 
-LAYOUTS = ("gamma", "imo", "folder")
+LAYOUTS = ("gamma", "imo", "folder", "cubes")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         "--need", action="append", choices=sorted(NEEDS), default=None,
         help="also check that the splits and labels for this are there; may be repeated",
     )  # fmt: skip
+    check.add_argument(
+        "--no_surrogates", action="store_true", default=None,
+        help="screening: no visual field will be borrowed, so that no class needs a donor",
+    )  # fmt: skip
 
     make = parser.add_argument_group("with --layout")
     make.add_argument("--root", type=Path, help="the data; never written to")
@@ -63,14 +79,31 @@ def _parser() -> argparse.ArgumentParser:
         "--include_unlabelled", action="store_true", default=None,
         help="gamma: also the eyes of the testing folders, in no split",
     )  # fmt: skip
+    make.add_argument(
+        "--pattern",
+        help="cubes: regular expression in each file's path, with the groups patient and label, "
+        f"and optionally eye, visit, vfi, md, psd (default {DEFAULT_PATTERN})".replace("%", "%%"),
+    )
+    for name, words in (("glaucoma", GLAUCOMA_WORDS), ("normal", NORMAL_WORDS)):
+        make.add_argument(
+            f"--{name}_words", help=f"cubes: labels that say {name} (default {','.join(words)})"
+        )
     return parser
 
 
-_CHECK_ONLY = ("data_root", "need")
+_CHECK_ONLY = ("data_root", "need", "no_surrogates")
 _MAKE_ONLY = (
     "root", "out", "val_fraction", "test_fraction", "folds", "seed", "mask_codes",
-    "include_unlabelled",
+    "include_unlabelled", "pattern", "glaucoma_words", "normal_words",
 )  # fmt: skip
+# Options of some layouts -> those layouts.
+_LAYOUT_ONLY = {
+    "mask_codes": ("imo", "folder"),
+    "include_unlabelled": ("gamma",),
+    "pattern": ("cubes",),
+    "glaucoma_words": ("cubes",),
+    "normal_words": ("cubes",),
+}
 
 
 def _refuse_idle_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -83,21 +116,33 @@ def _refuse_idle_options(parser: argparse.ArgumentParser, args: argparse.Namespa
         return
     if args.root is None or args.out is None:
         parser.error("--layout needs --root and --out")
-    if args.layout == "gamma" and args.mask_codes is not None:
-        parser.error("--mask_codes does nothing with --layout=gamma: its codes are known")
-    if args.layout != "gamma" and args.include_unlabelled:
-        parser.error("--include_unlabelled does nothing except with --layout=gamma")
+    for name, layouts in _LAYOUT_ONLY.items():
+        if getattr(args, name) is not None and args.layout not in layouts:
+            parser.error(f"--{name} does nothing except with --layout={' or '.join(layouts)}")
     if args.folds is not None and args.test_fraction is not None:
         parser.error("give --folds or --test_fraction: with folds each fold is the test split once")
 
 
 def _check(args: argparse.Namespace) -> int:
     need = tuple(args.need or ())
-    screening = "glaucoma" in read_header(args.check)
-    check = check_screening_manifest if screening else check_manifest
-    problems = check(args.check, args.data_root, need=need)
+    if _is_screening(args.check):
+        problems = check_screening_manifest(
+            args.check, args.data_root, need=need, surrogates=not args.no_surrogates
+        )
+    elif args.no_surrogates:
+        raise ValueError("--no_surrogates does nothing: this is no screening manifest")
+    else:
+        problems = check_manifest(args.check, args.data_root, need=need)
     print(f"{args.check}: {format_problems(problems)}")
     return 1 if errors(problems) else 0
+
+
+def _is_screening(path: Path) -> bool:
+    """Whether a file's header is more like that of a screening manifest."""
+    header = set(read_header(path))
+    only_screening = header & (set(screening.COLUMNS) - set(multimodal.COLUMNS))
+    only_multimodal = header & (set(multimodal.COLUMNS) - set(screening.COLUMNS))
+    return len(only_screening) > len(only_multimodal)
 
 
 def _find(args: argparse.Namespace) -> Found:
@@ -112,34 +157,59 @@ def _make(args: argparse.Namespace) -> int:
     plan = SplitPlan(**{name: value for name, value in given.items() if value is not None})
     if not args.root.is_dir():
         raise ValueError(f"--root {args.root} is no folder")
-    found = _find(args)
-    if args.test_fraction is not None and any(eye.split == "test" for eye in found.eyes):
-        raise ValueError("--test_fraction does nothing here: the layout has its own test split")
-    paths = make_manifests(args.layout, found, args.root, args.out, plan)
+    if args.layout == "cubes":
+        words = {
+            name: tuple(word.strip() for word in text.split(","))
+            for name in ("glaucoma_words", "normal_words")
+            if (text := getattr(args, name)) is not None
+        }
+        found = find_cubes(args.root, args.pattern or DEFAULT_PATTERN, **words)
+        paths = make_screening_manifests(args.layout, found, args.root, args.out, plan)
+        summary = _summary_of_volumes
+    else:
+        found = _find(args)
+        if args.test_fraction is not None and any(eye.split == "test" for eye in found.eyes):
+            raise ValueError("--test_fraction does nothing here: the layout has its own test split")
+        paths = make_manifests(args.layout, found, args.root, args.out, plan)
+        summary = _summary_of_eyes
     if found.problems:
         print(format_problems(found.problems))
     for note in found.notes:
         print(f"note: {note}")
     for path in paths:
-        print(_summary(path))
+        print(f"{path}: {summary(path)}")
     print(f"check the files with: python -m data_pipelines.manifest --check={paths[0]}")
     return 0
 
 
-def _summary(path: Path) -> str:
-    """'manifest.csv: 100 eyes (train 60, val 20, test 20), 100 masks, 100 OCT, grades 0/1/2 ...'"""
+def _splits(items: Sequence) -> str:
+    """'train 60, val 20, test 20'."""
+    of_split = Counter(item.split for item in items)
+    ordered = sorted(of_split, key=("train", "val", "test", "").index)
+    return ", ".join(f"{name or 'no split'} {of_split[name]}" for name in ordered)
+
+
+def _summary_of_eyes(path: Path) -> str:
+    """'100 eyes (train 60, val 20, test 20); 100 with mask, 100 with OCT, grades 0/1/2: ...'"""
     eyes = read_manifest(path).eyes
-    of_split = Counter(eye.split for eye in eyes)
-    counts = [
-        f"{name or 'no split'} {of_split[name]}"
-        for name in sorted(of_split, key=("train", "val", "test", "").index)
-    ]
     masks = sum(eye.mask is not None for eye in eyes)
     scans = sum(eye.oct is not None for eye in eyes)
     grades = "/".join(str(sum(eye.grade == grade for eye in eyes)) for grade in (0, 1, 2))
     return (
-        f"{path}: {len(eyes)} eyes ({', '.join(counts)}); {masks} with mask, {scans} with OCT, "
+        f"{len(eyes)} eyes ({_splits(eyes)}); {masks} with mask, {scans} with OCT, "
         f"grades 0/1/2: {grades}"
+    )
+
+
+def _summary_of_volumes(path: Path) -> str:
+    """'1110 volumes (train ...) of 624 patients; normal/glaucoma: 263/847, 0 with visual field'"""
+    volumes = read_screening_manifest(path).volumes
+    patients = len({volume.patient for volume in volumes})
+    classes = "/".join(str(sum(v.glaucoma == label for v in volumes)) for label in (0, 1))
+    fields = sum(volume.is_donor for volume in volumes)
+    return (
+        f"{len(volumes)} volumes ({_splits(volumes)}) of {patients} patients; "
+        f"normal/glaucoma: {classes}, {fields} with visual field"
     )
 
 

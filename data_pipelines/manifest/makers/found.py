@@ -9,12 +9,15 @@ from pathlib import Path
 from data_pipelines.images import BACKGROUND, CUP, IGNORE, IMAGE_SUFFIXES, RIM
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
+from data_pipelines.manifest.screening import ScreeningVolume
 
 # Stored value -> id.
 MASK_CODES: dict[str, dict[int, int]] = {
     "ids": {0: BACKGROUND, 1: RIM, 2: CUP, 255: IGNORE},
     "gamma": {255: BACKGROUND, 128: RIM, 0: CUP},
 }
+
+VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".img")
 
 _CODE_NAMES = {"bg": BACKGROUND, "rim": RIM, "cup": CUP, "ignore": IGNORE}
 
@@ -32,6 +35,15 @@ class Found:
 
     eyes: list[Eye]
     codes: Mapping[int, int]
+    problems: list[Problem]
+    notes: list[str]
+
+
+@dataclasses.dataclass
+class FoundVolumes:
+    """The OCT volumes of a layout before their splits are drawn; as Found."""
+
+    volumes: list[ScreeningVolume]
     problems: list[Problem]
     notes: list[str]
 
@@ -74,7 +86,7 @@ def volumes_by_stem(folder: Path, problems: list[Problem]) -> dict[str, Path]:
     """The volumes of a folder (files, or folders of B-scans) by name without suffix."""
     found: dict[str, Path] = {}
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
-        is_volume = entry.is_dir() or entry.suffix.lower() in _VOLUME_SUFFIXES
+        is_volume = entry.is_dir() or entry.suffix.lower() in VOLUME_SUFFIXES
         if entry.name.startswith(".") or not is_volume:
             continue
         stem = entry.name if entry.is_dir() else entry.stem
@@ -83,9 +95,6 @@ def volumes_by_stem(folder: Path, problems: list[Problem]) -> dict[str, Path]:
             problems.append(Problem(None, str(entry), reason))
         found.setdefault(stem, entry)
     return found
-
-
-_VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm")
 
 
 def unmatched(names: Mapping[str, Path], known: Mapping[str, object], what: str) -> list[Problem]:

@@ -6,37 +6,22 @@ import dataclasses
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from data_pipelines import images, splits
+from data_pipelines import images
 from data_pipelines.bad_file import BadFile
-from data_pipelines.manifest.makers.found import MASK_CODES, Found
+from data_pipelines.manifest.makers.found import MASK_CODES, Found, FoundVolumes
+from data_pipelines.manifest.makers.plan import SplitPlan, draw_splits
 from data_pipelines.manifest.multimodal import Eye, write_manifest
 from data_pipelines.manifest.problems import ManifestError, Problem, errors
+from data_pipelines.manifest.screening import write_screening_manifest
 
 _THREADS = min(8, (os.cpu_count() or 1) + 1)
-
-
-@dataclasses.dataclass(frozen=True)
-class SplitPlan:
-    """How splits are drawn, by patient and alike in every grade.
-
-    Attributes:
-      val_fraction: of the patients (with folds: of those that are not in the test fold).
-      test_fraction: of the patients; not used where the layout has a test split, or with folds.
-      folds: 0, or the number of folds: one manifest each, and every eye is in test once.
-      seed: of every draw.
-    """
-
-    val_fraction: float = 0.2
-    test_fraction: float = 0.2
-    folds: int = 0
-    seed: int = 0
 
 
 def make_manifests(layout: str, found: Found, root: Path, out: Path, plan: SplitPlan) -> list[Path]:
@@ -62,7 +47,7 @@ def make_manifests(layout: str, found: Found, root: Path, out: Path, plan: Split
     try:
         eyes = _convert_masks(found, temporary, out / "id_masks", problems)
         try:
-            drawn = draw_splits(eyes, plan)
+            drawn = _draw_eyes(eyes, plan)
         except ValueError as error:
             problems.append(Problem(None, None, str(error)))
         if errors(problems):
@@ -72,15 +57,48 @@ def make_manifests(layout: str, found: Found, root: Path, out: Path, plan: Split
             os.replace(file, out / "id_masks" / file.name)
     finally:
         shutil.rmtree(temporary)
+    return _write_folds(layout, eyes, drawn, write_manifest, found.notes, root, out, plan)
+
+
+def make_screening_manifests(
+    layout: str, found: FoundVolumes, root: Path, out: Path, plan: SplitPlan
+) -> list[Path]:
+    """Writes screening manifests to out; arguments, result and errors as make_manifests."""
+    problems = list(found.problems)
+    patients = [volume.patient for volume in found.volumes]
+    strata = [volume.glaucoma for volume in found.volumes]
+    given = [volume.split for volume in found.volumes]
+    try:
+        drawn = draw_splits(patients, strata, given, plan)
+    except ValueError as error:
+        problems.append(Problem(None, None, str(error)))
+    if errors(problems):
+        raise ManifestError(problems)
+    out.mkdir(parents=True, exist_ok=True)
+    write = write_screening_manifest
+    return _write_folds(layout, found.volumes, drawn, write, found.notes, root, out, plan)
+
+
+def _write_folds(
+    layout: str,
+    items: Sequence,
+    drawn: Sequence[Sequence[str]],
+    write: Callable,
+    notes: list[str],
+    root: Path,
+    out: Path,
+    plan: SplitPlan,
+) -> list[Path]:
+    """Writes one manifest of eyes or volumes for each drawn list of splits."""
     paths = []
     for fold, names in enumerate(drawn):
-        record = {"layout": layout, **dataclasses.asdict(plan), "notes": found.notes}
+        record = {"layout": layout, **dataclasses.asdict(plan), "notes": notes}
         path = out / "manifest.csv"
         if plan.folds:
             record |= {"fold": fold}
             path = out / f"manifest_fold{fold}.csv"
-        placed = [dataclasses.replace(e, split=s) for e, s in zip(eyes, names, strict=True)]
-        write_manifest(path, placed, data_root=root, record=record)
+        placed = [dataclasses.replace(i, split=s) for i, s in zip(items, names, strict=True)]
+        write(path, placed, data_root=root, record=record)
         paths.append(path)
     return paths
 
@@ -151,48 +169,27 @@ def _check_size(ids: np.ndarray, eye: Eye) -> None:
         )
 
 
-def draw_splits(eyes: Sequence[Eye], plan: SplitPlan) -> list[list[str]]:
+def _draw_eyes(eyes: Sequence[Eye], plan: SplitPlan) -> list[list[str]]:
     """The splits of all eyes: one list, or one for each fold.
 
     Eyes with neither mask nor grade stay in no split: nothing can be learned from them or
-    measured on them. A layout's own test split is kept, and val is drawn from its train split.
+    measured on them.
     """
     labelled = [i for i, eye in enumerate(eyes) if (eye.mask, eye.grade) != (None, None)]
     if not labelled:
         if plan.folds:
             raise ValueError("folds need eyes with a mask or a grade; there is none")
         return [[""] * len(eyes)]
-    if plan.folds:
-        fold_of = splits.stratified_folds(
-            [eyes[i].patient for i in labelled],
-            [eyes[i].grade for i in labelled],
-            plan.folds,
-            plan.seed,
-        )
-        held_out = [
-            [i for i, f in zip(labelled, fold_of, strict=True) if f == fold]
-            for fold in range(plan.folds)
-        ]
-        fractions = {"val": plan.val_fraction}
-    else:
-        held_out = [[i for i in labelled if eyes[i].split == "test"]]
-        fractions = {"val": plan.val_fraction}
-        if not held_out[0]:
-            fractions = {"test": plan.test_fraction} | fractions
+    chosen = [eyes[i] for i in labelled]
     drawn = []
-    for fold, test in enumerate(held_out):
-        names = [""] * len(eyes)
-        rest = sorted(set(labelled) - set(test))
-        for i in test:
-            names[i] = "test"
-        for i, name in zip(rest, _draw(eyes, rest, fractions, plan.seed + fold), strict=True):
-            names[i] = name
-        drawn.append(names)
+    for names in draw_splits(
+        [eye.patient for eye in chosen],
+        [eye.grade for eye in chosen],
+        [eye.split for eye in chosen],
+        plan,
+    ):
+        all_names = [""] * len(eyes)
+        for i, name in zip(labelled, names, strict=True):
+            all_names[i] = name
+        drawn.append(all_names)
     return drawn
-
-
-def _draw(
-    eyes: Sequence[Eye], chosen: Sequence[int], fractions: Mapping[str, float], seed: int
-) -> list[str]:
-    patients = [eyes[i].patient for i in chosen]
-    return splits.stratified_splits(patients, [eyes[i].grade for i in chosen], fractions, seed)

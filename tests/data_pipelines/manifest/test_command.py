@@ -46,6 +46,27 @@ def test_check_tells_a_screening_manifest_by_its_columns(screening_set, capsys):
     assert "md -99 is impossible" in capsys.readouterr().out
 
 
+def test_a_header_with_a_fault_is_still_told_apart(screening_set, data_set, capsys):
+    text = screening_set.text().replace("glaucoma", "class", 1)
+    screening_set.write(text)
+    assert main([f"--check={screening_set.path}"]) == 1
+    assert "column 'glaucoma' is missing" in capsys.readouterr().out
+    data_set.write(data_set.text().replace("grade", "glaucoma", 1))
+    assert main([f"--check={data_set.path}"]) == 1
+    assert "column 'grade' is missing" in capsys.readouterr().out
+
+
+def test_no_surrogates_needs_no_donor(screening_set, data_set, capsys):
+    screening_set.rows[1]["psd"] = ""
+    screening_set.write()
+    check = [f"--check={screening_set.path}", "--need=train"]
+    assert main(check) == 1
+    assert main([*check, "--no_surrogates"]) == 0
+    data_set.write()
+    assert main([f"--check={data_set.path}", "--no_surrogates"]) == 1
+    assert "--no_surrogates does nothing" in capsys.readouterr().err
+
+
 def test_check_with_data_root(data_set, tmp_path):
     (tmp_path / "manifest.csv").write_text(data_set.text())
     assert main([f"--check={tmp_path / 'manifest.csv'}"]) == 1
@@ -64,6 +85,10 @@ def test_check_with_data_root(data_set, tmp_path):
         ["--layout=gamma", "--root=r", "--out=o", "--data_root=d"],
         ["--check=m.csv", "--seed=1"],
         ["--check=m.csv", "--lay=gamma"],
+        ["--layout=cubes", "--root=r", "--out=o", "--mask_codes=ids"],
+        ["--layout=folder", "--root=r", "--out=o", "--pattern=x"],
+        ["--layout=gamma", "--root=r", "--out=o", "--normal_words=x"],
+        ["--layout=cubes", "--root=r", "--out=o", "--no_surrogates"],
     ],
 )
 def test_usage_errors(options, capsys):
@@ -86,7 +111,7 @@ def test_impossible_splits(tmp_path, capsys, option):
     assert main(base) == 0
 
 
-@pytest.mark.parametrize("layout", ["gamma", "imo", "folder"])
+@pytest.mark.parametrize("layout", ["gamma", "imo", "folder", "cubes"])
 def test_root_that_is_not_there(tmp_path, capsys, layout):
     assert main([f"--layout={layout}", f"--root={tmp_path / 'gone'}", f"--out={tmp_path}"]) == 1
     assert "gone is no folder" in capsys.readouterr().err

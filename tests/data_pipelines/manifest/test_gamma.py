@@ -248,7 +248,8 @@ def test_sheet_with_other_columns(root, tmp_path):
 
 
 def _make_directly(root, tmp_path):
-    from data_pipelines.manifest.makers.make import SplitPlan, make_manifests
+    from data_pipelines.manifest.makers.make import make_manifests
+    from data_pipelines.manifest.makers.plan import SplitPlan
 
     make_manifests("gamma", find_gamma(root), root, tmp_path / "out", SplitPlan())
 
