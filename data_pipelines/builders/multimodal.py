@@ -1,10 +1,7 @@
 """TFDS builder of the multimodal manifest: each eye read once, at the working resolution."""
 
-import contextlib
 import dataclasses
-import io
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +11,13 @@ import numpy as np
 from data_pipelines.builders.cache import prepared_folder
 from data_pipelines.builders.fingerprint import fingerprint
 from data_pipelines.builders.progress import progress_line
+from data_pipelines.builders.records import best_format, raw, records_folder, write_records
 from data_pipelines.load.examples import FRAME_FIELDS, WorkingGrid, read_record
 from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
 from data_pipelines.load.stores import entry_of
-from data_pipelines.load.tfds_store import TfdsStore, quiet_logs, records_name, write_entries
+from data_pipelines.load.tfds_records import quiet_logs, records_name
+from data_pipelines.load.tfds_store import TfdsStore, write_entries
 from data_pipelines.manifest import Eye, Manifest
 
 _, tfds = import_tensorflow()
@@ -83,8 +82,8 @@ def eye_features(grid: WorkingGrid) -> dict[str, tfds.features.FeatureConnector]
     features = {
         "id": tfds.features.Text(),
         "patient": tfds.features.Text(),
-        "fundus": _raw((side, side, 3)),
-        "mask": _raw((side, side)),
+        "fundus": raw((side, side, 3)),
+        "mask": raw((side, side)),
         "grade": tfds.features.Scalar(np.int32),
         "has_oct": flag,
         "has_mask": flag,
@@ -93,12 +92,8 @@ def eye_features(grid: WorkingGrid) -> dict[str, tfds.features.FeatureConnector]
         "native_mask": tfds.features.Tensor(shape=(), dtype=np.object_),
     }
     if grid.oct_shape is not None:
-        features["oct"] = _raw(grid.oct_shape)
+        features["oct"] = raw(grid.oct_shape)
     return features
-
-
-def _raw(shape: tuple[int, ...]) -> tfds.features.Tensor:
-    return tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
 
 
 def prepare(
@@ -129,27 +124,19 @@ def prepare(
     """
     grid = WorkingGrid(image_size, oct_shape, crop_to_field)
     eyes = {split: rows for split in splits if (rows := manifest.split(split))}
-    file_format = file_format or _best_format()
+    file_format = file_format or best_format()
     name = _fingerprint(manifest, eyes, grid, file_format)
 
     def write(folder: Path) -> None:
         with quiet_logs():
             builder = MultimodalEyes(eyes=eyes, grid=grid, data_dir=folder, file_format=file_format)
-        _write_records(builder, folder)
+        write_records(builder, folder)
         write_entries(
             folder, grid, {split: [entry_of(eye, grid) for eye in eyes[split]] for split in eyes}
         )
 
     folder = prepared_folder(Path(cache_dir), name, write)
-    return TfdsStore(folder, _records_folder(folder))
-
-
-def _best_format() -> str:
-    try:
-        import array_record  # noqa: F401
-    except ImportError:
-        return "tfrecord"
-    return "array_record"
+    return TfdsStore(folder, records_folder(folder))
 
 
 def _fingerprint(
@@ -170,19 +157,3 @@ def _fingerprint(
         "format_version": FORMAT_VERSION,
     }
     return fingerprint([manifest.path.read_text(encoding="utf-8"), *rows], sorted(files), settings)
-
-
-def _write_records(builder: tfds.core.DatasetBuilder, folder: Path) -> None:
-    """Writes the builder's records without its chatter, and without looking at the network."""
-    settings = tfds.download.DownloadConfig(
-        try_download_gcs=False, compute_stats=tfds.download.ComputeStatsMode.SKIP
-    )
-    downloads = folder / "downloads"
-    with quiet_logs(), contextlib.redirect_stdout(io.StringIO()):
-        builder.download_and_prepare(download_dir=downloads, download_config=settings)
-    shutil.rmtree(downloads, ignore_errors=True)
-
-
-def _records_folder(folder: Path) -> Path:
-    """The folder of the builder's files: name/config/version, one of each."""
-    return next(folder.glob("*/*/*/dataset_info.json")).parent

@@ -6,9 +6,7 @@ A batch is a dict of numpy arrays (B examples, images of H x W pixels, OCT of h 
   index uint32 (B,) · id list[str].
 """
 
-import dataclasses
 import functools
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,43 +15,11 @@ import numpy as np
 
 from data_pipelines.augment import AugmentConfig, augment, crop_side
 from data_pipelines.images import IGNORE
+from data_pipelines.load.iterate import Share, iterate
 from data_pipelines.load.order import example_generator, example_order
-from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.load.stores import Store
 
-BACKENDS = ("tf.data", "threads")
 FLAGS = ("has_oct", "has_mask", "has_grade", "valid")
-
-
-@dataclasses.dataclass(frozen=True)
-class Share:
-    """The positions of each global batch that this process reads: an equal, contiguous part."""
-
-    batch_size: int
-    start: int
-    stop: int
-
-    @classmethod
-    def of(cls, batch_size: int, shard: tuple[int, int]) -> "Share":
-        """`shard` is (process index, process count).
-
-        Raises ValueError where the batch cannot be divided.
-        """
-        index, count = shard
-        if not 0 <= index < count:
-            raise ValueError(f"shard {shard}: need 0 <= process index < process count")
-        if batch_size < 1 or batch_size % count:
-            raise ValueError(
-                f"batch_size={batch_size} cannot be divided among {count} processes; make it a "
-                f"multiple of {count}"
-            )
-        part = batch_size // count
-        return cls(batch_size, index * part, (index + 1) * part)
-
-    def indices(self, step: int) -> range:
-        """Global example indices of this share of batch `step`."""
-        first = step * self.batch_size
-        return range(first + self.start, first + self.stop)
 
 
 def batch_spec(
@@ -181,7 +147,7 @@ def train_batches(
         ids = store.ids(split)
         return [ids[example_order(len(ids), seed, index)] for index in share.indices(step)]
 
-    return _iterate(make, names, spec, start_step, sys.maxsize, backend or store.backend, workers,
+    return iterate(make, names, spec, start_step, sys.maxsize, backend or store.backend, workers,
                     ahead)  # fmt: skip
 
 
@@ -214,24 +180,4 @@ def eval_batches(
         return [ids[index] if index < len(ids) else "" for index in share.indices(step)]
 
     stop = -(-store.num(split) // batch_size)
-    return _iterate(make, names, spec, 0, stop, backend or store.backend, workers, ahead)
-
-
-def _iterate(make, names, spec, start, stop, backend, workers, ahead) -> Iterator[dict[str, Any]]:
-    """Batches of the steps start .. stop - 1 with their ids, computed ahead by the backend."""
-    workers = workers or os.cpu_count() or 1
-    if backend == "threads":
-        arrays = ordered_map(make, range(start, stop), workers, ahead)
-    elif backend == "tf.data":
-        # TensorFlow is imported only where it is used.
-        from data_pipelines.load import tf_data
-
-        arrays = tf_data.batches(make, spec, start, stop, workers, ahead)
-    else:
-        raise ValueError(f"backend {backend!r} is none of {', '.join(BACKENDS)}")
-    return _with_ids(arrays, names, start)
-
-
-def _with_ids(arrays, names, start: int) -> Iterator[dict[str, Any]]:
-    for step, batch in enumerate(arrays, start):
-        yield {**batch, "id": names(step)}
+    return iterate(make, names, spec, 0, stop, backend or store.backend, workers, ahead)

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from data_pipelines.load.iterate import Spec
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
-
-# Name -> (shape, dtype) of every array of a batch.
-Spec = Mapping[str, tuple[tuple[int, ...], np.dtype]]
 
 
 def batch_dataset(

@@ -1,0 +1,43 @@
+"""What the builders share: how records are stored and written by TFDS."""
+
+import contextlib
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines.load.quiet_tensorflow import import_tensorflow
+from data_pipelines.load.tfds_records import quiet_logs
+
+_, tfds = import_tensorflow()
+
+
+def raw(shape: tuple[int, ...]) -> tfds.features.Tensor:
+    """The feature of a uint8 array that is stored as raw bytes, which cost no decoding."""
+    return tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
+
+
+def best_format() -> str:
+    """TFDS's name of the file format that gives random access, where it is installed."""
+    try:
+        import array_record  # noqa: F401
+    except ImportError:
+        return "tfrecord"
+    return "array_record"
+
+
+def write_records(builder: tfds.core.DatasetBuilder, folder: Path) -> None:
+    """Writes the builder's records without its chatter, and without looking at the network."""
+    settings = tfds.download.DownloadConfig(
+        try_download_gcs=False, compute_stats=tfds.download.ComputeStatsMode.SKIP
+    )
+    downloads = folder / "downloads"
+    with quiet_logs(), contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare(download_dir=downloads, download_config=settings)
+    shutil.rmtree(downloads, ignore_errors=True)
+
+
+def records_folder(folder: Path) -> Path:
+    """The folder of the builder's files: name/config/version, one of each."""
+    return next(folder.glob("*/*/*/dataset_info.json")).parent
