@@ -77,7 +77,7 @@ def scan_panel(rows: Sequence[ScanRow], *, title: str, tile: int = 220) -> np.nd
                 )
             ]
         )
-        names += [row.name, "its map"]
+        names += [row.name, "evidence"]
     page = tiles.sheet(lines, title=title, captions=[""] * len(lines[0]), row_names=names)
     return _with_scale(page, limit)
 
@@ -97,7 +97,8 @@ def volume_panel(volume: np.ndarray, cam: np.ndarray, *, title: str, tile: int =
     above = _stretched(en_face(volume.astype(np.float32)))
     evidence = np.asarray(en_face(cam))
     limit = evidence_limit([evidence])
-    row = [_grey_tile(above, tile), cam_overlay(above, evidence, limit, tile)]
+    faint = (0.6 * above).astype(np.uint8)  # colours are lost on a bright image
+    row = [_grey_tile(above, tile), cam_overlay(faint, evidence, limit, tile)]
     captions = ["en face, a row a B-scan", "class activation map"]
     return _with_scale(tiles.sheet([row], title=title, captions=captions), limit)
 
@@ -130,7 +131,7 @@ def _with_scale(page: np.ndarray, limit: float) -> np.ndarray:
     height, text, bar = len(page), 13, 16
     length = min(height - 12 * tiles.GAP, 260)
     words = {0: f"+{limit:.2g}", length // 2: "0", length: f"-{limit:.2g}"}
-    heads = {-text: "for glaucoma", length + text: "against"}
+    heads = {-1.6 * text: "for glaucoma", length + 1.6 * text: "against"}
     width = 2 * tiles.GAP + int(tiles.font(text).getlength("for glaucoma"))
     strip = Image.new("RGB", (width, height), colours.PAPER)
     top = (height - length) // 2

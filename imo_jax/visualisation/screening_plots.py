@@ -66,7 +66,7 @@ def visual_field_scatter(
       measured, predicted: (N, 3) in percent and dB; NaN leaves an example out of that panel.
       glaucoma: (N,) 0 or 1, which colours the points.
     """
-    figure, axes = new_figure(4.3 * len(INDICES), 4.4, len(INDICES))
+    figure, axes = new_figure(4.3 * len(INDICES), 4.9, len(INDICES))
     for j, (ax, name) in enumerate(zip(axes, INDICES, strict=True)):
         kept = np.isfinite(measured[:, j]) & np.isfinite(predicted[:, j])
         _field_panel(ax, name, measured[kept, j], predicted[kept, j], glaucoma[kept])
@@ -89,7 +89,7 @@ def _field_panel(
         margin = 0.05 * max(np.ptp(both), 1e-3)
         ends = both.min() - margin, both.max() + margin
         ax.plot(ends, ends, color="#888888", lw=1, ls="--", zorder=0)
-        ax.set(xlim=ends, ylim=ends, aspect="equal")
+        ax.set(xlim=ends, ylim=ends, box_aspect=1)
         error = np.abs(predicted - measured).mean()
         scores = f"r = {_correlation(measured, predicted)}, MAE {error:.2f} {unit}, {scores}"
         ax.legend(frameon=False, fontsize=9, loc="upper left")
