@@ -69,9 +69,14 @@ def _help(config_class: type) -> dict[str, str]:
 
 
 def define_flags(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines one flag, default None, for each leaf field of `config_class`."""
+    """Defines one flag, default None, for each leaf field of `config_class`.
+
+    A field whose metadata say `"flag": False` gets none: another setting decides it.
+    """
     texts = _help(config_class)
     for _, field, hint in leaf_fields(config_class):
+        if not has_flag(field):
+            continue
         text = texts.get(field.name, "")
         kind = _strip_optional(hint)
         choices = field.metadata.get("choices") or _literal_choices(kind)
@@ -93,12 +98,17 @@ def define_flags(config_class: type, flag_values: flags.FlagValues = flags.FLAGS
             raise TypeError(f"no flag for setting {field.name!r} of type {hint}")
 
 
+def has_flag(field: dataclasses.Field) -> bool:
+    """Whether a setting can be given on the command line."""
+    return field.metadata.get("flag", True)
+
+
 def given_flags(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
     """Name -> value of the settings that were given on the command line or in a flagfile."""
     return {
         field.name: flag_values[field.name].value
         for _, field, _ in leaf_fields(config_class)
-        if flag_values[field.name].value is not None
+        if has_flag(field) and flag_values[field.name].value is not None
     }
 
 

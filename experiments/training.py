@@ -1,4 +1,4 @@
-"""A training as every program runs it: optimiser, checkpoints, TensorBoard and loop of one folder."""
+"""A training as every program runs it: optimiser, checkpoints, TensorBoard, loop."""
 
 import functools
 from collections.abc import Callable, Mapping

@@ -21,6 +21,7 @@ class Inner:
 class Outer:
     steps: int = dataclasses.field(default=3, metadata={"help": "how many"})
     fast: bool = False
+    kind: str = dataclasses.field(default="a", metadata={"flag": False})
     inner: Inner = Inner()
 
 
@@ -45,6 +46,11 @@ def test_given_flags_reach_their_leaf_at_any_depth():
     given = flag_fields.given_flags(Outer, parsed("--rate=0.25", "--fast", "--sizes=4,5"))
     config = flag_fields.replace_leaves(Outer(), given)
     assert config == Outer(fast=True, inner=Inner(rate=0.25, sizes=(4, 5)))
+
+
+def test_a_setting_that_another_one_decides_has_no_flag():
+    assert "kind" not in parsed()
+    assert flag_fields.replace_leaves(Outer(), {"kind": "b"}).kind == "b"
 
 
 def test_false_is_given_too():
