@@ -19,13 +19,17 @@ from PIL import Image
 from data_pipelines import npy
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
+from data_pipelines.vendor_files import vendor_reader
+from data_pipelines.volume_limits import MAX_SLICES, check_dtype, check_shape, plain
 from data_pipelines.whole_files import check_tiff_is_whole
 
-# A Triton macular cube is 256 x 992 x 512 = 130 million voxels.
-MAX_VOXELS = 600_000_000
-MAX_SLICES = 4096
+FORMS = (
+    ".npy, .npz with one array, a folder of B-scan pictures, a multi-frame TIFF, DICOM, Heidelberg "
+    ".vol and .e2e, Cirrus .img, or the grey picture of a single B-scan"
+)
 
-FORMS = ".npy, .npz with one array, a folder of B-scan pictures, a multi-frame TIFF, or DICOM"
+# Mean difference between the channels of a picture up to which it counts as grey.
+_GREY_ENOUGH = 2
 
 
 def read_volume(path: os.PathLike | str) -> np.ndarray:
@@ -33,8 +37,9 @@ def read_volume(path: os.PathLike | str) -> np.ndarray:
 
     Args:
       path: `.npy` or `.npz` (one array) of shape (slices, depth, width); a folder of B-scan
-        pictures, sorted by the numbers in their names; a multi-frame TIFF; or a DICOM file.
-        The form is told from the content, not from the suffix.
+        pictures, sorted by the numbers in their names; a multi-frame TIFF; a DICOM file; a
+        file of vendor_files; or a grey picture, which is a volume of one B-scan. The form is
+        told from the content, not from the suffix, but for .e2e and .img.
 
     Returns:
       (slices, depth, width): uint8 as stored, every other numeric type as float32.
@@ -55,7 +60,7 @@ def read_volume(path: os.PathLike | str) -> np.ndarray:
         raise
     except Exception as error:  # Damaged files raise many types in numpy, tifffile, pydicom.
         raise BadFile(path, f"cannot be read as a volume ({describe(error)})") from error
-    return _plain(volume, path)
+    return plain(volume, path)
 
 
 def _reader_of(path: Path):
@@ -74,48 +79,11 @@ def _reader_of(path: Path):
         return _read_tiff
     if head[128:132] == b"DICM":
         return _read_dicom
+    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")):
+        return _read_picture
+    if reader := vendor_reader(path, head):
+        return reader
     raise BadFile(path, f"is in no known form of a volume; known are {FORMS}")
-
-
-def _check_shape(shape: tuple[int, ...], path: Path) -> None:
-    """Judges the shape that a header claims, before the voxels are read."""
-    if len(shape) != 3:
-        raise BadFile(
-            path,
-            f"has shape {tuple(shape)}: a volume has three axes (slices, depth, width)",
-        )
-    if 0 in shape:
-        raise BadFile(path, f"has shape {tuple(shape)}: it holds no voxels")
-    if np.prod(shape, dtype=np.float64) > MAX_VOXELS or shape[0] > MAX_SLICES:
-        raise BadFile(
-            path,
-            f"has an absurd size, {' x '.join(map(str, shape))} "
-            f"(limit: {MAX_VOXELS} voxels, {MAX_SLICES} slices)",
-        )
-
-
-def _check_dtype(dtype: np.dtype, path: Path) -> None:
-    if dtype.hasobject:
-        raise BadFile(path, "holds pickled Python objects, which are never loaded; save numbers")
-    if dtype.kind not in "uif":
-        raise BadFile(path, f"holds {dtype}, not real numbers; save uint8 or float32")
-
-
-def _plain(volume: np.ndarray, path: Path) -> np.ndarray:
-    """Checks shape, type and finiteness; uint8 stays, the rest becomes float32."""
-    _check_shape(volume.shape, path)
-    _check_dtype(volume.dtype, path)
-    if volume.dtype == np.uint8:
-        return np.ascontiguousarray(volume)
-    if volume.dtype.kind == "f":
-        bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
-        if bad:
-            raise BadFile(path, f"holds {bad} of {volume.size} voxels that are NaN or infinite")
-    with np.errstate(over="ignore"):
-        volume = np.ascontiguousarray(volume, np.float32)
-    if not np.isfinite(volume).all():
-        raise BadFile(path, "holds values beyond the range of float32")
-    return volume
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -135,8 +103,8 @@ def _read_npz(path: Path) -> np.ndarray:
 
 def _read_array(file, path: Path) -> np.ndarray:
     shape, dtype, fortran_order = npy.read_header(file)
-    _check_dtype(dtype, path)
-    _check_shape(shape, path)
+    check_dtype(dtype, path)
+    check_shape(shape, path)
     try:
         return npy.read_data(file, shape, dtype, fortran_order)
     except EOFError as error:
@@ -190,7 +158,7 @@ def _read_folder(folder: Path) -> np.ndarray:
     for index, path in enumerate(pictures):
         b_scan = _read_b_scan(path)
         if volume is None:
-            _check_shape((len(pictures), *b_scan.shape), folder)
+            check_shape((len(pictures), *b_scan.shape), folder)
             volume = np.empty((len(pictures), *b_scan.shape), b_scan.dtype)
         if b_scan.shape != volume.shape[1:]:
             raise BadFile(
@@ -207,15 +175,32 @@ def _read_folder(folder: Path) -> np.ndarray:
     return volume
 
 
+def _read_picture(path: Path) -> np.ndarray:
+    """(1, depth, width) of a single B-scan; a coloured picture is taken for a photograph."""
+    with open_image(path) as opened:
+        image = decode(opened, path)
+        if image.mode in ("RGB", "RGBA", "P", "CMYK"):
+            colours = np.asarray(image.convert("RGB"), np.int16)
+            if np.ptp(colours, axis=2).mean() > _GREY_ENOUGH:
+                raise BadFile(
+                    path, "is a coloured picture, in no known form of a volume; a B-scan is grey"
+                )
+        return _grey_values(image, path)[None]
+
+
 def _read_b_scan(path: Path) -> np.ndarray:
     """(depth, width), uint8 or uint16; colours become their luminance."""
     with open_image(path) as opened:
-        image = decode(opened, path)
-        if image.mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16)
-        if image.mode in ("I", "F"):
-            raise BadFile(path, f"has pixels of Pillow mode {image.mode!r}; save 8 or 16 bits")
-        return np.array(image.convert("L"))
+        return _grey_values(decode(opened, path), path)
+
+
+def _grey_values(image: Image.Image, path: Path) -> np.ndarray:
+    """(depth, width), uint8 or uint16, of a decoded picture."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in ("I", "F"):
+        raise BadFile(path, f"has pixels of Pillow mode {image.mode!r}; save 8 or 16 bits")
+    return np.array(image.convert("L"))
 
 
 def _read_tiff(path: Path) -> np.ndarray:
@@ -233,8 +218,8 @@ def _read_tiff(path: Path) -> np.ndarray:
             shape = (len(tiff.series), *shape)
         elif len(tiff.series) > 1:
             raise BadFile(path, f"holds {len(tiff.series)} volumes; save one a file")
-        _check_shape(shape, path)
-        _check_dtype(first.dtype, path)
+        check_shape(shape, path)
+        check_dtype(first.dtype, path)
         try:
             volume = np.stack([series.asarray() for series in tiff.series])
         except (ValueError, ImportError) as error:
@@ -261,7 +246,7 @@ def _read_dicom(path: Path) -> np.ndarray:
     if "PixelData" not in dataset:
         raise BadFile(path, "is a DICOM file without pixel data")
     shape = (int(dataset.get("NumberOfFrames", 1) or 1), int(dataset.Rows), int(dataset.Columns))
-    _check_shape(shape, path)
+    check_shape(shape, path)
     try:
         volume = dataset.pixel_array
     except (RuntimeError, NotImplementedError) as error:

@@ -1,4 +1,4 @@
-"""OCT volumes as the model takes them: read from disk, resampled, 0..255."""
+"""OCT volumes as the models take them: read from disk, resampled, 0..255."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from PIL import Image
 
 from data_pipelines.volume_files import read_volume
 
-__all__ = ["read_volume", "to_grid"]
+__all__ = ["read_volume", "to_cube", "to_grid", "to_scans"]
 
 
 def to_grid(volume: np.ndarray, slices: int, depth: int, width: int) -> np.ndarray:
     """Brings a volume to the model's grid and to 0..255, slices last.
+
+    As to_cube, but for the order of the axes.
+
+    Returns:
+      uint8 (depth, width, slices).
+    """
+    # (slices, depth, width) -> (depth, width, slices)
+    return np.ascontiguousarray(to_cube(volume, slices, depth, width).transpose(1, 2, 0))
+
+
+def to_cube(volume: np.ndarray, slices: int, depth: int, width: int) -> np.ndarray:
+    """Brings a volume to a grid and to 0..255.
 
     In the B-scan plane: bilinear, antialiased where it shrinks. Along the slices: averaged
     where it shrinks (an integer factor averages groups of neighbours, e.g. 256 -> 128 pairs),
@@ -24,27 +36,58 @@ def to_grid(volume: np.ndarray, slices: int, depth: int, width: int) -> np.ndarr
       slices, depth, width: the wanted grid.
 
     Returns:
-      uint8 (depth, width, slices).
+      uint8 (slices, depth, width).
 
     Raises:
       ValueError: not three axes, no voxels, or a non-finite value.
     """
-    if volume.ndim != 3 or 0 in volume.shape:
-        raise ValueError(f"a volume has three axes (slices, depth, width), not {volume.shape}")
-    if min(slices, depth, width) < 1:
-        raise ValueError(f"the grid must be positive, not {(slices, depth, width)}")
+    _check(volume, slices, depth, width)
     low, scale = _byte_range(volume)
     planes = np.stack([_resize_plane(b_scan, depth, width) for b_scan in volume])
     # (wanted slices, slices) x (slices, depth * width) -> (slices, depth, width)
     weights = _slice_weights(len(volume), slices)
     grid = (weights @ planes.reshape(len(volume), -1)).reshape(slices, depth, width)
-    grid = np.clip(np.rint((grid - low) * scale), 0, 255).astype(np.uint8)
-    # (slices, depth, width) -> (depth, width, slices)
-    return np.ascontiguousarray(grid.transpose(1, 2, 0))
+    return _to_bytes(grid, low, scale)
+
+
+def to_scans(
+    volume: np.ndarray, depth: int, width: int, max_scans: int | None = None
+) -> np.ndarray:
+    """Brings every B-scan of a volume to one size and to 0..255; none is averaged with others.
+
+    Args:
+      volume: as to_cube; the stretch to 0..255 is that of the whole volume.
+      depth, width: the wanted size of a B-scan.
+      max_scans: at most so many B-scans are kept, evenly spaced; None keeps all.
+
+    Returns:
+      uint8 (n, depth, width).
+
+    Raises:
+      ValueError: as to_cube.
+    """
+    count = len(volume) if max_scans is None else min(len(volume), max_scans)
+    _check(volume, count, depth, width)
+    low, scale = _byte_range(volume)
+    kept = (np.arange(count) + 0.5) * len(volume) / count
+    return np.stack(
+        [_to_bytes(_resize_plane(volume[int(i)], depth, width), low, scale) for i in kept]
+    )
+
+
+def _check(volume: np.ndarray, slices: int, depth: int, width: int) -> None:
+    if volume.ndim != 3 or 0 in volume.shape:
+        raise ValueError(f"a volume has three axes (slices, depth, width), not {volume.shape}")
+    if min(slices, depth, width) < 1:
+        raise ValueError(f"the grid must be positive, not {(slices, depth, width)}")
+
+
+def _to_bytes(grid: np.ndarray, low: np.float32, scale: np.float32) -> np.ndarray:
+    return np.clip(np.rint((grid - low) * scale), 0, 255).astype(np.uint8)
 
 
 def _byte_range(volume: np.ndarray) -> tuple[np.float32, np.float32]:
-    """(low, scale) of the map (value - low) * scale to 0..255 that to_grid documents."""
+    """(low, scale) of the map (value - low) * scale to 0..255 that to_cube documents."""
     if volume.dtype == np.uint8:
         return np.float32(0), np.float32(1)
     low, high = float(volume.min()), float(volume.max())

@@ -7,7 +7,7 @@ from PIL import Image
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.volume_files import natural_key
-from data_pipelines.volumes import read_volume, to_grid
+from data_pipelines.volumes import read_volume, to_cube, to_grid, to_scans
 
 VOLUME = np.random.default_rng(0).integers(0, 256, (12, 10, 9), np.uint8)
 
@@ -254,3 +254,44 @@ def test_grid_refuses(volume):
         to_grid(volume, 2, 8, 8)
     with pytest.raises(ValueError, match="positive"):
         to_grid(VOLUME, 0, 8, 8)
+
+
+def test_the_cube_is_the_grid_in_the_volumes_own_order():
+    cube = to_cube(VOLUME, 6, 8, 5)
+    assert cube.shape == (6, 8, 5) and cube.dtype == np.uint8
+    assert (cube.transpose(1, 2, 0) == to_grid(VOLUME, 6, 8, 5)).all()
+
+
+# --- B-scans -------------------------------------------------------------------------
+
+
+def test_b_scans_are_not_mixed_with_their_neighbours():
+    scans = to_scans(VOLUME, 10, 9)
+    assert scans.dtype == np.uint8
+    assert (scans == VOLUME).all()
+    one = np.zeros((3, 10, 9), np.uint8)
+    one[1] = 200
+    assert to_scans(one, 4, 4).max(axis=(1, 2)).tolist() == [0, 200, 0]
+
+
+def test_b_scans_are_stretched_by_the_range_of_the_whole_volume():
+    volume = np.arange(4, dtype=np.float32)[:, None, None] * np.full((8, 8), 1000, np.float32)
+    assert to_scans(volume, 8, 8)[:, 0, 0].tolist() == [0, 85, 170, 255]
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [(None, range(12)), (12, range(12)), (99, range(12)), (4, [1, 4, 7, 10]), (1, [6]),
+     (5, [1, 3, 6, 8, 10])],
+)  # fmt: skip
+def test_so_many_b_scans_are_kept_evenly_spaced(limit, kept):
+    assert (to_scans(VOLUME, 10, 9, limit) == VOLUME[list(kept)]).all()
+
+
+def test_b_scans_refuse():
+    with pytest.raises(ValueError, match="axes"):
+        to_scans(np.zeros((8, 8)), 8, 8)
+    with pytest.raises(ValueError, match="NaN"):
+        to_scans(np.full((2, 8, 8), np.nan, np.float32), 8, 8)
+    with pytest.raises(ValueError, match="positive"):
+        to_scans(VOLUME, 0, 8)
