@@ -6,7 +6,8 @@ CROP_MODES = ("disc", "random", "released", "none")
 OCT_FOLLOWS = ("flip", "none")
 
 
-def _setting(default, help_text, choices=None):
+def setting(default, help_text: str, choices: tuple[str, ...] | None = None):
+    """A field that says what it does, for whoever makes flags of a config."""
     metadata = {"help": help_text} | ({"choices": choices} if choices else {})
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -18,36 +19,36 @@ class AugmentConfig:
     Raises ValueError on construction for a range that makes no sense, naming the setting.
     """
 
-    crop_size: int = _setting(192, "side of a training crop in working pixels")
-    crop_mode: str = _setting(
+    crop_size: int = setting(192, "side of a training crop in working pixels")
+    crop_mode: str = setting(
         "disc",
         "where a training crop lies: around the labelled disc (disc), anywhere (random), as the "
         "released code crops (released), or the whole image, which needs "
         "crop_size = image_size (none)",
         CROP_MODES,
     )
-    scale_min: float = _setting(0.8, "smallest factor by which a training image is resized")
-    scale_max: float = _setting(1.25, "largest factor by which a training image is resized")
-    rotate_degrees: float = _setting(15.0, "largest rotation of a training image, either way")
-    flip: bool = _setting(True, "mirror half of the training images left to right")
-    oct_follows: str = _setting(
+    scale_min: float = setting(0.8, "smallest factor by which a training image is resized")
+    scale_max: float = setting(1.25, "largest factor by which a training image is resized")
+    rotate_degrees: float = setting(15.0, "largest rotation of a training image, either way")
+    flip: bool = setting(True, "mirror half of the training images left to right")
+    oct_follows: str = setting(
         "flip",
         "whether the OCT volume is mirrored along its width with the photograph (flip) or not "
         "(none)",
         OCT_FOLLOWS,
     )
-    colour_probability: float = _setting(
+    colour_probability: float = setting(
         0.5, "probability of each of brightness, contrast, saturation and hue being changed"
     )
-    brightness: float = _setting(32.0, "largest grey levels (of 255) added or taken off")
-    contrast: float = _setting(0.5, "contrast is multiplied by 1 - contrast .. 1 + contrast")
-    saturation: float = _setting(0.5, "saturation is multiplied by 1 - s .. 1 + s")
-    hue_degrees: float = _setting(36.0, "largest turn of the colour circle, either way")
-    oct_gain: float = _setting(0.2, "OCT intensity is multiplied by 1 - gain .. 1 + gain")
-    oct_gamma: float = _setting(0.2, "OCT intensity is raised to exp(-gamma) .. exp(gamma)")
-    oct_speckle: float = _setting(0.1, "standard deviation of multiplicative OCT speckle")
-    oct_shift: float = _setting(0.05, "largest OCT shift in depth, as a fraction of the depth")
-    oct_withheld: float = _setting(
+    brightness: float = setting(32.0, "largest grey levels (of 255) added or taken off")
+    contrast: float = setting(0.5, "contrast is multiplied by 1 - contrast .. 1 + contrast")
+    saturation: float = setting(0.5, "saturation is multiplied by 1 - s .. 1 + s")
+    hue_degrees: float = setting(36.0, "largest turn of the colour circle, either way")
+    oct_gain: float = setting(0.2, "OCT intensity is multiplied by 1 - gain .. 1 + gain")
+    oct_gamma: float = setting(0.2, "OCT intensity is raised to exp(-gamma) .. exp(gamma)")
+    oct_speckle: float = setting(0.1, "standard deviation of multiplicative OCT speckle")
+    oct_shift: float = setting(0.05, "largest OCT shift in depth, as a fraction of the depth")
+    oct_withheld: float = setting(
         0.15,
         "probability that an eye trains without its OCT, so that photographs alone can be predicted",
     )

@@ -40,8 +40,13 @@ def distort(volume: np.ndarray, config: AugmentConfig, rng: np.random.Generator)
     if rows:
         volume = np.take(volume, np.clip(np.arange(depth) - rows, 0, depth - 1), axis=0)
     if config.oct_speckle > 0:
-        picks = np.frombuffer(rng.bytes(volume.size), np.uint8).reshape(volume.shape)
-        speckle = np.take(1 + np.float32(config.oct_speckle) * _NORMAL, picks)
-        speckle *= volume
-        volume = np.rint(np.clip(speckle, 0, 255, out=speckle)).astype(np.uint8)
+        volume = add_speckle(volume, config.oct_speckle, rng)
     return volume
+
+
+def add_speckle(pixels: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
+    """uint8 pixels of any shape, each times a normal number of mean 1 and this deviation."""
+    picks = np.frombuffer(rng.bytes(pixels.size), np.uint8).reshape(pixels.shape)
+    speckle = np.take(1 + np.float32(deviation) * _NORMAL, picks)
+    speckle *= pixels
+    return np.rint(np.clip(speckle, 0, 255, out=speckle)).astype(np.uint8)
