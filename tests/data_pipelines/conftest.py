@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.manifest import Eye, read_manifest, write_manifest
+from data_pipelines.manifest import (
+    Eye,
+    ScreeningVolume,
+    read_manifest,
+    read_screening_manifest,
+    write_manifest,
+    write_screening_manifest,
+)
 
 NATIVE = 48  # side of the photographs in pixels
 
@@ -55,5 +62,47 @@ def make_manifest(tmp_path):
             number, last = number + 1, name
         write_manifest(root / "manifest.csv", eyes)
         return read_manifest(root / "manifest.csv")
+
+    return make
+
+
+def write_volume(folder: Path, number: int, split: str) -> ScreeningVolume:
+    """Volume `number` of 3 + number % 3 B-scans: B-scan k has the grey levels 10 x number + k,
+    but for its leftmost quarter, which is black.
+
+    Every other volume is of glaucoma, every third has no visual field, every fifth lacks its MD.
+    """
+    pixels = np.zeros((3 + number % 3, 16, 12), np.uint8)
+    pixels[:, :, 3:] = (10 * number + np.arange(len(pixels)))[:, None, None]
+    np.save(folder / f"v{number}.npy", pixels)
+    has_field, has_md = number % 3 != 2, number % 5 != 4
+    return ScreeningVolume(
+        id=f"v{number}",
+        patient=f"patient{number // 2}",
+        eye="OD" if number % 2 == 0 else "OS",
+        visit="1",
+        split=split,
+        oct=folder / f"v{number}.npy",
+        glaucoma=number % 2,
+        vfi=90.0 - number if has_field else None,
+        md=-0.5 * number if has_field and has_md else None,
+        psd=1.0 + number if has_field else None,
+    )
+
+
+@pytest.fixture
+def make_screening(tmp_path):
+    """make_screening(train=7, val=4, folder="oct") writes so many volumes, and their manifest."""
+
+    def make(folder: str = "oct", **numbers: int):
+        root = tmp_path / folder
+        root.mkdir()
+        volumes, number = [], 0
+        for split, count in numbers.items():
+            number += number % 2  # A patient's two eyes are in one split.
+            volumes += [write_volume(root, number + i, split) for i in range(count)]
+            number += count
+        write_screening_manifest(root / "screening.csv", volumes)
+        return read_screening_manifest(root / "screening.csv")
 
     return make

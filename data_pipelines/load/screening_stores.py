@@ -1,0 +1,171 @@
+"""Where the OCT volumes of a screening run come from: the store, and the one that holds arrays."""
+
+import itertools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from data_pipelines.load.ordered_map import ordered_map
+from data_pipelines.load.screening_grid import SETTINGS, ScreeningGrid
+from data_pipelines.manifest import ScreeningManifest, ScreeningVolume
+
+# The order of the visual-field indices, wherever three stand together: percent, dB, dB.
+INDICES = ("vfi", "md", "psd")
+
+
+class Images:
+    """The images of the volumes of one split, in one sequence.
+
+    Attributes:
+      counts: int32 (volumes,): how many images each volume has.
+    """
+
+    def __init__(self, counts: Sequence[int], images: Sequence[np.ndarray]) -> None:
+        """`images` are uint8 arrays, those of the first volume first."""
+        self.counts = np.array(counts, np.int32)
+        self._starts = [0, *itertools.accumulate(counts)]
+        self._images = images
+
+    def get(self, i: int, number: int) -> np.ndarray:
+        """Image `number` of volume i."""
+        return self._images[self._starts[i] + number]
+
+
+class ScreeningStore:
+    """Volumes of each split at working resolution, in random access B-scan by B-scan.
+
+    Attributes:
+      grid: the ScreeningGrid of all volumes.
+      backend: "tf.data" or "threads"; what the batches are parallelised with by default.
+    """
+
+    def __init__(
+        self,
+        grid: ScreeningGrid,
+        volumes: Mapping[str, Sequence[ScreeningVolume]],
+        images: Mapping[str, Mapping[str, Images]],
+        backend: str,
+    ) -> None:
+        """`images[part][split]` holds what is kept of `volumes[split]`; parts as in the grid."""
+        self.grid = grid
+        self.backend = backend
+        self._volumes = {split: tuple(rows) for split, rows in volumes.items() if rows}
+        self._images = images
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that have volumes."""
+        return tuple(self._volumes)
+
+    def num(self, split: str) -> int:
+        """Number of volumes; 0 for a split that is not there."""
+        return len(self._of(split))
+
+    def ids(self, split: str) -> list[str]:
+        return [volume.id for volume in self._of(split)]
+
+    def patients(self, split: str) -> list[str]:
+        return [volume.patient for volume in self._of(split)]
+
+    def eyes(self, split: str) -> list[str]:
+        """ "OD" (right) or "OS" (left) of each volume."""
+        return [volume.eye for volume in self._of(split)]
+
+    def visits(self, split: str) -> list[str]:
+        """The visit of each volume; (patient, eye, visit) is a case."""
+        return [volume.visit for volume in self._of(split)]
+
+    def glaucoma(self, split: str) -> np.ndarray:
+        """int32 (n,), 0 or 1."""
+        return np.array([volume.glaucoma for volume in self._of(split)], np.int32)
+
+    def vf(self, split: str) -> np.ndarray:
+        """float32 (n, 3): VFI in percent, MD and PSD in dB, as measured; 0 where has_vf is False."""
+        values = [[getattr(v, name) or 0.0 for name in INDICES] for v in self._of(split)]
+        return np.array(values, np.float32).reshape(-1, len(INDICES))
+
+    def has_vf(self, split: str) -> np.ndarray:
+        """bool (n, 3): which indices were measured."""
+        known = [[getattr(v, name) is not None for name in INDICES] for v in self._of(split)]
+        return np.array(known, bool).reshape(-1, len(INDICES))
+
+    def num_scans(self, split: str) -> np.ndarray:
+        """int32 (n,): how many B-scans `scans` gives of each volume; 0 without scan_size."""
+        if self.grid.scan_size is None or not self.num(split):
+            return np.zeros(self.num(split), np.int32)
+        return self._images["scan"][split].counts
+
+    def scan(self, split: str, i: int, number: int) -> np.ndarray:
+        """uint8 (S, S): B-scan `number` of volume i. May be read-only."""
+        return self._get("scan", split, i, number)
+
+    def scans(self, split: str, i: int) -> np.ndarray:
+        """uint8 (n, S, S): all B-scans of a volume in order."""
+        images = self._images_of("scan", split, i)
+        return np.stack([images.get(i, number) for number in range(images.counts[i])])
+
+    def cube(self, split: str, i: int) -> np.ndarray:
+        """uint8 (slices, depth, width): a whole volume on the grid's cube_shape. May be read-only."""
+        return self._get("cube", split, i, 0)
+
+    def _of(self, split: str) -> tuple[ScreeningVolume, ...]:
+        return self._volumes.get(split, ())
+
+    def _get(self, part: str, split: str, i: int, number: int) -> np.ndarray:
+        images = self._images_of(part, split, i)
+        if not 0 <= number < images.counts[i]:
+            volume = self._of(split)[i].id
+            raise IndexError(f"no {part} {number} in volume {volume}: it has {images.counts[i]}")
+        return images.get(i, number)
+
+    def _images_of(self, part: str, split: str, i: int) -> Images:
+        if part not in self._images:
+            raise ValueError(f"the store holds no {part}s: it was made without {SETTINGS[part]}")
+        if not 0 <= i < self.num(split):
+            raise IndexError(
+                f"no volume {i} in split {split!r}: it has {self.num(split)} (splits: "
+                f"{', '.join(self.splits) or 'none'})"
+            )
+        return self._images[part][split]
+
+
+class ScreeningArrayStore(ScreeningStore):
+    """Volumes held in memory; needs no TensorFlow."""
+
+    @classmethod
+    def from_manifest(
+        cls,
+        manifest: ScreeningManifest,
+        scan_size: int | None,
+        cube_shape: tuple[int, int, int] | None = None,
+        max_scans: int | None = None,
+        splits: Iterable[str] = ("train", "val", "test"),
+    ) -> "ScreeningArrayStore":
+        """Reads all volumes of the splits into memory.
+
+        Args:
+          manifest: as manifest.read_screening_manifest returns it.
+          scan_size, cube_shape, max_scans: see ScreeningGrid; a volume of n B-scans takes
+            n scan_size**2 bytes, and its cube.
+          splits: names of splits; "" is that of volumes without one.
+
+        Raises what reading a file raises, naming the file.
+        """
+        grid = ScreeningGrid(scan_size, cube_shape, max_scans)
+        volumes = {split: rows for split in splits if (rows := manifest.split(split))}
+        images = {part.name: {} for part in grid.parts}
+        for split, rows in volumes.items():
+            whole = list(
+                ordered_map(
+                    lambda row: [part.read(row.oct) for part in grid.parts],
+                    rows,
+                    workers=os.cpu_count() or 1,
+                    ahead=2,
+                )
+            )
+            for part, arrays in zip(grid.parts, zip(*whole, strict=True), strict=True):
+                counts = [len(array) for array in arrays]
+                flat = [image for array in arrays for image in array]
+                images[part.name][split] = Images(counts, flat)
+        return cls(grid, volumes, images, backend="threads")
