@@ -2,6 +2,7 @@
 
 import csv
 import filecmp
+import inspect
 import json
 import pathlib
 
@@ -9,9 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_pipelines.load import ScreeningArrayStore
+from data_pipelines.manifest import check_screening_manifest, errors, read_screening_manifest
 from data_pipelines.phantom import dataset, make_phantom, tables
 from data_pipelines.phantom.__main__ import main
 from data_pipelines.phantom.eye import eyes_of
+
+HIDDEN_FRACTION = inspect.signature(make_phantom).parameters["hidden_fraction"].default
 
 
 def rows_of(path: pathlib.Path) -> list[dict[str, str]]:
@@ -147,6 +152,29 @@ def test_fields_are_hidden_by_visit_in_training_only():
     assert 0.3 < np.mean([glaucoma[eye] for eye, _ in hidden]) < 0.7
 
 
+def test_a_hidden_visit_has_no_twin_with_a_field(tmp_path):
+    """The default share is hidden in both classes, and no volume of a hidden visit tells it."""
+    eyes = eyes_of(0, 200)
+    split = tables.split_eyes(eyes, 0, 0.1, 0.3)
+    hidden = tables.hidden_visits(eyes, split, 0, visits=2, fraction=HIDDEN_FRACTION)
+    tables.write_screening(tmp_path, eyes, split, hidden, visits=2, volumes_per_visit=3)
+    rows = rows_of(tmp_path / "screening.csv")
+    assert len(rows) == 200 * 2 * 3
+    fields: dict[tuple[str, str, str], set[tuple[str, str, str]]] = {}
+    for row in rows:
+        key = (row["patient"], row["eye"], row["visit"])
+        fields.setdefault(key, set()).add((row["vfi"], row["md"], row["psd"]))
+    assert all(len(values) == 1 for values in fields.values())
+    for glaucoma in "01":
+        train = [r for r in rows if r["split"] == "train" and r["glaucoma"] == glaucoma]
+        assert abs(np.mean([r["md"] == "" for r in train]) - 0.316) < 0.01
+    assert all(r["md"] for r in rows if r["split"] != "train")
+
+
+def test_the_default_hides_as_much_as_the_paper():
+    assert HIDDEN_FRACTION == 0.316  # 916 of 2,895 volumes of the training set
+
+
 def test_visits_and_volumes(tmp_path):
     root = make_phantom(
         tmp_path / "visits", eyes=3, seed=1, workers=1, visits=2, volumes_per_visit=2,
@@ -162,6 +190,20 @@ def test_visits_and_volumes(tmp_path):
     # Twin volumes share one field, shown or hidden together.
     assert all(len(fields) == 1 for fields in by_visit.values())
     assert 0 < sum(f == {("", "", "")} for f in by_visit.values()) < len(by_visit)
+
+
+def test_screening_passes_its_own_check_and_loads(tmp_path):
+    root = make_phantom(tmp_path / "p", eyes=4, seed=1, workers=1, volumes_per_visit=2,
+                        val_fraction=0.0, test_fraction=0.0)  # fmt: skip
+    assert not errors(check_screening_manifest(root / "screening.csv", surrogates=False))
+    manifest = read_screening_manifest(root / "screening.csv")
+    store = ScreeningArrayStore.from_manifest(manifest, scan_size=64)
+    assert store.num_scans("train").tolist() == [32] * 8
+    for i in range(8):
+        scans = store.scans("train", i).astype(float)
+        assert scans.std() > 20  # Layers, not a flat grey.
+        # Twins are two scans of one eye: alike, but not the same.
+        assert not np.array_equal(scans, store.scans("train", i ^ 1))
 
 
 def test_command(tmp_path, capsys):
