@@ -4,8 +4,10 @@
 it gets the order wrong. So it only names candidates, more than are wanted. Their distances are
 then taken as written, from the differences and in float64; and the rounding error of the product,
 which has a bound, says whether a donor outside the candidates could have been nearer. Queries for
-which it could are searched again with more candidates, at the last with all donors. The answer is
-therefore exact for any input; only its cost depends on it.
+which it could are searched again with more candidates, and those for which it still could are
+compared with every donor in float64. The answer is therefore exact for any input; only its cost
+depends on it (a fifth of a second for each query that has a hundred equally near donors among
+100,000, where others take milliseconds).
 """
 
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 SPARE_CANDIDATES = 12  # beyond the k wanted, in the first search
-WIDER = 8  # times as many candidates in each further search
+WIDER = 8  # times as many candidates in the second
 PAIRS = 16_384  # differences of so many vectors are in memory at once
 
 Proposals = tuple[jax.Array, jax.Array]  # scores, ascending, and donor indices
@@ -51,16 +53,17 @@ def nearest(
     _check(queries, donors, k)
     index = np.zeros((len(queries), k), np.int64)
     squares = np.zeros((len(queries), k))
-    open_queries = np.arange(len(queries))
-    candidates = k + SPARE_CANDIDATES
     centre = np.mean(donors, axis=0, dtype=np.float64).astype(np.float32)
-    while len(open_queries):
-        candidates = min(candidates, len(donors))
-        found = _search(queries[open_queries], donors, centre, candidates, query_chunk, donor_chunk)
-        part_index, part_squares, certain = _decide(queries[open_queries], donors, k, *found)
-        index[open_queries], squares[open_queries] = part_index, part_squares
-        open_queries = open_queries[~certain]
-        candidates *= WIDER
+    remaining = np.arange(len(queries))
+    for candidates in (k + SPARE_CANDIDATES, WIDER * (k + SPARE_CANDIDATES)):
+        if len(remaining) == 0 or candidates >= len(donors):
+            break
+        part = queries[remaining]
+        found = _search(part, donors, centre, candidates, query_chunk, donor_chunk)
+        index[remaining], squares[remaining], certain = _decide(part, donors, k, *found)
+        remaining = remaining[~certain]
+    for i in remaining:
+        index[i], squares[i] = _among_all(queries[i], donors, k)
     return index, np.sqrt(squares)
 
 
@@ -95,7 +98,7 @@ def _search(
     between them is `candidates` scores and indices per query.
 
     Returns:
-      index (Q, candidates) int64; bound (Q,) float64, infinite where all donors are candidates.
+      index (Q, candidates) int64; bound (Q,) float64.
     """
     query_chunk, donor_chunk = min(query_chunk, len(queries)), min(donor_chunk, len(donors))
     chunks = -(-len(queries) // query_chunk)
@@ -114,11 +117,8 @@ def _search(
         best = _merge(best, blocks, chunk, norms.astype(np.float32), np.int32(start))
     # (chunks, query_chunk, candidates) -> (Q, candidates)
     score, index = (np.asarray(x).reshape(-1, candidates)[: len(queries)] for x in best)
-    index = index.astype(np.int64)
-    if candidates == len(donors):
-        return index, np.full(len(queries), np.inf)
     error = _relative_error(queries.shape[1]) * np.square(np.sqrt(own) + np.sqrt(longest))
-    return index, score[:, -1] + own - error
+    return index.astype(np.int64), score[:, -1] + own - error
 
 
 def _centred(part: np.ndarray, centre: np.ndarray, size: int) -> np.ndarray:
@@ -208,3 +208,13 @@ def _squared_distances(queries: np.ndarray, donors: np.ndarray, index: np.ndarra
         difference -= donors[flat[part]]
         squares[part] = np.einsum("pd,pd->p", difference, difference)
     return squares.reshape(index.shape)
+
+
+def _among_all(query: np.ndarray, donors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (k,) and squared distances (k,) of the donors nearest to one query (D,)."""
+    squares = np.empty(len(donors))
+    for start, part in _chunks(donors, PAIRS):
+        difference = part.astype(np.float64) - query[None]
+        squares[start : start + PAIRS] = np.einsum("nd,nd->n", difference, difference)
+    index = np.argsort(squares, kind="stable")[:k]
+    return index, squares[index]

@@ -1,5 +1,6 @@
 """The screening objective: its terms by hand, then whole training steps on one and two devices."""
 
+import dataclasses
 import functools
 
 import jax
@@ -16,8 +17,8 @@ from imo_jax.train.screening_objective import ScreeningObjective, ScreeningObjec
 from imo_jax.train.state import create
 from imo_jax.train.step import train_step
 
-MODEL = SemtConfig(stage_sizes=(1, 1), width=4, stem="small", regression_width=4)
-SINGLE = SemtConfig(network="resnet", stage_sizes=(1, 1), width=4, stem="small")
+SINGLE = SemtConfig(network="resnet", stage_sizes=(1,), width=4, stem="small")
+MODEL = dataclasses.replace(SINGLE, network="multi_task", regression_width=4, regression_branches=1)
 EXAMPLES, SIZE = 4, 16
 
 
