@@ -14,6 +14,10 @@ Initializer = Callable[..., jax.Array]
 torch_kernel: Initializer = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
+# kaiming_normal(mode="fan_out"), from which PyTorch's ResNets start: variance 2 / fan_out.
+he_fan_out: Initializer = jax.nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
 def uniform(bound: float) -> Initializer:
     """Uniform in [-bound, bound]."""
 

@@ -1,10 +1,10 @@
 """Layer, group and batch normalisation with PyTorch's definitions; statistics in float32."""
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-
-MOMENTUM = 0.1  # PyTorch's: the weight of the new batch
 
 
 def _affine(module: nn.Module, channels: int) -> tuple[jax.Array, jax.Array]:
@@ -61,13 +61,19 @@ class GroupNorm(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over (B, H, W) with PyTorch's bookkeeping.
+    """Batch normalisation over all axes but the last, with PyTorch's bookkeeping.
 
-    Normalises with the biased variance, keeps running statistics with momentum 0.1 and the
-    unbiased variance, eps 1e-5. Collection "batch_stats": `mean` and `var`, float32.
+    Normalises with the biased variance, keeps running statistics of the unbiased variance.
+    Collection "batch_stats": `mean` and `var`, float32.
+
+    Attributes:
+      eps: added to the variance.
+      momentum: weight of the new batch in the running statistics (Keras counts the old one's).
+      dtype: of the result.
     """
 
     eps: float = 1e-5
+    momentum: float = 0.1
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -82,7 +88,7 @@ class BatchNorm(nn.Module):
         """Normalises x.
 
         Args:
-          x: (B, H, W, C).
+          x: (B, ..., C).
           train: use the batch's statistics and move the running ones.
           mask: (B,) bool, the examples that count; None = all. Where none counts, the running
             statistics are used, and kept as they are.
@@ -101,7 +107,7 @@ class BatchNorm(nn.Module):
             variance = jnp.where(some, batch_variance, variance)
             if not self.is_initializing():
                 unbiased = batch_variance * (count / jnp.maximum(count - 1, 1))
-                momentum = jnp.where(some, MOMENTUM, 0.0).astype(jnp.float32)
+                momentum = jnp.where(some, self.momentum, 0.0).astype(jnp.float32)
                 running_mean.value += momentum * (batch_mean - running_mean.value)
                 running_var.value += momentum * (unbiased - running_var.value)
         inverse = _channelwise(jax.lax.rsqrt(variance + self.eps), x.ndim) * scale
@@ -112,19 +118,20 @@ def _batch_statistics(
     x: jax.Array, mask: jax.Array | None, axis_name: str | None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Mean (C,), biased variance (C,) and number of values a channel of the counting examples."""
-    batch, height, width, _ = x.shape
-    weight = jnp.ones((batch, 1, 1, 1), jnp.float32)
-    if mask is not None:
-        weight = mask.astype(jnp.float32)[:, None, None, None]
+    batch, *positions, _ = x.shape
+    weight = jnp.ones((batch,), jnp.float32) if mask is None else mask.astype(jnp.float32)
+    # (B,) -> (B, 1, ..., 1)
+    weight = weight.reshape(-1, *(1,) * (x.ndim - 1))
+    axes = tuple(range(x.ndim - 1))
 
     def total(values: jax.Array) -> jax.Array:
         return values if axis_name is None else jax.lax.psum(values, axis_name)
 
-    count = total(jnp.sum(weight) * (height * width))
+    count = total(jnp.sum(weight) * math.prod(positions))
     divisor = jnp.maximum(count, 1)
     # where, not only a product: a missing example may hold anything, NaN included.
     x = jnp.where(weight > 0, x, 0.0)
-    mean = total(jnp.sum(x, axis=(0, 1, 2))) / divisor
+    mean = total(jnp.sum(x, axis=axes)) / divisor
     centred = (x - _channelwise(mean, x.ndim)) * weight
-    variance = total(jnp.sum(jnp.square(centred), axis=(0, 1, 2))) / divisor
+    variance = total(jnp.sum(jnp.square(centred), axis=axes)) / divisor
     return mean, variance, count

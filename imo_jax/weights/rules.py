@@ -11,8 +11,11 @@ KINDS = {
     "table": (lambda a: a, lambda a: a),
     # (out, in) <-> (in, out)
     "linear": (lambda a: a.T, lambda a: a.T),
-    # (out, in, kh, kw) <-> (kh, kw, in, out)
-    "conv": (lambda a: a.transpose(2, 3, 1, 0), lambda a: a.transpose(3, 2, 0, 1)),
+    # (out, in, kh, kw) <-> (kh, kw, in, out), or with kd before kh
+    "conv": (
+        lambda a: np.moveaxis(a, (0, 1), (-1, -2)),
+        lambda a: np.moveaxis(a, (-1, -2), (0, 1)),
+    ),
     # (out, in, 1, 1) <-> (in, out)
     "pointwise": (lambda a: a[:, :, 0, 0].T, lambda a: a.T[:, :, None, None]),
     # (C, 1, kh, kw) <-> (kh, kw, C)

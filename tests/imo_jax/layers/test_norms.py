@@ -47,6 +47,24 @@ def test_batch_norm_by_hand():
     assert running["var"][0] == pytest.approx(0.9 * 1 + 0.1 * 2)
 
 
+def test_batch_norm_s_eps_and_momentum():
+    x = jnp.array([1.0, 3.0]).reshape(2, 1, 1, 1)
+    layer = BatchNorm(eps=3.0, momentum=0.5)
+    variables = layer.init(jax.random.key(0), x, train=False)
+    out, changed = layer.apply(variables, x, train=True, mutable=["batch_stats"])
+    np.testing.assert_allclose(out.ravel(), [-0.5, 0.5], atol=1e-6)  # 1 / sqrt(1 + 3)
+    assert changed["batch_stats"]["mean"][0] == pytest.approx(0.5 * 0 + 0.5 * 2)
+    assert changed["batch_stats"]["var"][0] == pytest.approx(0.5 * 1 + 0.5 * 2)
+
+
+def test_batch_norm_of_volumes_is_that_of_their_slices():
+    out, running = statistics(X)
+    # (4, 3, 2, 6) -> (2, 2, 3, 2, 6): pairs of images as volumes
+    of_volumes, running_of_volumes = statistics(X.reshape(2, 2, 3, 2, 6))
+    np.testing.assert_allclose(of_volumes.reshape(X.shape), out, atol=1e-5)
+    np.testing.assert_allclose(running_of_volumes["var"], running["var"], rtol=1e-6)
+
+
 def test_evaluation_uses_running_statistics_and_keeps_them():
     layer = BatchNorm()
     variables = layer.init(jax.random.key(0), X, train=False)

@@ -8,6 +8,7 @@ import pytest
 from imo_jax.layers.convolution import conv
 from imo_jax.layers.depthwise import depthwise_conv
 from imo_jax.layers.mix_rows import mix_rows
+from imo_jax.layers.pooling import max_pool
 
 X = jax.ShapeDtypeStruct((2, 8, 8, 4), jnp.float32)
 
@@ -40,8 +41,18 @@ def test_mix_rows(platform, loops):
     assert "stablehlo.scatter" in text
 
 
-@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 2), ("cuda", 3), ("tpu", 3)])
-def test_convolution(platform, convolutions):
-    """Value and gradients are three convolutions; on CPU the kernel's gradient is a matmul."""
-    text = lowered(conv, platform, X, jax.ShapeDtypeStruct((3, 3, 4, 5), jnp.float32))
-    assert text.count("stablehlo.convolution") == convolutions
+@pytest.mark.parametrize(("platform", "rank"), [("cpu", 4), ("cuda", 5), ("tpu", 5)])
+def test_convolution_of_volumes(platform, rank):
+    """Value and gradients are three convolutions; on CPU of images, else of volumes."""
+    x = jax.ShapeDtypeStruct((2, 4, 8, 8, 4), jnp.float32)
+    text = lowered(conv, platform, x, jax.ShapeDtypeStruct((3, 3, 3, 4, 5), jnp.float32))
+    convolutions = [line for line in text.splitlines() if "stablehlo.convolution" in line]
+    assert len(convolutions) == 3
+    for line in convolutions:
+        result = line.rsplit("tensor<", 1)[1]  # such as 2x4x8x8x5xf32>
+        assert result.count("x") == rank
+
+
+@pytest.mark.parametrize(("platform", "scatters"), [("cpu", 0), ("cuda", 1), ("tpu", 1)])
+def test_max_pool(platform, scatters):
+    assert lowered(max_pool, platform, X).count("stablehlo.select_and_scatter") == scatters
