@@ -1,8 +1,6 @@
-"""ConvNeXt (Liu et al. 2022) in the variant of the released model.
+"""ConvNeXt (Liu et al. 2022): as published, as a dense backbone, and as the released IMO has it."""
 
-Layer scale starts at 1.0, channel norms before the downsampling use eps 1e-5 and all others 1e-6,
-and every stage's output has a norm of its own.
-"""
+import dataclasses
 
 import flax.linen as nn
 import jax
@@ -10,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from imo_jax.layers.activations import gelu
+from imo_jax.layers.antialias import resize_smoothly
 from imo_jax.layers.depthwise import DepthwiseConv
 from imo_jax.layers.linear import Linear, PatchConv
 from imo_jax.layers.norms import LayerNorm
@@ -24,11 +23,40 @@ SIZES = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """What differs between the ConvNeXts in use.
+
+    Attributes:
+      layer_scale: from which the blocks' layer scales start.
+      downsample_eps: of the norms before the downsampling; all others have 1e-6.
+      stage_norms: every stage's output has a norm; else the pooled last stage has one.
+    """
+
+    layer_scale: float
+    downsample_eps: float
+    stage_norms: bool
+
+
+VARIANTS = {
+    "released": Variant(1.0, 1e-5, stage_norms=True),  # in the released IMO
+    "dense": Variant(1e-6, 1e-6, stage_norms=True),  # below a segmentation head
+    "classifier": Variant(1e-6, 1e-6, stage_norms=False),  # as published
+}
+
+
 class ConvNeXtBlock(nn.Module):
-    """x + drop_path(layer_scale * W2 gelu(W1 LN(DW7x7 x)))."""
+    """x + drop_path(layer_scale * W2 gelu(W1 LN(DW7x7 x))).
+
+    Attributes:
+      drop_path: see `stochastic.DropPath`.
+      dtype: of the computation.
+      layer_scale: from which it starts.
+    """
 
     drop_path: float = 0.0
     dtype: jnp.dtype = jnp.float32
+    layer_scale: float = 1.0
 
     @nn.compact
     def __call__(self, x: jax.Array, example_keys: jax.Array | None) -> jax.Array:
@@ -38,7 +66,8 @@ class ConvNeXtBlock(nn.Module):
         y = Linear(4 * channels, dtype=self.dtype, name="expand")(y)
         y = gelu(y)
         y = Linear(channels, dtype=self.dtype, name="contract")(y)
-        scale = self.param("layer_scale", nn.initializers.ones, (channels,), jnp.float32)
+        start = nn.initializers.constant(self.layer_scale)
+        scale = self.param("layer_scale", start, (channels,), jnp.float32)
         y = y * scale.astype(self.dtype)[None, None, None]
         return x + DropPath(self.drop_path, name="drop_path")(y, example_keys)
 
@@ -51,26 +80,34 @@ class ConvNeXt(nn.Module):
       widths: channels a stage.
       drop_path: rate of the last block; the rates grow linearly from 0.
       dtype: of the computation.
+      variant: a name of VARIANTS.
     """
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
     drop_path: float = 0.0
     dtype: jnp.dtype = jnp.float32
+    variant: str = "released"
 
     @nn.compact
     def __call__(
-        self, image: jax.Array, example_keys: jax.Array | None = None
+        self,
+        image: jax.Array,
+        example_keys: jax.Array | None = None,
+        after_stem: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
         """Features of an image.
 
         Args:
-          image: (B, H, W, 3) float32, normalised.
+          image: (B, H, W, C) float32, normalised.
           example_keys: (B,) typed keys for drop-path; None = deterministic.
+          after_stem: (B, h, w, widths[0]), resized to the stem's output and added to it.
 
         Returns:
-          stage0..stage3: (B, H / 4 / 2^i, W / 4 / 2^i, widths[i]).
+          stage0..stage3: (B, H / 4 / 2^i, W / 4 / 2^i, widths[i]); without stage norms also
+          features: (B, widths[3]) float32, the norm of the last stage's mean.
         """
+        variant = VARIANTS[self.variant]
         rates = iter(np.linspace(0, self.drop_path, sum(self.depths)).tolist())
         x = image.astype(self.dtype)
         outputs = {}
@@ -78,11 +115,22 @@ class ConvNeXt(nn.Module):
             if i == 0:
                 x = PatchConv(width, 4, dtype=self.dtype, name="stem_conv")(x)
                 x = LayerNorm(1e-6, dtype=self.dtype, name="stem_norm")(x)
+                if after_stem is not None:
+                    x = x + resize_smoothly(after_stem, x.shape[1:3]).astype(self.dtype)
             else:
-                x = LayerNorm(1e-5, dtype=self.dtype, name=f"downsample{i}_norm")(x)
+                eps = variant.downsample_eps
+                x = LayerNorm(eps, dtype=self.dtype, name=f"downsample{i}_norm")(x)
                 x = PatchConv(width, 2, dtype=self.dtype, name=f"downsample{i}_conv")(x)
             for j in range(depth):
-                block = ConvNeXtBlock(next(rates), self.dtype, name=f"stage{i}_block{j}")
+                block = ConvNeXtBlock(
+                    next(rates), self.dtype, variant.layer_scale, name=f"stage{i}_block{j}"
+                )
                 x = block(x, example_keys)
-            outputs[f"stage{i}"] = LayerNorm(1e-6, dtype=self.dtype, name=f"norm{i}")(x)
+            if variant.stage_norms:
+                outputs[f"stage{i}"] = LayerNorm(1e-6, dtype=self.dtype, name=f"norm{i}")(x)
+            else:
+                outputs[f"stage{i}"] = x
+        if not variant.stage_norms:
+            pooled = jnp.mean(x.astype(jnp.float32), axis=(1, 2))
+            outputs["features"] = LayerNorm(1e-6, name="final_norm")(pooled)
         return outputs
