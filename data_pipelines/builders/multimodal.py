@@ -11,7 +11,13 @@ import numpy as np
 from data_pipelines.builders.cache import prepared_folder
 from data_pipelines.builders.fingerprint import fingerprint
 from data_pipelines.builders.progress import progress_line
-from data_pipelines.builders.records import best_format, raw, records_folder, write_records
+from data_pipelines.builders.records import (
+    best_format,
+    ordered_key,
+    raw,
+    records_folder,
+    write_records,
+)
 from data_pipelines.load.examples import FRAME_FIELDS, WorkingGrid, read_record
 from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
@@ -56,7 +62,7 @@ class MultimodalEyes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return tfds.core.DatasetInfo(
             builder=self,
             features=tfds.features.FeaturesDict(features),
-            disable_shuffling=True,  # keys are positions: the files keep the manifest's order
+            disable_shuffling=True,  # keys are ordered: the files keep the manifest's order
         )
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
@@ -72,7 +78,9 @@ class MultimodalEyes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         grid = self.builder_config.grid
         workers = os.cpu_count() or 1
         records = ordered_map(lambda eye: read_record(eye, grid), eyes, workers, ahead=workers)
-        yield from enumerate(progress_line(records, len(eyes), f"{records_name(split)} eyes"))
+        shown = progress_line(records, len(eyes), f"{records_name(split)} eyes")
+        for position, record in enumerate(shown):
+            yield ordered_key(position, len(eyes)), record
 
 
 def eye_features(grid: WorkingGrid) -> dict[str, tfds.features.FeatureConnector]:

@@ -18,7 +18,13 @@ import numpy as np
 from data_pipelines.builders.cache import prepared_folder
 from data_pipelines.builders.fingerprint import fingerprint
 from data_pipelines.builders.progress import progress_line
-from data_pipelines.builders.records import best_format, raw, records_folder, write_records
+from data_pipelines.builders.records import (
+    best_format,
+    ordered_key,
+    raw,
+    records_folder,
+    write_records,
+)
 from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
 from data_pipelines.load.screening_grid import Part, ScreeningGrid
@@ -71,7 +77,7 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return tfds.core.DatasetInfo(
             builder=self,
             features=tfds.features.FeaturesDict(features),
-            disable_shuffling=True,  # keys are positions: the files keep the manifest's order
+            disable_shuffling=True,  # keys are ordered: the files keep the manifest's order
         )
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
@@ -88,12 +94,11 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         workers = os.cpu_count() or 1
         volumes = ordered_map(lambda row: part.read(row.oct), rows, workers, ahead=workers)
         what = f"{records_name(split)} volumes ({part.name}s)"
-        key = 0
         for volume, images in enumerate(progress_line(volumes, len(rows), what)):
             self.counts[split].append(len(images))
             for number, image in enumerate(images):
+                key = ordered_key(volume, len(rows), number)
                 yield key, {part.name: image, "volume": volume, "number": number}
-                key += 1
 
 
 class _ImagesOfRecords(Sequence):

@@ -18,6 +18,15 @@ def raw(shape: tuple[int, ...]) -> tfds.features.Tensor:
     return tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
 
 
+def ordered_key(group: int, groups: int, member: int = 0) -> int:
+    """TFDS's key of a record in a split whose records keep their order: by group, then member.
+
+    TFDS sorts what is larger than 1 GB in pieces that it tells by the highest of 128 bits; keys
+    0, 1, 2, ... would all be in one piece, which is held in memory whole.
+    """
+    return 2**128 // groups * group + member
+
+
 def best_format() -> str:
     """TFDS's name of the file format that gives random access, where it is installed."""
     try:

@@ -53,6 +53,21 @@ def test_equals_the_store_of_arrays(prepare, manifest, file_format):
                 np.testing.assert_array_equal(one, other)
 
 
+def test_a_large_set_is_sorted_in_pieces(prepare, manifest, monkeypatch):
+    """As above 1 GB, with the limit at nothing: a piece of its own for each volume."""
+    shuffle = oct_screening.tfds.core.shuffle
+    monkeypatch.setattr(shuffle, "MAX_MEM_BUFFER_SIZE", 0)
+    pieces, number_of = [], shuffle.get_bucket_number
+    monkeypatch.setattr(
+        shuffle, "get_bucket_number", lambda **kw: pieces.append(number_of(**kw)) or pieces[-1]
+    )
+    store = prepare(cube_shape=None)
+    assert pieces[: 3 + 4 + 5] == [0] * 3 + [200] * 4 + [400] * 5
+    arrays = ScreeningArrayStore.from_manifest(manifest, scan_size=16)
+    for split, i in (("train", 0), ("train", 4), ("val", 2)):
+        np.testing.assert_array_equal(store.scans(split, i), arrays.scans(split, i))
+
+
 def test_batches_equal_those_of_arrays(prepare, manifest):
     def batches(store):
         settings = {"batch_size": 4, "seed": 2, "augment_config": ScanAugmentConfig()}
