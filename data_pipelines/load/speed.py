@@ -61,7 +61,7 @@ def pipelines(
                 backend=case["backend"],
                 workers=case["workers"],
             )
-            wall, processor = _seconds(iterator, batches)
+            wall, processor = seconds(iterator, batches)
             measured.append(batches * batch_size / wall)
             cost.append(1000 * processor / (batches * batch_size))
     reference = statistics.median(speeds[0])
@@ -78,8 +78,8 @@ def pipelines(
     ]
 
 
-def _seconds(iterator, batches: int) -> tuple[float, float]:
-    """Wall and processor seconds of so many batches."""
+def seconds(iterator, batches: int) -> tuple[float, float]:
+    """Wall and processor seconds of so many batches; closes the iterator."""
     # What was made ahead while nobody waited does not count.
     for _ in itertools.islice(iterator, 4):
         pass
@@ -136,7 +136,8 @@ def _stores(manifest: Manifest, args: argparse.Namespace, cache_dir: str) -> lis
     return stores
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as aligned text, under the names of their columns."""
     columns = list(rows[0])
     cells = [columns, *([str(row[name]) for name in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
@@ -182,7 +183,7 @@ def main(arguments: list[str] | None = None) -> None:
         json.dump(result, sys.stdout, indent=1)
         print()
     else:
-        print("\n\n".join(_table(rows) for rows in result.values()))
+        print("\n\n".join(table(rows) for rows in result.values()))
 
 
 if __name__ == "__main__":

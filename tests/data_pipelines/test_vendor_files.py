@@ -25,7 +25,7 @@ def write_vol_header(path, slices=3, depth=10, width=9):
 
 
 class FakeE2eReader:
-    volumes = [types.SimpleNamespace(data=VOLUME)]
+    volumes = (types.SimpleNamespace(data=VOLUME),)
 
     def __init__(self, path):
         self.path = path
