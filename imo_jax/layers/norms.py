@@ -6,9 +6,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from imo_jax.layers.initializers import Initializer
 
-def _affine(module: nn.Module, channels: int) -> tuple[jax.Array, jax.Array]:
-    scale = module.param("scale", nn.initializers.ones, (channels,), jnp.float32)
+
+def _affine(
+    module: nn.Module, channels: int, scale_init: Initializer = nn.initializers.ones
+) -> tuple[jax.Array, jax.Array]:
+    scale = module.param("scale", scale_init, (channels,), jnp.float32)
     bias = module.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
     return scale, bias
 
@@ -70,11 +74,13 @@ class BatchNorm(nn.Module):
       eps: added to the variance.
       momentum: weight of the new batch in the running statistics (Keras counts the old one's).
       dtype: of the result.
+      scale_init: of the scale; zeros make a residual branch start as nothing.
     """
 
     eps: float = 1e-5
     momentum: float = 0.1
     dtype: jnp.dtype = jnp.float32
+    scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(
@@ -95,7 +101,8 @@ class BatchNorm(nn.Module):
           axis_name: devices over whose examples the statistics are summed (synchronised).
         """
         channels = x.shape[-1]
-        scale, bias = (_channelwise(v, x.ndim) for v in _affine(self, channels))
+        affine = _affine(self, channels, self.scale_init)
+        scale, bias = (_channelwise(v, x.ndim) for v in affine)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
         x = x.astype(jnp.float32)
