@@ -33,9 +33,7 @@ def arrays():
 
 @pytest.fixture(scope="module")
 def tensors(arrays):
-    names = {
-        name for name in arrays if not name.startswith("param/") and name != "config"
-    }
+    names = {name for name in arrays if not name.startswith("param/") and name != "config"}
     return {name: torch.from_numpy(arrays[name]) for name in names}
 
 
@@ -89,9 +87,7 @@ def test_one_call_of_the_decoder(twin, encoded, tensors):
 
 
 def test_sampler(twin, encoded, tensors):
-    logits = imo.sample_logits(
-        twin, encoded["fused_feature"], tensors["sample_noise"], 3
-    )
+    logits = imo.sample_logits(twin, encoded["fused_feature"], tensors["sample_noise"], 3)
     close(logits, tensors["sample_logits"])
 
 
@@ -120,24 +116,16 @@ def test_prediction_of_several_samples(twin):
     """The encoder runs once, and the mean over samples is that of single ones."""
     random = torch.Generator().manual_seed(0)
     batch = {
-        "fundus": torch.randint(
-            0, 256, (2, 64, 96, 3), dtype=torch.uint8, generator=random
-        ),
-        "oct": torch.randint(
-            0, 256, (2, 40, 40, 12), dtype=torch.uint8, generator=random
-        ),
+        "fundus": torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8, generator=random),
+        "oct": torch.randint(0, 256, (2, 40, 40, 12), dtype=torch.uint8, generator=random),
     }
     noise = torch.randn(2 * 2, 32, 16, 24, generator=random)
     both = imo.predict(twin, batch, noise, steps=2, samples=2)
-    single = [
-        imo.predict(twin, batch, noise[k::2], steps=2, samples=1) for k in range(2)
-    ]
+    single = [imo.predict(twin, batch, noise[k::2], steps=2, samples=1) for k in range(2)]
     mean = (single[0]["probabilities"] + single[1]["probabilities"]) / 2
     close(both["probabilities"], mean)
     close(single[0]["mutual_information"], torch.zeros(2, 64, 96))
-    assert (
-        both["entropy"].shape == (2, 64, 96) and (both["mutual_information"] >= 0).all()
-    )
+    assert both["entropy"].shape == (2, 64, 96) and (both["mutual_information"] >= 0).all()
 
 
 def test_drop_path_and_dropout_follow_the_draws(twin, tensors):
@@ -150,9 +138,7 @@ def test_drop_path_and_dropout_follow_the_draws(twin, tensors):
     kept = drawn._replace(drop_path=torch.ones(5, 2, dtype=torch.bool))
     inputs = tensors["image"], tensors["oct"]
     plain, scaled = model.encode(*inputs), model.encode(*inputs, kept)
-    assert not torch.allclose(
-        plain["backbone_stage3"], scaled["backbone_stage3"], atol=1e-3
-    )
+    assert not torch.allclose(plain["backbone_stage3"], scaled["backbone_stage3"], atol=1e-3)
     # The first block's rate is 0, so the first stage does not see whether anything is dropped.
     close(plain["backbone_stage0"], scaled["backbone_stage0"])
     other = model.encode(*inputs, kept._replace(dropout=~kept.dropout))
@@ -166,17 +152,10 @@ def test_parameters_of_the_full_network_are_ours():
     assert twin.num_parameters() == 36_103_992
     shapes = variable_shapes(config)
     state = weights.to_torch(
-        nest(
-            {
-                path: np.broadcast_to(np.float32(0), shape)
-                for path, shape in shapes.items()
-            }
-        ),
+        nest({path: np.broadcast_to(np.float32(0), shape) for path, shape in shapes.items()}),
         config,
     )
     theirs = {
-        name: tuple(x.shape)
-        for name, x in twin.state_dict().items()
-        if "num_batches" not in name
+        name: tuple(x.shape) for name, x in twin.state_dict().items() if "num_batches" not in name
     }
     assert theirs == {name: array.shape for name, array in state.items()}
