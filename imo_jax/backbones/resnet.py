@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from imo_jax.layers import initializers
+from imo_jax.layers.antialias import resize_smoothly
 from imo_jax.layers.convolution import Conv
 from imo_jax.layers.norms import BatchNorm
 from imo_jax.layers.pooling import max_pool
@@ -104,12 +105,18 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: jax.Array, *, train: bool, axis_name: str | None = None
+        self,
+        image: jax.Array,
+        after_stem: jax.Array | None = None,
+        *,
+        train: bool,
+        axis_name: str | None = None,
     ) -> dict[str, jax.Array]:
         """Features of images or volumes.
 
         Args:
           image: (B, H, W, C) or (B, D, H, W, C) float32, normalised; any size.
+          after_stem: (B, h, w, width), of images only: resized to the stem's output and added.
           train: batch norms use and move batch statistics.
           axis_name: devices over which batch statistics are synchronised.
 
@@ -127,6 +134,8 @@ class ResNet(nn.Module):
         x = nn.relu(norm(x, train=train, axis_name=axis_name))
         if stem.pool:
             x = max_pool(x, 3, 2)
+        if after_stem is not None:
+            x = x + resize_smoothly(after_stem, x.shape[1:3]).astype(self.dtype)
         outputs = {}
         for i, depth in enumerate(self.depths):
             dilated = self.dilate_last and i > 0 and i + 1 == len(self.depths)

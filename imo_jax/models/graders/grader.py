@@ -1,0 +1,64 @@
+"""A backbone on the fundus photograph, by choice a second stem for the OCT, a linear layer."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from imo_jax.layers.linear import Linear
+from imo_jax.layers.oct_stem import OctStem
+from imo_jax.layers.stochastic import Dropout
+from imo_jax.models.graders.config import GraderConfig
+from imo_jax.models.graders.networks import NETWORKS
+
+
+class Grader(nn.Module):
+    """Any of NETWORKS. Modules: `backbone`, `oct_stem` where there is one, `head`."""
+
+    config: GraderConfig
+
+    @nn.compact
+    def __call__(
+        self,
+        fundus: jax.Array,
+        oct_volume: jax.Array | None = None,
+        has_oct: jax.Array | None = None,
+        *,
+        train: bool,
+        example_keys: jax.Array | None = None,
+        axis_name: str | None = None,
+    ) -> dict[str, jax.Array]:
+        """Logits of the grades.
+
+        Args:
+          fundus: (B, H, W, 3) float32, normalised (models/imo/inputs.py); H and W at least 32.
+          oct_volume: (B, h, w, D) float32 in 0..1, or None = no eye has one; looked at where the
+            config says with_oct.
+          has_oct: (B,) bool, None = all have one. A missing volume contributes exactly nothing.
+          train: batch norms use and move batch statistics (apply with mutable=["batch_stats"]).
+          example_keys: (B,) typed PRNG keys of dropout and drop-path; None = deterministic.
+          axis_name: devices over which batch statistics are synchronised.
+
+        Returns:
+          grade_logits: (B, num_grades) float32.
+          features: (B, C) float32, what the linear layer sees before its dropout.
+        """
+        c = self.config
+        given = {"train": train, "axis_name": axis_name, "example_keys": example_keys}
+        added = None
+        if c.with_oct and oct_volume is not None:
+            stem = OctStem(c.stem_channels, dtype=c.compute_dtype, name="oct_stem")
+            added = stem(oct_volume, has_oct, train=train, axis_name=axis_name)
+        make, arguments = NETWORKS[c.network]
+        backbone = make(**c.backbone, name="backbone")
+        maps = backbone(fundus, after_stem=added, **{name: given[name] for name in arguments})
+        features = maps["features"] if "features" in maps else _pooled(list(maps.values())[-1])
+        x = Dropout(c.dropout, name="dropout")(features, example_keys)
+        # A small start: fine-tuning then begins with the backbone's own features.
+        small = nn.initializers.truncated_normal(0.02)
+        head = Linear(c.num_grades, kernel_init=small, bias_init=nn.initializers.zeros, name="head")
+        return {"grade_logits": head(x), "features": features}
+
+
+def _pooled(maps: jax.Array) -> jax.Array:
+    """(B, h, w, C) -> (B, C) float32, the mean over all positions."""
+    return jnp.mean(maps.astype(jnp.float32), axis=(1, 2))
