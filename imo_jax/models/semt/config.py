@@ -21,7 +21,8 @@ class SemtConfig:
     """
 
     network: str = field(
-        default="multi_task", metadata={"help": "the network", "choices": tuple(INPUTS), "flag": False}
+        default="multi_task",
+        metadata={"help": "the network", "choices": tuple(INPUTS), "flag": False},
     )
     stage_sizes: tuple[int, ...] = field(
         default=(2, 2, 2, 2), metadata={"help": "basic blocks of each stage of the ResNet"}
