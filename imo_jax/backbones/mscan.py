@@ -1,0 +1,166 @@
+"""MSCAN (Guo et al. 2022, "SegNeXt"): a convolutional encoder with multi-scale strip attention."""
+
+import dataclasses
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from imo_jax.layers import initializers
+from imo_jax.layers.activations import gelu
+from imo_jax.layers.antialias import resize_smoothly
+from imo_jax.layers.convolution import Conv
+from imo_jax.layers.depthwise import DepthwiseConv
+from imo_jax.layers.linear import Linear
+from imo_jax.layers.norms import BatchNorm, LayerNorm
+from imo_jax.layers.stochastic import DropPath
+from imo_jax.layers.strips import StripConv
+
+STRIPS = (7, 11, 21)  # lengths of the strip convolutions' kernels
+LAYER_SCALE = 1e-2  # from which the blocks' layer scales start
+
+_he = initializers.he_fan_out
+_zeros = nn.initializers.zeros
+
+
+@dataclasses.dataclass(frozen=True)
+class MSCANSize:
+    """Blocks, channels and expansion of the MLP of the four stages."""
+
+    depths: tuple[int, ...]
+    widths: tuple[int, ...] = (64, 128, 320, 512)
+    ratios: tuple[int, ...] = (8, 8, 4, 4)
+
+
+SIZES = {
+    "t": MSCANSize((3, 3, 5, 2), (32, 64, 160, 256)),
+    "s": MSCANSize((2, 2, 4, 2)),
+    "b": MSCANSize((3, 3, 12, 3)),
+    "l": MSCANSize((3, 5, 27, 3)),
+    "tiny": MSCANSize((1, 1, 1, 1), (16, 32, 64, 96), (4, 4, 4, 4)),
+}
+
+
+class MultiScaleAttention(nn.Module):
+    """Gate of equation 1-2: u * W (DW5x5 u + sum over k of the k x 1 of the 1 x k of it)."""
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, u: jax.Array) -> jax.Array:
+        """u: (B, H, W, C) -> (B, H, W, C)."""
+        local = DepthwiseConv(5, use_bias=True, dtype=self.dtype, name="local")(u)
+        total = local
+        for k in STRIPS:
+            # Kernels of one channel in and out: the fan is their length.
+            init = nn.initializers.normal(math.sqrt(2 / k))
+            row = StripConv(k, 2, init, self.dtype, name=f"row{k}")(local)
+            total = total + StripConv(k, 1, init, self.dtype, name=f"column{k}")(row)
+        return u * Linear(u.shape[-1], True, _he, _zeros, self.dtype, name="mix")(total)
+
+
+class MSCANBlock(nn.Module):
+    """x + drop_path(scale * attention(BN x)), then x + drop_path(scale * MLP(BN x)).
+
+    attention(x) = x + W2 MSCA(gelu(W1 x)); MLP(x) = W2 gelu(DW3x3 W1 x).
+    """
+
+    ratio: int
+    drop_path: float = 0.0
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        train: bool,
+        example_keys: jax.Array | None,
+        axis_name: str | None,
+    ) -> jax.Array:
+        channels = x.shape[-1]
+
+        def linear(name: str, features: int, x: jax.Array) -> jax.Array:
+            return Linear(features, True, _he, _zeros, self.dtype, name=name)(x)
+
+        def norm(name: str, x: jax.Array) -> jax.Array:
+            return BatchNorm(dtype=self.dtype, name=name)(x, train=train, axis_name=axis_name)
+
+        def residual(name: str, x: jax.Array, y: jax.Array) -> jax.Array:
+            init = nn.initializers.constant(LAYER_SCALE)
+            scale = self.param(f"{name}_scale", init, (channels,), jnp.float32)
+            y = y * scale.astype(self.dtype)[None, None, None]
+            return x + DropPath(self.drop_path, name=f"{name}_drop_path")(y, example_keys)
+
+        y = norm("attention_norm", x)
+        gated = MultiScaleAttention(self.dtype, name="attention")(
+            gelu(linear("inward", channels, y))
+        )
+        x = residual("attention", x, y + linear("outward", channels, gated))
+        y = linear("expand", self.ratio * channels, norm("mlp_norm", x))
+        y = DepthwiseConv(3, use_bias=True, dtype=self.dtype, name="depthwise")(y)
+        return residual("mlp", x, linear("contract", channels, gelu(y)))
+
+
+class MSCAN(nn.Module):
+    """Four stages at strides 4, 8, 16, 32, each of a strided convolution, blocks and a layer norm.
+
+    Attributes:
+      size: an entry of SIZES.
+      drop_path: rate of the last block; the rates grow linearly from 0.
+      dtype: of the computation.
+    """
+
+    size: MSCANSize
+    drop_path: float = 0.0
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        image: jax.Array,
+        *,
+        train: bool,
+        example_keys: jax.Array | None = None,
+        axis_name: str | None = None,
+        after_stem: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
+        """Features of an image.
+
+        Args:
+          image: (B, H, W, 3) float32, normalised.
+          train: batch norms use and move batch statistics.
+          example_keys: (B,) typed keys for drop-path; None = deterministic.
+          axis_name: devices over which batch statistics are synchronised.
+          after_stem: (B, h, w, widths[0]), resized to the stem's output and added to it.
+
+        Returns:
+          stage0..stage3: (B, h_i, w_i, widths[i]); h_0 = ceil(H / 4), h_i+1 = ceil(h_i / 2).
+        """
+
+        def halve(name: str, features: int, x: jax.Array) -> jax.Array:
+            x = Conv(
+                features, 3, 2, use_bias=True, kernel_init=_he, bias_init=_zeros, dtype=self.dtype,
+                name=name,
+            )(x)  # fmt: skip
+            norm = BatchNorm(dtype=self.dtype, name=f"{name}_norm")
+            return norm(x, train=train, axis_name=axis_name)
+
+        size = self.size
+        rates = iter(np.linspace(0, self.drop_path, sum(size.depths)).tolist())
+        x = gelu(halve("stem", size.widths[0] // 2, image))
+        outputs = {}
+        for i, (depth, width, ratio) in enumerate(
+            zip(size.depths, size.widths, size.ratios, strict=True)
+        ):
+            x = halve(f"patches{i}", width, x)
+            if i == 0 and after_stem is not None:
+                x = x + resize_smoothly(after_stem, x.shape[1:3]).astype(self.dtype)
+            for j in range(depth):
+                block = MSCANBlock(ratio, next(rates), self.dtype, name=f"stage{i}_block{j}")
+                x = block(x, train=train, example_keys=example_keys, axis_name=axis_name)
+            x = LayerNorm(1e-5, dtype=self.dtype, name=f"norm{i}")(x)
+            outputs[f"stage{i}"] = x
+        return outputs
