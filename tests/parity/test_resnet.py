@@ -95,9 +95,9 @@ def test_hugging_face(torch, tmp_path, size, with_head, ending):
     with torch.no_grad():
         outputs = theirs(to_torch(torch, image), output_hidden_states=True)
     for stage, other in zip(stages.values(), outputs.hidden_states[1:], strict=True):
-        # rtol: with random weights the deeper ones reach activations of 80.
-        rtol = 0 if size == "resnet18" else 1e-5
-        np.testing.assert_allclose(stage, from_torch(other), rtol=rtol, atol=1e-4)
+        # With random weights the deeper ones reach activations of 80: compared to those.
+        scale = 1.0 if size == "resnet18" else max(1.0, float(other.abs().max()))
+        np.testing.assert_allclose(stage, from_torch(other), rtol=0, atol=1e-4 * scale)
 
 
 def test_back_to_torch_answers_the_same(torch):
