@@ -20,6 +20,12 @@ KINDS = {
     "pointwise": (lambda a: a[:, :, 0, 0].T, lambda a: a.T[:, :, None, None]),
     # (C, 1, kh, kw) <-> (kh, kw, C)
     "depthwise": (lambda a: a[:, 0].transpose(1, 2, 0), lambda a: a.transpose(2, 0, 1)[:, None]),
+    # (C, 1, 1) <-> (C,)
+    "channel": (lambda a: a[:, 0, 0], lambda a: a[:, None, None]),
+    # (1, 1, C) <-> (C,)
+    "token": (lambda a: a[0, 0], lambda a: a[None, None]),
+    # (1, N, C) <-> (N, C)
+    "sequence": (lambda a: a[0], lambda a: a[None]),
     # (C, 1, 1, 1) <-> (C,)
     "scale": (lambda a: a[:, 0, 0, 0], lambda a: a[:, None, None, None]),
 }
@@ -35,13 +41,14 @@ class Rule:
 
 
 class WeightsError(ValueError):
-    """Entries that do not fit; `problems` holds one line for each."""
+    """Entries that do not fit; `problems` holds one line for each, `file` says where they are."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], file: str = "") -> None:
         self.problems = problems
-        super().__init__(
-            f"{len(problems)} weights do not fit the model:\n  " + "\n  ".join(problems)
-        )
+        what = problems[0]
+        if len(problems) > 1:
+            what = f"{len(problems)} weights do not fit the model:\n  " + "\n  ".join(problems)
+        super().__init__(f"{file}: {what}" if file else what)
 
 
 def to_variables(

@@ -20,6 +20,9 @@ def numbered(shape):
         ("conv", (4, 3, 2, 5, 6), (3, 2, 1, 4, 5), (2, 5, 6, 3, 4), (1, 4, 5, 2, 3)),
         ("pointwise", (4, 3, 1, 1), (3, 2, 0, 0), (3, 4), (2, 3)),
         ("depthwise", (4, 1, 2, 5), (3, 0, 1, 4), (2, 5, 4), (1, 4, 3)),
+        ("channel", (4, 1, 1), (3, 0, 0), (4,), (3,)),
+        ("token", (1, 1, 4), (0, 0, 3), (4,), (3,)),
+        ("sequence", (1, 5, 4), (0, 4, 3), (5, 4), (4, 3)),
         ("scale", (4, 1, 1, 1), (3, 0, 0, 0), (4,), (3,)),
     ],
 )
@@ -34,7 +37,8 @@ def test_kinds(kind, torch, torch_index, flax, flax_index):
 
 
 def test_every_kind_is_tested():
-    assert set(KINDS) == {"vector", "table", "linear", "conv", "pointwise", "depthwise", "scale"}
+    (parameters,) = (mark.args[1] for mark in test_kinds.pytestmark if mark.name == "parametrize")
+    assert set(KINDS) == {kind for kind, *_ in parameters}
 
 
 RULES = [
