@@ -79,11 +79,14 @@ def grouped_gradients(
 def shifted_products(axis: int, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """As a sum of k shifted products; accumulated in float32."""
     padded = _pad(axis, x, kernel.shape[0] // 2)
-    kernel = kernel.astype(jnp.float32)
-    total = jnp.zeros((), jnp.float32)
-    for i in range(kernel.shape[0]):
-        shifted = jax.lax.slice_in_dim(padded, i, i + x.shape[axis], axis=axis)
-        total = total + shifted * kernel[i][None, None, None]
+    # (k, C) -> (k, 1, 1, 1, C)
+    taps = kernel.astype(jnp.float32)[:, None, None, None]
+    terms = (
+        jax.lax.slice_in_dim(padded, i, i + x.shape[axis], axis=axis)
+        * jax.lax.index_in_dim(taps, i, keepdims=False)
+        for i in range(kernel.shape[0])
+    )
+    total = functools.reduce(jax.lax.add, terms)
     # As in depthwise.shifted_products: changes no value but ends the sum for XLA:CPU.
     return jnp.where(total == total, total, jnp.nan).astype(x.dtype)
 

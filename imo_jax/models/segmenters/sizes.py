@@ -89,6 +89,8 @@ SIZES = {
         "b3": SegFormerSize(mit.SIZES["b3"], 768),
         "b4": SegFormerSize(mit.SIZES["b4"], 768),
         "b5": SegFormerSize(mit.SIZES["b5"], 768),
+        "b2_256": SegFormerSize(mit.SIZES["b2"], 256),
+        "b5_256": SegFormerSize(mit.SIZES["b5"], 256),
         "tiny": SegFormerSize(mit.SIZES["tiny"], 64),
     },
     # Guo et al. 2022, tables 2 and 3

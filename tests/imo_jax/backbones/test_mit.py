@@ -1,0 +1,106 @@
+"""MiT: parameter counts, grids, its attention in plain numpy, what is added after the stem."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from imo_jax.backbones.mit import SIZES, MiT, MiTSize, ReducedAttention
+from imo_jax.layers import depthwise
+
+pytestmark = pytest.mark.usefixtures("compiles_quickly")
+SMALL = MiTSize((1, 1, 1, 2), (4, 8, 8, 8), (1, 2, 2, 2))
+
+
+@pytest.fixture
+def compiles_quickly(monkeypatch):
+    """Most of these tests' time is compilation, and none is about speed."""
+    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def shapes(size, image=(1, 64, 64, 3)):
+    image = jax.ShapeDtypeStruct(image, jnp.float32)
+    return jax.eval_shape(MiT(size).init_with_output, jax.random.key(0), image)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    # Xie et al. 2021, table 6
+    [("b0", 3.4), ("b1", 13.1), ("b2", 24.2), ("b3", 44.0)],
+)
+def test_parameters(name, millions):
+    _, variables = shapes(SIZES[name])
+    count = sum(leaf.size for leaf in jax.tree.leaves(variables)) / 1e6
+    assert abs(count - millions) < 0.1
+
+
+def test_grids_are_halved_and_rounded_up():
+    stages, _ = shapes(SMALL, (1, 69, 96, 3))
+    assert [stage.shape for stage in stages.values()] == [
+        (1, 18, 24, 4), (1, 9, 12, 8), (1, 5, 6, 8), (1, 3, 3, 8),
+    ]  # fmt: skip
+    assert list(stages) == ["stage0", "stage1", "stage2", "stage3"]
+
+
+def linear(x, p):
+    return x @ p["kernel"] + p["bias"]
+
+
+def test_attention_by_its_definition():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 4, 6, 4)).astype(np.float32)
+    layer = ReducedAttention(heads=2, reduction=2)
+    like = jax.eval_shape(layer.init, jax.random.key(0), x)["params"]
+    params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), like)
+    found = jax.jit(layer.apply)({"params": params}, x)
+
+    for image, ours in zip(x, np.asarray(found), strict=True):
+        queries = linear(image.reshape(24, 4), params["query"])
+        patches = [
+            image[i : i + 2, j : j + 2].reshape(-1) for i in (0, 2) for j in (0, 2, 4)
+        ]  # rows of patches, each flattened as (2, 2, C)
+        kernel = params["reduce"]["kernel"].reshape(16, 4)
+        reduced = np.stack(patches) @ kernel + params["reduce"]["bias"]
+        centred = reduced - reduced.mean(axis=1, keepdims=True)
+        reduced = centred / np.sqrt(centred.var(axis=1, keepdims=True) + 1e-5)
+        reduced = reduced * params["reduce_norm"]["scale"] + params["reduce_norm"]["bias"]
+        keys, values = linear(reduced, params["key"]), linear(reduced, params["value"])
+        heads = []
+        for head in (slice(0, 2), slice(2, 4)):
+            scores = np.exp(queries[:, head] @ keys[:, head].T / np.sqrt(2))
+            heads.append(scores / scores.sum(axis=1, keepdims=True) @ values[:, head])
+        expected = linear(np.concatenate(heads, axis=1), params["output"])
+        np.testing.assert_allclose(ours.reshape(24, 4), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_stem_addition_drop_path_and_precision():
+    image = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
+    keys = jax.random.split(jax.random.key(1), 4)
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32),
+        shapes(SMALL, image.shape)[1],
+    )
+
+    @jax.jit
+    def apply(keys, added):
+        return MiT(SMALL, drop_path=0.9).apply(variables, image, keys, added)
+
+    nothing = jnp.zeros((4, 5, 5, 4))
+    plain, more = apply(None, nothing), apply(None, nothing + 1)
+    assert all(bool((plain[name] != more[name]).any()) for name in plain)
+    dropped = apply(keys, nothing)
+    # Rates grow from 0 by block: the first is never dropped, the last nearly always.
+    np.testing.assert_allclose(plain["stage0"], dropped["stage0"], atol=1e-6)
+    assert bool((plain["stage3"] != dropped["stage3"]).any())
+    half = jax.eval_shape(MiT(SMALL, dtype=jnp.bfloat16).apply, variables, image)
+    assert {stage.dtype for stage in half.values()} == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_sizes_are_dictionary_keys():
+    assert {SIZES["b0"]: 1}[dataclasses.replace(SIZES["b0"])] == 1

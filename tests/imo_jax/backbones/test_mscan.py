@@ -1,0 +1,101 @@
+"""MSCAN: grids, its attention by scipy, what is added after the stem."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.ndimage
+
+from imo_jax.backbones.mscan import LAYER_SCALE, MSCAN, MSCANSize, MultiScaleAttention
+from imo_jax.layers import depthwise, strips
+
+pytestmark = pytest.mark.usefixtures("compiles_quickly")
+SMALL = MSCANSize((1, 1, 1, 1), (4, 4, 8, 8), (2, 2, 2, 2))
+
+
+@pytest.fixture
+def compiles_quickly(monkeypatch):
+    """Most of these tests' time is compilation, and none is about speed."""
+    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
+    monkeypatch.setattr(strips, "strip_conv", strips.grouped_conv)
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def shapes(size, image=(1, 64, 64, 3)):
+    image = jax.ShapeDtypeStruct(image, jnp.float32)
+    init = MSCAN(size).init_with_output
+    return jax.eval_shape(lambda key, x: init(key, x, train=False), jax.random.key(0), image)
+
+
+def test_grids_are_halved_and_rounded_up():
+    stages, _ = shapes(SMALL, (1, 69, 96, 3))
+    assert [stage.shape for stage in stages.values()] == [
+        (1, 18, 24, 4), (1, 9, 12, 4), (1, 5, 6, 8), (1, 3, 3, 8),
+    ]  # fmt: skip
+
+
+def correlated(x, kernel, bias):
+    """(H, W, C) with (kh, kw, C), zeros beyond the border, by scipy."""
+    maps = [
+        scipy.ndimage.correlate(x[..., c], kernel[..., c], mode="constant") + bias[c]
+        for c in range(x.shape[-1])
+    ]
+    return np.stack(maps, axis=-1)
+
+
+def test_attention_by_its_definition():
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(2, 9, 12, 3)).astype(np.float32)
+    layer = MultiScaleAttention()
+    like = jax.eval_shape(layer.init, jax.random.key(0), u)["params"]
+    params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), like)
+    found = jax.jit(layer.apply)({"params": params}, u)
+
+    for image, ours in zip(u, found, strict=True):
+        local = correlated(image, **params["local"])
+        total = local
+        for k in (7, 11, 21):
+            row, column = params[f"row{k}"], params[f"column{k}"]
+            assert row["kernel"].shape == (1, k, 3) and column["kernel"].shape == (k, 1, 3)
+            total = total + correlated(correlated(local, **row), **column)
+        expected = image * (total @ params["mix"]["kernel"] + params["mix"]["bias"])
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-4)
+
+
+def test_stem_addition_drop_path_and_precision():
+    image = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
+    keys = jax.random.split(jax.random.key(1), 4)
+    like = shapes(SMALL, image.shape)[1]
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(
+        lambda leaf: jnp.asarray(rng.uniform(0.1, 0.5, leaf.shape), jnp.float32), like
+    )
+
+    @jax.jit
+    def apply(keys, added):
+        net = MSCAN(SMALL, drop_path=0.9)
+        return net.apply(variables, image, train=False, example_keys=keys, after_stem=added)
+
+    nothing = jnp.zeros((4, 5, 5, 4))
+    plain, more = apply(None, nothing), apply(None, nothing + 1)
+    assert all(bool((plain[name] != more[name]).any()) for name in plain)
+    dropped = apply(keys, nothing)
+    np.testing.assert_allclose(plain["stage0"], dropped["stage0"], atol=1e-5)
+    assert bool((plain["stage3"] != dropped["stage3"]).any())
+    half = jax.eval_shape(
+        lambda v: MSCAN(SMALL, dtype=jnp.bfloat16).apply(v, image, train=False), variables
+    )
+    assert {stage.dtype for stage in half.values()} == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_layer_scales_start_small():
+    @jax.jit
+    def scales(key):
+        variables = MSCAN(SMALL).init(key, jnp.zeros((1, 32, 32, 3)), train=False)
+        block = variables["params"]["stage0_block0"]
+        return block["attention_scale"], block["mlp_scale"]
+
+    for scale in scales(jax.random.key(0)):
+        np.testing.assert_array_equal(scale, np.full(4, LAYER_SCALE, np.float32))
