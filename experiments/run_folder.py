@@ -33,6 +33,10 @@ class RunFolder:
         return self.root / "validation.csv"
 
     @property
+    def surrogates(self) -> pathlib.Path:
+        return self.root / "surrogates.csv"
+
+    @property
     def tensorboard(self) -> pathlib.Path:
         return self.root / "tensorboard"
 

@@ -5,5 +5,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_two_kills_change_no_bit(tmp_path):
-    assert len(kill_and_resume.main(kills=2, seed=1, folder=tmp_path)) == 2
+@pytest.mark.parametrize("program", kill_and_resume.PROGRAMS)
+def test_two_kills_change_no_bit(tmp_path, program):
+    chosen = kill_and_resume.PROGRAMS[program]
+    assert len(kill_and_resume.main(kills=2, seed=1, folder=tmp_path, program=chosen)) == 2

@@ -19,7 +19,10 @@ def imo(cache, *arguments, without_tensorflow=False):
     start = ["-m", "experiments.imo"]
     if without_tensorflow:
         block = "import sys; sys.modules['tensorflow'] = sys.modules['tensorflow_datasets'] = None"
-        start = ["-c", f"{block}; import runpy; runpy.run_module('experiments.imo', None, '__main__')"]
+        start = [
+            "-c",
+            f"{block}; import runpy; runpy.run_module('experiments.imo', None, '__main__')",
+        ]
     return small_run.run([sys.executable, *start, *map(str, arguments)], cache)
 
 

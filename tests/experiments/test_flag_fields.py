@@ -77,7 +77,9 @@ def test_json_round_trip():
 def test_from_dict_names_what_is_unknown_and_missing():
     values = flag_fields.to_dict(Outer())
     values["old"] = values.pop("fast")
-    with pytest.raises(ValueError, match=r"unknown settings \['old'\], missing settings \['fast'\]"):
+    with pytest.raises(
+        ValueError, match=r"unknown settings \['old'\], missing settings \['fast'\]"
+    ):
         flag_fields.from_dict(Outer, values)
 
 

@@ -1,0 +1,1 @@
+"""What `experiments.semt` does: glaucoma screening from OCT volumes, by SEMT and what it is held to."""

@@ -1,0 +1,145 @@
+"""Pictures of a screening run: plots of the scores, and where the network sees evidence."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from data_pipelines.load.screening_stores import ScreeningStore
+from experiments.drawing import save_image
+from experiments.screening.prediction import VolumePredictions, predicted
+from experiments.screening.trained_run import TrainedScreening
+from imo_jax.labels import SCREENING_NAMES
+from imo_jax.metrics.screening import VolumeRecord, cases
+from imo_jax.metrics.screening_summary import (
+    LEVELS,
+    Thresholds,
+    probability_bins,
+    scores_and_classes,
+)
+from imo_jax.visualisation.cam_panels import ScanRow, scan_panel, volume_panel
+from imo_jax.visualisation.plots import reliability_diagram
+from imo_jax.visualisation.screening_plots import roc_plot, visual_field_scatter
+
+SCANS_SHOWN = 3  # of a predicted volume, evenly spaced
+
+
+def draw_plots(
+    folder: pathlib.Path, found: list[VolumeRecord], thresholds: Thresholds | None, name: str
+) -> None:
+    """Writes roc.png, calibration.png and, where they are regressed, visual_fields.png."""
+    by_level = {level: group(found) for level, group in LEVELS.items()}
+    scores = {level: scores_and_classes(group) for level, group in by_level.items()}
+    save_image(folder / "roc.png", roc_plot(scores, thresholds, title=name))
+    bins = {level: probability_bins(group) for level, group in by_level.items()}
+    save_image(folder / "calibration.png", reliability_diagram(bins, title=name))
+    if any(record.vf_predicted is not None for record in found):
+        fields = visual_field_scatter(
+            np.stack([record.vf_measured for record in found]),
+            np.stack([record.vf_predicted for record in found]),
+            np.array([record.glaucoma for record in found]),
+        )
+        save_image(folder / "visual_fields.png", fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What a network saw of one volume, and where it saw it.
+
+    Attributes:
+      images: (n, H, W) uint8, B-scans, or the slices of a cube.
+      cams: (m, h, w) float32 activation maps, of these B-scans or of the slices of the last map.
+      probabilities: (n,) of glaucoma of each B-scan; None of a network that sees volumes whole.
+    """
+
+    images: np.ndarray
+    cams: np.ndarray
+    probabilities: np.ndarray | None
+
+    @property
+    def clearest(self) -> int:
+        """The B-scan with the strongest evidence, for or against."""
+        return int(np.abs(self.cams.mean(axis=(1, 2))).argmax())
+
+
+def evidence_of(run: TrainedScreening, store: ScreeningStore, split: str, row: int) -> Evidence:
+    """Runs the network on one volume of a store."""
+    shown, cams, probabilities = [], [], []
+    for batch, said in predicted(run.variables, store, split, run.config, rows=[row]):
+        valid = batch["valid"]
+        cams.append(said["cam"][valid])
+        probabilities.append(said["probability"][valid])
+        shown.append(batch["scan_number"][valid])
+    if run.config.recipe.whole_volumes:
+        return Evidence(store.cube(split, row), cams[0][0], None)
+    images = np.stack([store.scan(split, row, n) for n in np.concatenate(shown)])
+    return Evidence(images, np.concatenate(cams), np.concatenate(probabilities))
+
+
+def draw_cams(
+    folder: pathlib.Path,
+    run: TrainedScreening,
+    store: ScreeningStore,
+    split: str,
+    found: list[VolumeRecord],
+) -> None:
+    """Writes b_scans.png (paper, figure 2) and an en-face map of each volume shown on it.
+
+    The volumes are the first of each class, one a patient, as many as the settings want.
+    """
+    lines = []
+    for label, name in enumerate(SCREENING_NAMES):
+        rows = first_of_class(found, label, run.config.evaluation.overlays)
+        seen = [evidence_of(run, store, split, row) for row in rows]
+        for row, evidence in zip(rows, seen, strict=True):
+            record = found[row]
+            title = f"{record.id} ({name}): probability of glaucoma {record.probability:.2f}"
+            panel = volume_panel(evidence.images, evidence.cams, title=title)
+            save_image(folder / f"{record.id}.png", panel)
+        if seen and seen[0].probabilities is not None:
+            lines.append(scan_row(name, seen))
+    if len({len(line.scans) for line in lines}) == 1:
+        title = f"{run.config.recipe.title}: the B-scan of each volume with the strongest evidence"
+        save_image(folder / "b_scans.png", scan_panel(lines[::-1], title=title))
+
+
+def first_of_class(found: list[VolumeRecord], label: int, number: int) -> list[int]:
+    """Positions of the first volumes of a class, each of another patient."""
+    by_patient: dict[str, int] = {}
+    for row, record in enumerate(found):
+        if record.glaucoma == label:
+            by_patient.setdefault(record.patient, row)
+    return list(by_patient.values())[:number]
+
+
+def scan_row(name: str, seen: list[Evidence]) -> ScanRow:
+    """The clearest B-scan of each of some volumes."""
+    best = [evidence.clearest for evidence in seen]
+    pairs = list(zip(seen, best, strict=True))
+    return ScanRow(
+        name,
+        np.stack([evidence.images[i] for evidence, i in pairs]),
+        np.stack([evidence.cams[i] for evidence, i in pairs]),
+        np.array([evidence.probabilities[i] for evidence, i in pairs]),
+    )
+
+
+def volume_pictures(
+    run: TrainedScreening, store: ScreeningStore, said: VolumePredictions
+) -> dict[str, np.ndarray]:
+    """Pictures of the only volume of a store: `cam` on B-scans (2-D methods), and `en_face`."""
+    (split,) = store.splits
+    evidence = evidence_of(run, store, split, 0)
+    title = f"{store.ids(split)[0]}: probability of glaucoma {said.probability[0]:.2f}"
+    pictures = {"en_face": volume_panel(evidence.images, evidence.cams, title=title)}
+    if evidence.probabilities is not None:
+        number = len(evidence.images)
+        chosen = np.unique(np.linspace(0, number - 1, SCANS_SHOWN + 2).round().astype(int)[1:-1])
+        line = ScanRow(
+            "B-scans",
+            evidence.images[chosen],
+            evidence.cams[chosen],
+            evidence.probabilities[chosen],
+        )
+        pictures["cam"] = scan_panel([line], title=title)
+    return pictures

@@ -1,0 +1,134 @@
+"""What a network says of whole volumes: the mean over their B-scans."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_batches
+from data_pipelines.load.screening_stores import ScreeningStore
+from experiments.screening.config import ScreeningConfig
+from imo_jax import visual_field
+from imo_jax.metrics.screening import VolumeRecord
+from imo_jax.models.semt import SemtConfig, network, normalise
+from imo_jax.surrogate.descriptor import Norm3Pooling
+from imo_jax.volume_sums import VolumeSums
+
+
+@functools.partial(jax.jit, static_argnames=("config",))
+def predict_batch(variables: Any, pixels: dict[str, Any], *, config: SemtConfig) -> dict[str, Any]:
+    """`probability` of glaucoma (B,), `features` (B, C), `cam` (B, ...), and, where the network
+    regresses, `vf` (B, 3) in percent and dB."""
+    outputs = network(config).apply(variables, normalise(pixels), train=False)
+    said = {"probability": jax.nn.sigmoid(outputs["logit"])}
+    said |= {name: outputs[name] for name in ("features", "cam")}
+    if "vf" in outputs:
+        said["vf"] = visual_field.unscale(outputs["vf"])
+    return said
+
+
+@dataclasses.dataclass(frozen=True)
+class VolumePredictions:
+    """Predictions of the volumes of a split, in its order.
+
+    Attributes:
+      probability: (N,) float64, mean over the B-scans.
+      vf: (N, 3) float64 in native units, mean over the B-scans; None where it is not regressed.
+      scans: number of B-scans predicted of each volume, (N,).
+    """
+
+    probability: np.ndarray
+    vf: np.ndarray | None
+    scans: np.ndarray
+
+
+def predict_volumes(
+    variables: Any,
+    store: ScreeningStore,
+    split: str,
+    config: ScreeningConfig,
+    between: Callable[[], None] = lambda: None,
+) -> VolumePredictions:
+    """Predicts every volume of a split.
+
+    Args:
+      variables: of the network.
+      store, split: the volumes.
+      config: of the run.
+      between: called before each batch; may raise to stop.
+    """
+    number = store.num(split)
+    probability, vf = VolumeSums(number, 1), VolumeSums(number, 3)
+    for batch, said in predicted(variables, store, split, config, between):
+        where = batch["row"], batch["valid"]
+        probability.add(said["probability"], *where)
+        if "vf" in said:
+            vf.add(said["vf"], *where)
+    return VolumePredictions(
+        probability.mean()[:, 0], vf.mean() if vf.count.any() else None, probability.count
+    )
+
+
+def descriptors(
+    variables: Any, store: ScreeningStore, split: str, config: ScreeningConfig, pooling: str
+) -> np.ndarray:
+    """(N, C) float32 norm-3 descriptors of the volumes of a split, from all their B-scans."""
+    sums: Norm3Pooling | None = None
+    for batch, said in predicted(variables, store, split, config):
+        if sums is None:
+            sums = Norm3Pooling(store.num(split), said["features"].shape[1], pooling)
+        sums.add(said["features"], batch["row"], batch["valid"])
+    return sums.descriptors()
+
+
+def predicted(
+    variables: Any,
+    store: ScreeningStore,
+    split: str,
+    config: ScreeningConfig,
+    between: Callable[[], None] = lambda: None,
+    rows: Sequence[int] | None = None,
+) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+    """Each batch of a split, or of some of its volumes, with what is said of it (predict_batch)."""
+    variables = jax.device_put(variables)
+    for batch in batches_of(store, split, config, rows):
+        between()
+        pixels = {config.model.input: batch[config.model.input]}
+        yield batch, jax.device_get(predict_batch(variables, pixels, config=config.model))
+
+
+def batches_of(
+    store: ScreeningStore, split: str, config: ScreeningConfig, rows: Sequence[int] | None
+) -> Iterator[dict[str, Any]]:
+    """All B-scans, or all cubes, of the volumes of a split."""
+    settings = {
+        "batch_size": config.evaluation.eval_batch_size,
+        "right_as_left": config.augment.right_as_left,
+        "rows": rows,
+    }
+    if config.recipe.whole_volumes:
+        return eval_cube_batches(store, split, **settings)
+    return eval_scan_batches(store, split, stride=config.evaluation.scan_stride, **settings)
+
+
+def records(
+    store: ScreeningStore, split: str, predictions: VolumePredictions
+) -> list[VolumeRecord]:
+    """The predictions beside what is known of each volume."""
+    measured = np.where(store.has_vf(split), store.vf(split), np.nan)
+    return [
+        VolumeRecord(
+            id=store.ids(split)[i],
+            patient=store.patients(split)[i],
+            eye=store.eyes(split)[i],
+            visit=store.visits(split)[i],
+            glaucoma=int(store.glaucoma(split)[i]),
+            probability=float(predictions.probability[i]),
+            vf_predicted=None if predictions.vf is None else predictions.vf[i],
+            vf_measured=measured[i],
+        )
+        for i in range(store.num(split))
+    ]

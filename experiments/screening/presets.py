@@ -1,0 +1,42 @@
+"""Named starting points of a screening run; every setting can still be changed by its flag."""
+
+import dataclasses
+
+from data_pipelines.augment.scan import ScanAugmentConfig
+from experiments.screening.config import ScreeningConfig, ScreeningDataConfig
+from imo_jax.models.semt.config import SIZES
+from imo_jax.train.loop import LoopConfig
+from imo_jax.train.optimiser import OptimiserConfig
+
+# Where the paper is silent, both presets hold the same choices (docs/semt.md).
+SELECTION = {"best_metric": "case_auc", "best_mode": "max"}
+
+
+def default() -> ScreeningConfig:
+    """A size for two CPU cores and a few minutes."""
+    return ScreeningConfig(
+        data=ScreeningDataConfig(
+            scan_size=64, cube_slices=32, cube_depth=64, cube_width=32, batch_size=32
+        ),
+        augment=ScanAugmentConfig(),
+        model=SIZES["tiny"],
+        optimiser=OptimiserConfig(learning_rate=2e-3, warmup_steps=30),
+        loop=LoopConfig(train_steps=300, eval_every=75, save_every=75, **SELECTION),
+    )
+
+
+def paper() -> ScreeningConfig:
+    """The paper's network at 224 pixels, for a GPU; give it ImageNet weights with --pretrained."""
+    base = default()
+    return dataclasses.replace(
+        base,
+        data=ScreeningDataConfig(),
+        model=SIZES["resnet18"],
+        optimiser=OptimiserConfig(learning_rate=1e-4, warmup_steps=500, ema_decay=0.0),
+        loop=LoopConfig(
+            train_steps=20_000, eval_every=1000, save_every=1000, patience=5, **SELECTION
+        ),
+    )
+
+
+PRESETS = {"default": default, "paper": paper}

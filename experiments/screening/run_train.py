@@ -1,0 +1,213 @@
+"""Training of a screening run: one network, or SEMT's two stages, from prepared volumes."""
+
+import contextlib
+import functools
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.load.screening_batches import train_cube_batches, train_scan_batches
+from data_pipelines.load.screening_stores import ScreeningStore
+from experiments import flag_fields, validation_log
+from experiments.run_folder import RunFolder, write_json
+from experiments.runtime import UserError, say
+from experiments.saved_config import refuse_other_config
+from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
+from experiments.screening.prediction import predict_volumes, records
+from experiments.screening.reading import training_rows
+from experiments.screening.run_surrogate import stage1_config, stage1_folder, surrogate_fields
+from experiments.screening.trained_run import initial_variables, restore_screening
+from experiments.training import devices_for, draw_variables, first_line, train_network
+from imo_jax.metrics.screening_summary import chosen_thresholds, screening_summary
+from imo_jax.train.interrupt import Interrupt
+from imo_jax.train.loop import Result
+from imo_jax.train.screening_objective import ScreeningObjective
+from imo_jax.weights.files import read_state_dict
+from imo_jax.weights.resnet import load_resnet
+from imo_jax.weights.rules import WeightsError
+
+Fields = tuple[np.ndarray, np.ndarray]  # (N, 3) float32 and (N, 3) bool, of a split's volumes
+HOST_ONLY = ("row", "scan_number")  # of a batch; the step has no use for them
+
+
+def run_train(
+    config: ScreeningConfig, workdir: str | pathlib.Path, store: ScreeningStore
+) -> Result:
+    """Trains until the end, or goes on where an earlier call was interrupted.
+
+    Raises:
+      UserError: bad settings, a class without donors, or a loss that is not finite.
+    """
+    rows = training_rows(config, store)
+    fields = store.vf("train"), store.has_vf("train")
+    write_json(RunFolder(pathlib.Path(workdir)).config, flag_fields.to_dict(config))
+    if config.recipe.surrogates:
+        stage1 = run_stage1(config, workdir, store)
+        if stage1 is not None and stage1.exit_code:
+            return stage1
+        fields = borrowed(config, workdir, store, rows, fields)
+        say("stage 2: the multi-task network learns from classes and visual fields")
+    return train_stage(config, pathlib.Path(workdir), store, rows, fields)
+
+
+def run_surrogate(
+    config: ScreeningConfig, workdir: str | pathlib.Path, store: ScreeningStore
+) -> int:
+    """Stage 1 and what it lends, without stage 2; returns the exit code.
+
+    Raises:
+      UserError: the method has no such stage, or as run_train.
+    """
+    if not config.recipe.surrogates:
+        raise UserError(f"--method={config.method} borrows no visual fields; use --method=semt")
+    rows = training_rows(config, store)
+    write_json(RunFolder(pathlib.Path(workdir)).config, flag_fields.to_dict(config))
+    stage1 = run_stage1(config, workdir, store)
+    if stage1 is not None and stage1.exit_code:
+        return stage1.exit_code
+    borrowed(config, workdir, store, rows, (store.vf("train"), store.has_vf("train")))
+    return 0
+
+
+def run_stage1(
+    config: ScreeningConfig, workdir: str | pathlib.Path, store: ScreeningStore
+) -> Result | None:
+    """Trains the network whose features are compared; None where the user names a trained one.
+
+    Raises:
+      UserError: the run that the user names is none that can be used.
+    """
+    folder, wanted = stage1_folder(config, workdir), stage1_config(config)
+    if config.surrogate.stage1 is not None:
+        found = restore_screening(folder, {}).config
+        differing = flag_fields.differences(found.data, config.data, FREE_TO_CHANGE | {"manifest"})
+        if found.method != wanted.method or differing:
+            raise UserError(
+                f"stage1={folder} is a run with --method={found.method}"
+                + "".join(f"\n  {line}" for line in differing)
+                + "\nname one with --method=2d and the same image settings"
+            )
+        return None
+    say("stage 1: a ResNet learns features from classes alone")
+    refuse_other_config(folder, wanted, FREE_TO_CHANGE)
+    write_json(RunFolder(folder).config, flag_fields.to_dict(wanted))
+    fields = store.vf("train"), store.has_vf("train")
+    return train_stage(wanted, folder, store, training_rows(wanted, store), fields)
+
+
+def borrowed(
+    config: ScreeningConfig,
+    workdir: str | pathlib.Path,
+    store: ScreeningStore,
+    rows: np.ndarray,
+    fields: Fields,
+) -> Fields:
+    """The visual fields of the training split with what `rows` lack filled in."""
+    stage1 = restore_screening(stage1_folder(config, workdir), {})
+    found = surrogate_fields(config, workdir, store, rows, stage1)
+    vf, has_vf = (values.copy() for values in fields)
+    vf[rows], has_vf[rows] = found.vf, True
+    return vf, has_vf
+
+
+def train_stage(
+    config: ScreeningConfig,
+    root: pathlib.Path,
+    store: ScreeningStore,
+    rows: np.ndarray,
+    fields: Fields,
+) -> Result:
+    """Trains one network in the folder `root` on the volumes `rows` with their visual fields."""
+    folder = RunFolder(root)
+    devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
+    variables = draw_variables(functools.partial(initial_variables, config), config.seed)
+    if config.pretrained is not None:
+        variables = pretrained(variables, config.pretrained)
+    say(
+        first_line(
+            config.recipe.title,
+            variables,
+            config.model.dtype,
+            sees(config),
+            config.data.batch_size,
+            config.loop.train_steps,
+            devices,
+        )
+    )
+    return train_network(
+        folder,
+        variables,
+        objective=ScreeningObjective(config.model, config.objective),
+        batches=functools.partial(training_batches, store, config, rows, fields),
+        validate=functools.partial(validate, store=store, config=config, log=folder.validation),
+        optimiser=config.optimiser,
+        loop=config.loop,
+        seed=config.seed,
+        devices=devices,
+    )
+
+
+def pretrained(variables: Any, path: str) -> Any:
+    """The variables with the ResNet's replaced by those of a file; UserError where they do not fit."""
+    try:
+        variables, line = load_resnet(read_state_dict(path), variables)
+    except (WeightsError, OSError, ValueError) as error:
+        raise UserError(f"pretrained={path}: {error}") from error
+    say(f"{path}: {line}")
+    return variables
+
+
+def sees(config: ScreeningConfig) -> str:
+    """What the network is shown, in words."""
+    _, cube_shape, _ = config.grid
+    if cube_shape is not None:
+        return f"cubes of {' x '.join(map(str, cube_shape))} voxels"
+    return f"three adjacent B-scans of {config.data.scan_size} pixels"
+
+
+def training_batches(
+    store: ScreeningStore,
+    config: ScreeningConfig,
+    rows: np.ndarray,
+    fields: Fields,
+    start_step: int,
+) -> Iterator[dict[str, Any]]:
+    """Batches of the steps from `start_step` on, with the visual fields to learn from."""
+    make = train_cube_batches if config.recipe.whole_volumes else train_scan_batches
+    vf, has_vf = fields
+    with contextlib.closing(
+        make(
+            store,
+            "train",
+            batch_size=config.data.batch_size,
+            seed=config.seed,
+            start_step=start_step,
+            augment_config=config.augment,
+            rows=rows,
+        )
+    ) as batches:
+        for batch in batches:
+            row = batch["row"]
+            kept = {name: value for name, value in batch.items() if name not in HOST_ONLY}
+            yield {**kept, "vf": vf[row], "has_vf": has_vf[row]}
+
+
+def validate(
+    variables: Any,
+    step: int,
+    interrupt: Interrupt,
+    *,
+    store: ScreeningStore,
+    config: ScreeningConfig,
+    log: pathlib.Path,
+) -> dict[str, float]:
+    """Point scores on the validation split; `best_metric` among them decides which step is best."""
+    predictions = predict_volumes(variables, store, "val", config, interrupt.check)
+    found = records(store, "val", predictions)
+    summary = screening_summary(found, resamples=1)
+    values = {name: v["value"] for name, v in summary.items() if isinstance(v, dict)}
+    values |= {f"{level}_threshold": t for level, t in chosen_thresholds(found).items()}
+    validation_log.append(log, step, values)
+    return values

@@ -1,0 +1,249 @@
+"""`--mode=table`: all rows of the paper's Table 1 on one data set, resumed where it was stopped."""
+
+import dataclasses
+import pathlib
+import time
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from data_pipelines.load.screening_stores import ScreeningStore
+from experiments.drawing import save_image
+from experiments.run_folder import RunFolder, read_json, write_json
+from experiments.runtime import UserError, say
+from experiments.saved_config import refuse_other_config
+from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
+from experiments.screening.methods import METHODS, TABLE_1, Row
+from experiments.screening.reading import checked_store
+from experiments.screening.run_eval import read_records, run_eval
+from experiments.screening.run_train import run_train
+from experiments.screening.trained_run import restore_screening
+from imo_jax import visual_field
+from imo_jax.metrics.screening_summary import screening_difference
+from imo_jax.visualisation.plots import interval_bars
+
+LEVELS, SCORES = ("image", "case"), ("accuracy", "f1", "auc")
+KEYS = tuple(f"{level}_{score}" for level in LEVELS for score in SCORES)
+FIELD_KEYS = tuple(f"{index}_{name}" for index in visual_field.INDICES for name in ("r", "mae"))
+
+# What the paper says holds, as (better, worse) rows.
+CLAIMS = (
+    ("part_mt", "part_2d"),
+    ("all_mt", "all_2d"),
+    ("all_semt", "all_mt"),
+    ("all_2d", "all_3d_cnn"),
+    ("all_2d", "all_3d_resnet"),
+)
+
+
+def run_table(
+    config: ScreeningConfig, workdir: str, seeds: int, names: list[str] | None = None
+) -> int:
+    """Runs what is missing of the table, and writes it as Markdown, CSV and a plot.
+
+    Args:
+      config: settings that all rows share; method, subset and seed are replaced.
+      workdir: folder of the table; each run has a folder of its own in it.
+      seeds: runs of each row.
+      names: rows (Row.name); None = all.
+
+    Returns:
+      The exit code: not 0 where a run was interrupted; the same command goes on.
+
+    Raises:
+      UserError: unknown rows, bad input, or a folder with runs of other settings.
+    """
+    rows = chosen_rows(names)
+    root = pathlib.Path(workdir)
+    runs = [row_config(config, row, seed, rows, root) for seed in range(seeds) for row in rows]
+    for run, folder in runs:
+        refuse_other_config(folder, run, FREE_TO_CHANGE)
+    stores: dict[Any, ScreeningStore] = {}
+    for k, (run, folder) in enumerate(runs, 1):
+        if (RunFolder(folder).evaluation / "summary.json").exists():
+            continue
+        say(f"== run {k} of {len(runs)}: {folder.name}")
+        if run.grid not in stores:
+            stores[run.grid] = checked_store(widest(run, runs), ("train", "eval"))
+        if exit_code := run_row(run, folder, stores[run.grid]):
+            return exit_code
+    write_tables(root, config.data.manifest, rows, seeds)
+    return 0
+
+
+def chosen_rows(names: list[str] | None) -> list[Row]:
+    """Rows of Table 1 by name, in its order; UserError names those that are not there."""
+    known = {row.name: row for row in TABLE_1}
+    if unknown := [name for name in names or () if name not in known]:
+        raise UserError(f"rows {', '.join(unknown)}: there are {', '.join(known)}")
+    return [row for row in TABLE_1 if names is None or row.name in names]
+
+
+def row_folder(root: pathlib.Path, row: Row, seed: int) -> pathlib.Path:
+    return root / f"{row.name}-seed{seed}"
+
+
+def row_config(
+    config: ScreeningConfig, row: Row, seed: int, rows: list[Row], root: pathlib.Path
+) -> tuple[ScreeningConfig, pathlib.Path]:
+    """Settings and folder of one run. SEMT compares the features of the row that learns them."""
+    method = METHODS[row.method]
+    stage1 = None
+    if method.surrogates:
+        source = next((r for r in rows if (r.subset, r.method) == (row.subset, "2d")), None)
+        stage1 = None if source is None else str(row_folder(root, source, seed))
+    replaced = dataclasses.replace(
+        config,
+        seed=seed,
+        method=row.method,
+        train_subset=row.subset,
+        model=dataclasses.replace(config.model, network=method.network),
+        surrogate=dataclasses.replace(config.surrogate, stage1=stage1),
+        pretrained=None if method.whole_volumes else config.pretrained,
+    )
+    return replaced, row_folder(root, row, seed)
+
+
+def widest(
+    run: ScreeningConfig, runs: list[tuple[ScreeningConfig, pathlib.Path]]
+) -> ScreeningConfig:
+    """A run on the same images that asks the most of the manifest, so that it is checked once."""
+    alike = [other for other, _ in runs if other.grid == run.grid]
+    return next((other for other in alike if other.recipe.surrogates), run)
+
+
+def run_row(config: ScreeningConfig, folder: pathlib.Path, store: ScreeningStore) -> int:
+    """Trains and evaluates one run; returns the exit code."""
+    started = time.monotonic()
+    if exit_code := run_train(config, folder, store).exit_code:
+        return exit_code
+    run = restore_screening(folder, {})
+    run_eval(run, None, store)
+    parameters = sum(np.size(x) for x in jax.tree.leaves(run.variables["params"]))
+    write_json(
+        folder / "cost.json",
+        {"seconds": time.monotonic() - started, "parameters": int(parameters)},
+    )
+    return 0
+
+
+def write_tables(root: pathlib.Path, manifest: str, rows: list[Row], seeds: int) -> None:
+    """table.md, table.csv and table.png from the finished runs."""
+    finished = {
+        row.name: [read_json(RunFolder(row_folder(root, row, s)).evaluation / "summary.json")
+                   for s in range(seeds)]
+        for row in rows
+    }  # fmt: skip
+    text = "\n\n".join(
+        [
+            heading(manifest, finished, seeds),
+            scores_table(root, rows, finished),
+            fields_table(rows, finished),
+            claims_table(root, rows, seeds),
+        ]
+    )
+    (root / "table.md").write_text(text + "\n", encoding="utf-8")
+    flat = [
+        {"row": row.name, "seed": seed, "key": key, **summary[key]}
+        for row in rows
+        for seed, summary in enumerate(finished[row.name])
+        for key in (*KEYS, *FIELD_KEYS)
+        if summary.get(key) is not None
+    ]
+    pd.DataFrame(flat).to_csv(root / "table.csv", index=False)
+    bars = {
+        row.title: {key.replace("_", " "): over_seeds(finished[row.name], key) for key in KEYS}
+        for row in rows
+    }
+    save_image(root / "table.png", interval_bars(bars, title=manifest))
+    print(text)
+    say(f"written to {root}")
+
+
+def over_seeds(summaries: list[dict[str, Any]], key: str) -> dict[str, float] | None:
+    """Value and interval ends, each averaged over the seeds; None where a seed has none."""
+    values = [summary.get(key) for summary in summaries]
+    if any(value is None for value in values):
+        return None
+    return {end: float(np.mean([v[end] for v in values])) for end in ("value", "low", "high")}
+
+
+def heading(manifest: str, finished: dict[str, list[dict[str, Any]]], seeds: int) -> str:
+    """Which data set, how much of it, and how to read the intervals."""
+    one = next(iter(finished.values()))[0]
+    return (
+        f"Data set: {manifest}; test split: {one['num_volumes']} volumes (image level) of "
+        f"{one['num_cases']} eye visits (case level) of {one['num_patients']} patients; mean of "
+        f"{seeds} seeds. In brackets the 95 % interval by patient bootstrap (its ends averaged "
+        "over the seeds). *Paper*: Wang et al. 2019, another data set."
+    )
+
+
+def scores_table(
+    root: pathlib.Path, rows: list[Row], finished: dict[str, list[dict[str, Any]]]
+) -> str:
+    """Accuracy, F1 and AUC at both levels beside the paper's, and what each row costs."""
+    names = {"accuracy": "accuracy", "f1": "F1", "auc": "AUC"}
+    head = ["row", "parameters"]
+    head += [f"{level} {names[score]}" for level in LEVELS for score in SCORES]
+    head += ["paper, image", "paper, case", "min a run"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in rows:
+        costs = [
+            read_json(row_folder(root, row, s) / "cost.json")
+            for s in range(len(finished[row.name]))
+        ]
+        cells = [row.title, f"{costs[0]['parameters']:,}"]
+        cells += [cell(over_seeds(finished[row.name], key)) for key in KEYS]
+        cells += [" / ".join(f"{x:.3f}" for x in level) for level in row.paper]
+        cells.append(f"{np.median([cost['seconds'] for cost in costs]) / 60:.1f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def fields_table(rows: list[Row], finished: dict[str, list[dict[str, Any]]]) -> str:
+    """Visual field regression of the rows that do it."""
+    head = ["row"]
+    for index in visual_field.INDICES:
+        head += [f"{index.upper()} r", f"{index.upper()} MAE ({visual_field.UNITS[index]})"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in rows:
+        values = [over_seeds(finished[row.name], key) for key in FIELD_KEYS]
+        if any(value is not None for value in values):
+            lines.append("| " + " | ".join([row.title, *map(cell, values)]) + " |")
+    return "\n".join(lines)
+
+
+def claims_table(root: pathlib.Path, rows: list[Row], seeds: int) -> str:
+    """Paired differences of the rows that the paper compares: does its order hold here?"""
+    by_name = {row.name: row for row in rows}
+    keys = ("image_accuracy", "image_auc", "case_accuracy", "case_auc")
+    lines = [
+        "| difference, paired by patient | " + " | ".join(k.replace("_", " ") for k in keys) + " |",
+        "|---" * (len(keys) + 1) + "|",
+    ]
+    for better, worse in CLAIMS:
+        if better not in by_name or worse not in by_name:
+            continue
+        differences = [
+            screening_difference(
+                *(
+                    read_records(row_folder(root, by_name[name], seed) / "eval" / "per_image.csv")
+                    for name in (better, worse)
+                )
+            )
+            for seed in range(seeds)
+        ]
+        cells = [cell(over_seeds(differences, key), "+.3f") for key in keys]
+        name = f"{by_name[better].title} − {by_name[worse].title}"
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def cell(value: dict[str, float] | None, style: str = ".3f") -> str:
+    """A value with its interval as text."""
+    if value is None:
+        return "-"
+    return f"{value['value']:{style}} ({value['low']:{style}} to {value['high']:{style}})"

@@ -1,0 +1,70 @@
+"""A trained screening run, restored from its folder alone."""
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from experiments.run_folder import RunFolder
+from experiments.runtime import UserError
+from experiments.saved_config import read_config, with_changes
+from experiments.screening.config import CHANGEABLE, ScreeningConfig
+from imo_jax.checkpoints import CheckpointMismatch, restore_variables
+from imo_jax.models.semt import network
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedScreening:
+    """What evaluation and prediction need.
+
+    Attributes:
+      folder: of the run.
+      config: it was trained with, evaluation settings replaced by what the user gives now.
+      variables: {"params", "batch_stats"} numpy arrays.
+      step: of the checkpoint.
+    """
+
+    folder: RunFolder
+    config: ScreeningConfig
+    variables: dict[str, Any]
+    step: int
+
+
+def restore_screening(
+    workdir: str | pathlib.Path, given: dict[str, Any], checkpoint: str = "best"
+) -> TrainedScreening:
+    """Restores a run on whatever devices there are.
+
+    Args:
+      workdir: folder of the run.
+      given: settings the user gives now; only those that move nothing learned may differ.
+      checkpoint: "best" or "last".
+
+    Raises:
+      UserError: no such run, a setting that cannot be changed any more, or a checkpoint that does
+        not fit.
+    """
+    folder = RunFolder(pathlib.Path(workdir))
+    config = with_changes(read_config(folder, ScreeningConfig), given, CHANGEABLE)
+    try:
+        variables, step = restore_variables(
+            folder.checkpoints, variable_shapes(config), which=checkpoint
+        )
+    except (FileNotFoundError, CheckpointMismatch) as error:
+        raise UserError(str(error)) from error
+    return TrainedScreening(folder, config, variables, step)
+
+
+def variable_shapes(config: ScreeningConfig) -> Any:
+    """Names, shapes and dtypes of the network's variables, without computing any."""
+    return jax.eval_shape(functools.partial(initial_variables, config), jax.random.key(0))
+
+
+def initial_variables(config: ScreeningConfig, key: jax.Array) -> dict[str, Any]:
+    """The network's variables before training, drawn with the run's key."""
+    # Parameters do not depend on the sizes of the images: small ones trace quickly.
+    shape = (1, 16, 16, 16, 1) if config.recipe.whole_volumes else (1, 32, 32, 3)
+    return network(config.model).init(key, jnp.zeros(shape, jnp.float32), train=False)

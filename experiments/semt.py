@@ -1,0 +1,144 @@
+"""SEMT: glaucoma screening from OCT volumes, with surrogate visual fields, and its four rivals.
+
+python -m experiments.semt                                  # phantom: both stages, evaluate, draw
+python -m experiments.semt --flagfile=experiments/flagfiles/semt/all_mt.flags --manifest=...
+python -m experiments.semt --mode=table --seeds=3           # the paper's Table 1, all seven rows
+python -m experiments.semt --mode=predict --workdir=runs/semt --oct=eye.npy
+"""
+
+import sys
+
+from experiments.runtime import UserError, say, set_up  # first: it quiets what is imported next
+
+from absl import app, flags  # isort: skip
+
+from data_pipelines.load.screening_stores import ScreeningStore
+from experiments import flag_fields
+from experiments.saved_config import refuse_other_config
+from experiments.screening.alpha import GRID, run_select_alpha
+from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
+from experiments.screening.methods import METHODS
+from experiments.screening.presets import PRESETS
+from experiments.screening.reading import checked_store, make_default_phantom
+from experiments.screening.run_check import run_check
+from experiments.screening.run_eval import run_eval
+from experiments.screening.run_predict import SIDES, run_predict
+from experiments.screening.run_train import run_surrogate, run_train
+from experiments.screening.table import run_table
+from experiments.screening.trained_run import restore_screening
+from imo_jax.models.semt.config import SIZES
+
+FLAGS = flags.FLAGS
+
+MODES = ("train", "surrogate", "eval", "predict", "check", "select_alpha", "table")
+flags.DEFINE_enum("mode", None, MODES, "what to do; without it: train, evaluate and draw")
+flags.DEFINE_enum("preset", "default", list(PRESETS), "settings to start from")
+flags.DEFINE_enum("size", None, list(SIZES), "size of the network; default: the preset's")
+flags.DEFINE_string("workdir", "runs/semt", "folder of the run: all that it writes, all it needs")
+flags.DEFINE_string("out", None, "folder for evaluation or predictions; default: in --workdir")
+flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "which one to evaluate or predict with")
+flags.DEFINE_string("oct", None, "OCT volume to predict (--mode=predict)")
+flags.DEFINE_enum("eye", None, SIDES, "side of the eye of --oct: right OD, left OS")
+flags.DEFINE_integer("seeds", 3, "runs of each row (--mode=table)", lower_bound=1)
+flags.DEFINE_list("rows", None, "rows of the table; default: all (--mode=table)")
+flags.DEFINE_list("alphas", [str(a) for a in GRID], "loss weights tried (--mode=select_alpha)")
+flag_fields.define_flags(ScreeningConfig)
+
+
+def configured() -> ScreeningConfig:
+    """The preset, with the size and the settings given as flags."""
+    given = flag_fields.given_flags(ScreeningConfig)
+    config = PRESETS[FLAGS.preset]()
+    try:
+        if FLAGS.size is not None:
+            config = flag_fields.replace_leaves(config, flag_fields.leaves(SIZES[FLAGS.size]))
+        method = given.get("method", config.method)
+        return flag_fields.replace_leaves(config, given | {"network": METHODS[method].network})
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def opened(need: tuple[str, ...]) -> tuple[ScreeningConfig, ScreeningStore]:
+    """The settings of a run that is to be trained, and its volumes."""
+    config = configured()
+    refuse_other_config(FLAGS.workdir, config, FREE_TO_CHANGE)
+    make_default_phantom(config.data.manifest)
+    return config, checked_store(config, need)
+
+
+def train() -> int:
+    config, store = opened(("train",))
+    return run_train(config, FLAGS.workdir, store).exit_code
+
+
+def surrogate() -> int:
+    config, store = opened(("train",))
+    return run_surrogate(config, FLAGS.workdir, store)
+
+
+def evaluate() -> int:
+    given = flag_fields.given_flags(ScreeningConfig)
+    run = restore_screening(FLAGS.workdir, given, FLAGS.checkpoint)
+    run_eval(run, FLAGS.out, checked_store(run.config, ("eval",)))
+    return 0
+
+
+def train_and_evaluate() -> int:
+    config, store = opened(("train", "eval"))
+    if exit_code := run_train(config, FLAGS.workdir, store).exit_code:
+        return exit_code
+    given = flag_fields.given_flags(ScreeningConfig)
+    run_eval(restore_screening(FLAGS.workdir, given, FLAGS.checkpoint), FLAGS.out, store)
+    return 0
+
+
+def predict() -> int:
+    given = flag_fields.given_flags(ScreeningConfig)
+    run = restore_screening(FLAGS.workdir, given, FLAGS.checkpoint)
+    run_predict(run, volume=FLAGS.oct, eye=FLAGS.eye, manifest=given.get("manifest"), out=FLAGS.out)
+    return 0
+
+
+def check() -> int:
+    config = configured()
+    make_default_phantom(config.data.manifest)
+    return run_check(config)
+
+
+def select_alpha() -> int:
+    config = configured()
+    make_default_phantom(config.data.manifest)
+    return run_select_alpha(config, FLAGS.workdir, [float(alpha) for alpha in FLAGS.alphas])
+
+
+def table() -> int:
+    config = configured()
+    make_default_phantom(config.data.manifest)
+    return run_table(config, FLAGS.workdir, FLAGS.seeds, FLAGS.rows)
+
+
+PROGRAMS = {
+    None: train_and_evaluate,
+    "train": train,
+    "surrogate": surrogate,
+    "eval": evaluate,
+    "predict": predict,
+    "check": check,
+    "select_alpha": select_alpha,
+    "table": table,
+}
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) > 1:
+        raise app.UsageError(f"not a flag: {' '.join(arguments[1:])}")
+    set_up()
+    try:
+        return PROGRAMS[FLAGS.mode]()
+    except UserError as error:
+        say(f"error: {error}")
+        return 2
+
+
+if __name__ == "__main__":
+    app.run(lambda arguments: sys.exit(main(arguments)))
