@@ -121,6 +121,13 @@ def _accumulate(
         gradient = jax.tree.map(jnp.add, gradient, new)
         return (totals.batch_stats, gradient), (totals.losses, totals.extras)
 
+    if jax.tree.leaves(batch)[0].shape[0] == 1:
+        # No loop around a single part: XLA:CPU is slow with the gradients of convolutions in loops.
+        part = jax.tree.map(lambda x: x[0], batch)
+        (_, totals), gradient = jax.value_and_grad(loss, has_aux=True)(
+            state.params, state.batch_stats, part
+        )
+        return gradient, totals
     nothing = jax.tree.map(jnp.zeros_like, state.params)
     (batch_stats, gradient), sums = jax.lax.scan(add_part, (state.batch_stats, nothing), batch)
     losses, extras = jax.tree.map(lambda x: jnp.sum(x, axis=0), sums)
