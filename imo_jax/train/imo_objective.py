@@ -1,4 +1,4 @@
-"""What IMO learns from: noised labels to denoise, grades to predict, with what is missing left out."""
+"""What IMO learns from: noised labels to denoise and grades to predict; gaps are left out."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -6,56 +6,24 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from imo_jax import losses
 from imo_jax.diffusion.forward import add_noise
 from imo_jax.diffusion.schedule import log_snr
 from imo_jax.labels import IGNORE
-from imo_jax.layers.resize import bilinear, nearest
-from imo_jax.losses import Sum
-from imo_jax.losses.segmentation import DIVIDE_BY
+from imo_jax.layers.resize import nearest
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.inputs import normalise
 from imo_jax.models.imo.model import IMO, STRIDE
 from imo_jax.train import keys
+from imo_jax.train.eye_losses import EyeLosses, LossConfig, grade_accuracy
 from imo_jax.train.objectives import Totals
 
 Batch = dict[str, jax.Array]
 
-# Loss of the grading head by name; both are divided by the eyes' summed class weights.
-GRADE_LOSSES = {
-    "cross_entropy": losses.grading_cross_entropy,
-    "ordinal": losses.grading_ordinal,
-}
-
 
 @dataclass(frozen=True)
-class ObjectiveConfig:
+class ObjectiveConfig(LossConfig):
     """Weights and kinds of IMO's losses, and how labels are noised."""
 
-    segmentation_weight: float = field(
-        default=1.0, metadata={"help": "weight of the pixel cross entropy"}
-    )
-    dice_weight: float = field(default=1.0, metadata={"help": "weight of the Dice loss"})
-    grade_weight: float = field(default=1.0, metadata={"help": "weight of the grading loss"})
-    auxiliary_weight: float = field(
-        default=0.4,
-        metadata={"help": "weight of the auxiliary head's cross entropy, where there is the head"},
-    )
-    divide_by: str = field(
-        default="counted",
-        metadata={
-            "help": "what pixel cross entropies are divided by: pixels with a label, or all "
-            "(released)",
-            "choices": tuple(DIVIDE_BY),
-        },
-    )
-    grade_loss: str = field(
-        default="cross_entropy",
-        metadata={"help": "kind of the grading loss", "choices": tuple(GRADE_LOSSES)},
-    )
-    grade_class_weights: tuple[float, ...] = field(
-        default=(), metadata={"help": "a weight for each grade; empty = 1 each"}
-    )
     max_time: float = field(
         default=0.999, metadata={"help": "labels are noised at times drawn from [0, this)"}
     )
@@ -67,25 +35,13 @@ class ObjectiveConfig:
         default=0.0, metadata={"help": "fraction of the training after which that begins"}
     )
 
-    def __post_init__(self) -> None:
-        """Raises ValueError listing every bad value."""
-        problems = [
-            f"{name} {getattr(self, name)} is negative"
-            for name in ("segmentation_weight", "dice_weight", "grade_weight", "auxiliary_weight")
-            if getattr(self, name) < 0
-        ]
-        problems += [
+    def problems(self) -> list[str]:
+        """Everything wrong with the values, in words."""
+        return super().problems() + [
             f"{name} {getattr(self, name)} is not within 0..1"
             for name in ("max_time", "self_aligned", "self_aligned_from")
             if not 0 <= getattr(self, name) <= 1
         ]
-        problems += [
-            f"{name} is {getattr(self, name)!r}; choose one of {sorted(table)}"
-            for name, table in (("divide_by", DIVIDE_BY), ("grade_loss", GRADE_LOSSES))
-            if getattr(self, name) not in table
-        ]
-        if problems:
-            raise ValueError("; ".join(problems))
 
 
 class Draws(NamedTuple):
@@ -107,8 +63,7 @@ class Draws(NamedTuple):
 class ImoObjective:
     """Objective of `imo_jax.train.objectives.Objective` for `models.imo.IMO`.
 
-    Terms: `segmentation` and `dice` (denoised logits, at the mask's size), `auxiliary` (auxiliary
-    head), `grade`. An eye without a mask or grade is left out of their totals and counts.
+    Terms as `EyeLosses`: `segmentation` and `dice` are of the denoised logits.
 
     Args:
       model: the network's config; terms of heads that it has not are left out.
@@ -123,34 +78,15 @@ class ImoObjective:
         self._model, self._config = model, config
         self._network = IMO(model)
         self._aligned_from = config.self_aligned_from * train_steps
-        self._class_weights = config.grade_class_weights or None
-        if self._class_weights and len(self._class_weights) != model.num_grades:
-            raise ValueError(
-                f"grade_class_weights has {len(self._class_weights)} values for "
-                f"{model.num_grades} grades"
-            )
-        weights = {
-            "segmentation": config.segmentation_weight if model.segment else 0.0,
-            "dice": config.dice_weight if model.segment else 0.0,
-            "auxiliary": config.auxiliary_weight if model.auxiliary_head else 0.0,
-            "grade": config.grade_weight if model.grade else 0.0,
-        }
-        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
-        if not self.weights:
-            raise ValueError("nothing to learn: the weight of every head's loss is 0")
-
-    def counts(self, batch: Batch) -> dict[str, jax.Array]:
-        """Term -> what its total is divided by, from labels alone (see `Objective`)."""
-        mask, there = batch["mask"], batch["has_mask"]
-        graded = batch["grade"], batch["has_grade"]
-        pixels = losses.segmentation_count(mask, there, self._config.divide_by)
-        counts = {
-            "segmentation": pixels,
-            "auxiliary": pixels,
-            "dice": losses.dice_count(mask, there),
-            "grade": losses.grading_count(*graded, class_weights=self._class_weights),
-        }
-        return {name: counts[name] for name in self.weights}
+        self._losses = EyeLosses(
+            config,
+            segment=model.segment,
+            grade=model.grade,
+            auxiliary=model.auxiliary_head,
+            num_grades=model.num_grades,
+        )
+        self.weights = self._losses.weights
+        self.counts = self._losses.counts
 
     def totals(
         self,
@@ -166,19 +102,17 @@ class ImoObjective:
         """Losses of a part of a batch, at times and noises drawn from the keys."""
         variables = {"params": params, "batch_stats": batch_stats}
         encoded, batch_stats = self._encode(variables, batch, example_keys, train, axis_name)
-        extras = {}
-        logits = {}
+        extras, logits = {}, {}
         if self._model.segment:
             feature = encoded["fused_feature"]
             draws = self._draw(example_keys, feature.shape[1:], step)
-            logits["denoised"] = self.denoised_logits(variables, feature, batch, draws)
-            logits["denoised"] = bilinear(logits["denoised"], batch["mask"].shape[1:])
-        if "auxiliary" in self.weights:
-            logits["auxiliary"] = bilinear(encoded["auxiliary_logits"], batch["mask"].shape[1:])
+            logits["segmentation"] = self.denoised_logits(variables, feature, batch, draws)
+        if self._model.auxiliary_head:
+            logits["auxiliary"] = (encoded["auxiliary_logits"],)
         if self._model.grade:
             logits["grade"] = encoded["grade_logits"]
-            extras["grade_accuracy"] = _accuracy(logits["grade"], batch)
-        return Totals(self._losses(logits, batch), batch_stats, extras)
+            extras["grade_accuracy"] = grade_accuracy(logits["grade"], batch)
+        return Totals(self._losses.totals(batch, **logits), batch_stats, extras)
 
     def denoised_logits(
         self, variables: Any, feature: jax.Array, batch: Batch, draws: Draws
@@ -274,27 +208,3 @@ class ImoObjective:
             aligned=(uniform("aligned") < self._config.self_aligned) & begun,
             start_noise=normal("start_noise"),
         )
-
-    def _losses(self, logits: dict[str, jax.Array], batch: Batch) -> dict[str, jax.Array]:
-        """Totals of the terms that have a weight."""
-        config = self._config
-        masks = batch["mask"], batch["has_mask"]
-        grades = batch["grade"], batch["has_grade"]
-        pixelwise = losses.segmentation_cross_entropy
-        terms = {
-            "segmentation": lambda: pixelwise(
-                logits["denoised"], *masks, divide_by=config.divide_by
-            ),
-            "dice": lambda: losses.dice_loss(logits["denoised"], *masks),
-            "auxiliary": lambda: pixelwise(logits["auxiliary"], *masks, divide_by=config.divide_by),
-            "grade": lambda: GRADE_LOSSES[config.grade_loss](
-                logits["grade"], *grades, class_weights=self._class_weights
-            ),
-        }
-        return {name: terms[name]().total for name in self.weights}
-
-
-def _accuracy(logits: jax.Array, batch: Batch) -> Sum:
-    """Eyes graded right among those with a grade."""
-    right = (jnp.argmax(logits, axis=-1) == batch["grade"]) & batch["has_grade"]
-    return Sum(jnp.sum(right, dtype=jnp.float32), jnp.sum(batch["has_grade"], dtype=jnp.float32))

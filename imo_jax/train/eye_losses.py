@@ -1,0 +1,161 @@
+"""Losses of networks that segment disc and cup, grade the eye, or both; gaps are left out."""
+
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+
+from imo_jax import losses
+from imo_jax.layers.resize import bilinear
+from imo_jax.losses import Sum
+from imo_jax.losses.segmentation import DIVIDE_BY
+
+Batch = dict[str, jax.Array]
+
+# Loss of a grading head by name; both are divided by the eyes' summed class weights.
+GRADE_LOSSES = {
+    "cross_entropy": losses.grading_cross_entropy,
+    "ordinal": losses.grading_ordinal,
+}
+WEIGHTS = ("segmentation_weight", "dice_weight", "grade_weight", "auxiliary_weight")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights and kinds of the losses."""
+
+    segmentation_weight: float = field(
+        default=1.0, metadata={"help": "weight of the pixel cross entropy"}
+    )
+    dice_weight: float = field(default=1.0, metadata={"help": "weight of the Dice loss"})
+    grade_weight: float = field(default=1.0, metadata={"help": "weight of the grading loss"})
+    auxiliary_weight: float = field(
+        default=0.4,
+        metadata={"help": "weight of the auxiliary heads' cross entropy, where there are any"},
+    )
+    divide_by: str = field(
+        default="counted",
+        metadata={
+            "help": "what pixel cross entropies are divided by: pixels with a label, or all "
+            "(released)",
+            "choices": tuple(DIVIDE_BY),
+        },
+    )
+    grade_loss: str = field(
+        default="cross_entropy",
+        metadata={"help": "kind of the grading loss", "choices": tuple(GRADE_LOSSES)},
+    )
+    grade_class_weights: tuple[float, ...] = field(
+        default=(), metadata={"help": "a weight for each grade; empty = 1 each"}
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError listing every bad value."""
+        if problems := self.problems():
+            raise ValueError("; ".join(problems))
+
+    def problems(self) -> list[str]:
+        """Everything wrong with the values, in words."""
+        found = [
+            f"{name} {getattr(self, name)} is negative"
+            for name in WEIGHTS
+            if getattr(self, name) < 0
+        ]
+        return found + [
+            f"{name} is {getattr(self, name)!r}; choose one of {sorted(table)}"
+            for name, table in (("divide_by", DIVIDE_BY), ("grade_loss", GRADE_LOSSES))
+            if getattr(self, name) not in table
+        ]
+
+
+class EyeLosses:
+    """The losses of the heads that a network has.
+
+    Terms: `segmentation` and `dice` (class logits against the mask), `auxiliary` (further class
+    logits, cross entropy only), `grade`. An eye without a mask or grade is left out of their totals
+    and counts.
+
+    Args:
+      config: weights and kinds.
+      segment, grade: which heads there are.
+      auxiliary: whether there are auxiliary heads; their cross entropies are averaged.
+      num_grades: of the grading head.
+
+    Raises:
+      ValueError: no term is left, or not one class weight a grade.
+    """
+
+    def __init__(
+        self, config: LossConfig, *, segment: bool, grade: bool, auxiliary: bool, num_grades: int
+    ) -> None:
+        self._config = config
+        self._class_weights = config.grade_class_weights or None
+        if self._class_weights and len(self._class_weights) != num_grades:
+            raise ValueError(
+                f"grade_class_weights has {len(self._class_weights)} values for {num_grades} grades"
+            )
+        weights = {
+            "segmentation": config.segmentation_weight if segment else 0.0,
+            "dice": config.dice_weight if segment else 0.0,
+            "auxiliary": config.auxiliary_weight if auxiliary else 0.0,
+            "grade": config.grade_weight if grade else 0.0,
+        }
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        if not self.weights:
+            raise ValueError("nothing to learn: the weight of every head's loss is 0")
+
+    def counts(self, batch: Batch) -> dict[str, jax.Array]:
+        """Term -> what its total is divided by, from labels alone (see `Objective`)."""
+        mask, there = batch["mask"], batch["has_mask"]
+        graded = batch["grade"], batch["has_grade"]
+        pixels = losses.segmentation_count(mask, there, self._config.divide_by)
+        counts = {
+            "segmentation": pixels,
+            "auxiliary": pixels,
+            "dice": losses.dice_count(mask, there),
+            "grade": losses.grading_count(*graded, class_weights=self._class_weights),
+        }
+        return {name: counts[name] for name in self.weights}
+
+    def totals(
+        self,
+        batch: Batch,
+        *,
+        segmentation: jax.Array | None = None,
+        auxiliary: tuple[jax.Array, ...] = (),
+        grade: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
+        """Totals of the terms that have a weight.
+
+        Args:
+          batch: labels: `mask` (B, H, W) int32, `has_mask`, `grade`, `has_grade` (B,).
+          segmentation: (B, h, w, classes) float32 logits; resized to the mask's size.
+          auxiliary: further ones, each at a size of its own.
+          grade: (B, grades) float32 logits.
+        """
+        config, size = self._config, batch["mask"].shape[1:]
+        masks = batch["mask"], batch["has_mask"]
+        grades = batch["grade"], batch["has_grade"]
+
+        def pixelwise(logits: jax.Array) -> jax.Array:
+            sums = losses.segmentation_cross_entropy(logits, *masks, divide_by=config.divide_by)
+            return sums.total
+
+        found = {}
+        if "segmentation" in self.weights or "dice" in self.weights:
+            logits = bilinear(segmentation, size)
+            found["segmentation"] = pixelwise(logits)
+            found["dice"] = losses.dice_loss(logits, *masks).total
+        if "auxiliary" in self.weights:
+            each = [pixelwise(bilinear(logits, size)) for logits in auxiliary]
+            found["auxiliary"] = jnp.mean(jnp.stack(each))
+        if "grade" in self.weights:
+            loss = GRADE_LOSSES[config.grade_loss]
+            found["grade"] = loss(grade, *grades, class_weights=self._class_weights).total
+        return {name: found[name] for name in self.weights}
+
+
+def grade_accuracy(logits: jax.Array, batch: Batch) -> Sum:
+    """Eyes graded right among those with a grade."""
+    right = (jnp.argmax(logits, axis=-1) == batch["grade"]) & batch["has_grade"]
+    return Sum(jnp.sum(right, dtype=jnp.float32), jnp.sum(batch["has_grade"], dtype=jnp.float32))
