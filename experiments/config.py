@@ -1,9 +1,13 @@
-"""The settings of an IMO run: one dataclass, from which flags and config.json are derived."""
+"""The settings of a run on eyes: dataclasses, from which flags and config.json are derived."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from data_pipelines.augment import AugmentConfig
+from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.segmenters.config import SegmenterConfig
+from imo_jax.train.eye_losses import GradeLossConfig, MaskLossConfig
 from imo_jax.train.imo_objective import ObjectiveConfig
 from imo_jax.train.loop import LoopConfig
 from imo_jax.train.optimiser import OptimiserConfig
@@ -37,9 +41,6 @@ class DataConfig:
 class EvaluationConfig:
     """How eyes are predicted and scored. May be changed for a run that is trained."""
 
-    eval_samples: int = field(
-        default=4, metadata={"help": "diffusion samples an eye, averaged; their spread is shown"}
-    )
     eval_batch_size: int = field(default=8, metadata={"help": "eyes predicted at a time"})
     bootstrap: int = field(
         default=2000, metadata={"help": "resamples of the patients for the 95 % intervals"}
@@ -48,14 +49,28 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """Everything that defines a run."""
+class ImoEvaluationConfig(EvaluationConfig):
+    """What only a network that samples has beside."""
+
+    eval_samples: int = field(
+        default=4, metadata={"help": "diffusion samples an eye, averaged; their spread is shown"}
+    )
+
+
+@dataclass(frozen=True)
+class EyeRunConfig:
+    """What all runs on eyes have in common; `model` and `objective` are the network's."""
 
     seed: int = field(default=0, metadata={"help": "seed of initialisation, order and noise"})
+    pretrained: str | None = field(
+        default=None,
+        metadata={
+            "help": "file of pretrained weights for the backbone (.safetensors, .pth, .npz); "
+            "python -m imo_jax.weights.inspect FILE says what a file is"
+        },
+    )
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
-    model: IMOConfig = IMOConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     loop: LoopConfig = LoopConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -82,12 +97,16 @@ class RunConfig:
             if (value := getattr(self.data, name)) < 1:
                 problems.append(f"{name}={value} must be at least 1")
         for name in ("eval_samples", "eval_batch_size", "bootstrap"):
-            if (value := getattr(self.evaluation, name)) < 1:
+            if (value := getattr(self.evaluation, name, 1)) < 1:
                 problems.append(f"{name}={value} must be at least 1")
         if self.seed < 0:
             problems.append(f"seed={self.seed} must not be negative")
         if problems:
             raise ValueError("; ".join(problems))
+
+    def completed(self) -> Self:
+        """The settings with what follows from others filled in."""
+        return self
 
     @property
     def oct_shape(self) -> tuple[int, int, int] | None:
@@ -95,6 +114,36 @@ class RunConfig:
         if not self.model.use_oct:
             return None
         return self.data.oct_depth, self.data.oct_width, self.model.oct_slices
+
+
+@dataclass(frozen=True)
+class RunConfig(EyeRunConfig):
+    """Everything that defines a run of IMO."""
+
+    model: IMOConfig = IMOConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    evaluation: ImoEvaluationConfig = ImoEvaluationConfig()
+
+
+@dataclass(frozen=True)
+class SegmenterRunConfig(EyeRunConfig):
+    """Everything that defines a run of a segmenter that IMO is compared with."""
+
+    model: SegmenterConfig = SegmenterConfig()
+    objective: MaskLossConfig = MaskLossConfig()
+
+
+@dataclass(frozen=True)
+class GraderRunConfig(EyeRunConfig):
+    """Everything that defines a run of a grader that IMO is compared with."""
+
+    model: GraderConfig = GraderConfig()
+    objective: GradeLossConfig = GradeLossConfig()
+
+    def completed(self) -> Self:
+        """Positions and windows are laid out for the images that are trained on."""
+        model = replace(self.model, layout_size=self.augment.crop_size)
+        return replace(self, model=model)
 
 
 # Settings that may differ between a run and its continuation: they move nothing that is learned.

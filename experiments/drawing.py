@@ -9,7 +9,8 @@ from PIL import Image
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from experiments.config import RunConfig
+from experiments.config import EyeRunConfig, RunConfig
+from experiments.networks import samples
 from experiments.prediction import NOISE_SEED, EyePrediction, predict_batches
 from experiments.scoring import score
 from imo_jax.diffusion.ddim import sampling_times
@@ -47,7 +48,7 @@ def eye_picture(
 
 
 def validation_images(
-    variables: Any, step: int, *, store: Store, config: RunConfig
+    variables: Any, step: int, *, store: Store, config: EyeRunConfig
 ) -> dict[str, np.ndarray]:
     """Panels of the first eyes of the validation split, for TensorBoard."""
     del step  # TensorBoard keeps it beside the image
@@ -60,8 +61,8 @@ def validation_images(
         use_oct=config.model.use_oct,
     )
     images = {}
-    samples = config.evaluation.eval_samples
-    for prediction in predict_batches(variables, batches, config.model, samples=samples):
+    number = samples(config)
+    for prediction in predict_batches(variables, batches, config.model, samples=number):
         if len(images) == VALIDATION_EYES:
             break
         record = score(store, "val", prediction)

@@ -8,8 +8,7 @@ import jax
 import numpy as np
 
 from data_pipelines.framing import Frame, unframe_probabilities
-from imo_jax.models.imo.config import IMOConfig
-from imo_jax.models.imo.sample import predict
+from experiments.networks import predict
 
 INPUTS = ("fundus", "oct", "has_oct", "index")  # of a batch, that go to the device
 NOISE_SEED = 0  # of x_T: predictions of one network are the same whenever they are made
@@ -45,7 +44,7 @@ class EyePrediction:
 def predict_batches(
     variables: Any,
     batches: Iterable[dict[str, Any]],
-    config: IMOConfig,
+    model: Any,
     *,
     samples: int,
     steps: int | None = None,
@@ -58,9 +57,9 @@ def predict_batches(
     Args:
       variables: of the network.
       batches: as `data_pipelines.load.eval_batches` gives them.
-      config: of the network.
+      model: config of the network.
       samples: diffusion samples an eye.
-      steps, zero_x_t: see `imo_jax.models.imo.sample.predict`.
+      steps, zero_x_t: of a network that diffuses, see `imo_jax.models.imo.sample.predict`.
       without_oct: as if no eye had a volume.
       between: called before each batch; may raise to stop.
     """
@@ -75,7 +74,7 @@ def predict_batches(
         outputs = predict(
             variables,
             inputs,
-            config=config,
+            model,
             key=key,
             steps=steps,
             samples=samples,

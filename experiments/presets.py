@@ -1,10 +1,13 @@
 """Named starting points of a run; every setting can still be changed by its flag."""
 
 import dataclasses
+from typing import Any
 
 from data_pipelines.augment import RELEASED, AugmentConfig
-from experiments.config import DataConfig, RunConfig
+from experiments.config import DataConfig, GraderRunConfig, RunConfig, SegmenterRunConfig
+from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import SIZES
+from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.train.imo_objective import ObjectiveConfig
 from imo_jax.train.loop import LoopConfig
 from imo_jax.train.optimiser import OptimiserConfig
@@ -83,3 +86,23 @@ def paper() -> RunConfig:
 
 
 PRESETS = {"default": default, "released": released, "paper": paper}
+
+
+def segmenter() -> SegmenterRunConfig:
+    """The default recipe's photographs, steps and losses, for a segmenter in a size for CPUs."""
+    return SegmenterRunConfig(**_shared(default()), model=SegmenterConfig(size="tiny"))
+
+
+def grader() -> GraderRunConfig:
+    """The default recipe's photographs and steps, for a grader in a size for CPUs."""
+    return GraderRunConfig(**_shared(default()), model=GraderConfig(size="tiny"))
+
+
+def _shared(config: RunConfig) -> dict[str, Any]:
+    """What a comparison must not differ in: data, augmentation, optimiser, length."""
+    names = ("seed", "data", "augment", "optimiser", "loop")
+    return {name: getattr(config, name) for name in names}
+
+
+SEGMENTER_PRESETS = {"default": segmenter}
+GRADER_PRESETS = {"default": grader}

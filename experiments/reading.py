@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Collection
+from typing import Any
 
 from data_pipelines.load.counts import count, describe
 from data_pipelines.load.stores import Store
@@ -9,9 +10,8 @@ from data_pipelines.manifest import Manifest, ManifestError, format_problems, re
 from data_pipelines.manifest.check import check_manifest
 from data_pipelines.manifest.problems import errors
 from data_pipelines.phantom import make_phantom
-from experiments.config import PHANTOM, RunConfig
+from experiments.config import PHANTOM, EyeRunConfig
 from experiments.runtime import UserError, cache_folder, say
-from imo_jax.models.imo.config import IMOConfig
 
 # The phantom of the default run: enough test eyes for an interval that says something.
 PHANTOM_EYES = 240
@@ -28,7 +28,7 @@ def make_default_phantom(manifest: str) -> None:
 
 
 def checked_manifest(
-    manifest: str, data_root: str | None, need: Collection[str], model: IMOConfig
+    manifest: str, data_root: str | None, need: Collection[str], model: Any
 ) -> Manifest:
     """Reads a manifest after checking it and every file it names.
 
@@ -36,7 +36,7 @@ def checked_manifest(
       manifest: path of manifest.csv.
       data_root: folder of the images where it is not the manifest's.
       need: of "train", "eval", "predict": what is going to be done.
-      model: says which labels are used.
+      model: config of the network; says which labels are used.
 
     Raises:
       UserError: with the complete list of problems.
@@ -52,19 +52,19 @@ def checked_manifest(
         raise UserError(f"{manifest} cannot be used:\n{error}") from error
 
 
-def used_labels(model: IMOConfig) -> tuple[str, ...]:
+def used_labels(model: Any) -> tuple[str, ...]:
     """The labels that a network with these heads learns from."""
     return ("mask",) * model.segment + ("grade",) * model.grade
 
 
-def checked_store(config: RunConfig, need: Collection[str]) -> Store:
+def checked_store(config: EyeRunConfig, need: Collection[str]) -> Store:
     """The eyes of a run's manifest, after checking all of it; see checked_manifest."""
     data = config.data
     manifest = checked_manifest(data.manifest, data.data_root, need, config.model)
     return prepared_store(manifest, config)
 
 
-def prepared_store(manifest: Manifest, config: RunConfig) -> Store:
+def prepared_store(manifest: Manifest, config: EyeRunConfig) -> Store:
     """The eyes of all splits at working resolution, from the cache where they are there."""
     # TensorFlow is imported here, so that check and predict need none.
     from data_pipelines.builders.multimodal import prepare

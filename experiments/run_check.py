@@ -3,11 +3,11 @@
 from data_pipelines.manifest import format_problems
 from data_pipelines.manifest.check import check_manifest
 from data_pipelines.manifest.problems import errors
-from experiments.config import RunConfig
+from experiments.config import EyeRunConfig
 from experiments.reading import used_labels
 
 
-def run_check(config: RunConfig) -> int:
+def run_check(config: EyeRunConfig) -> int:
     """Prints all problems of the run's manifest; returns the exit code, 1 where it has errors."""
     problems = check_manifest(
         config.data.manifest,

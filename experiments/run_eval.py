@@ -9,6 +9,7 @@ import pandas as pd
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.drawing import draw_plots, eye_picture, save_image, strip_picture
+from experiments.networks import diffuses, kind, samples
 from experiments.prediction import EyePrediction, predict_batches
 from experiments.run_folder import replaced_folder, write_json
 from experiments.runtime import say
@@ -66,7 +67,11 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
         pd.DataFrame([eye_row(record) for record in records]).to_csv(
             folder / "per_eye.csv", index=False
         )
-        methods = {"IMO": summary, "baseline": summary["baseline"], **summary["controls"]}
+        methods = {
+            kind(run.config.model).title(run.config.model): summary,
+            "baseline": summary["baseline"],
+            **summary["controls"],
+        }
         draw_plots(folder, records, methods)
         draw_strips(run, store, folder)
         text = table(summary)
@@ -84,14 +89,14 @@ def predictions(run: TrainedRun, store: Store, **control: Any):
         batch_size=run.config.evaluation.eval_batch_size,
         use_oct=run.config.model.use_oct,
     )
-    samples = run.config.evaluation.eval_samples
-    return predict_batches(run.variables, batches, run.config.model, samples=samples, **control)
+    number = samples(run.config)
+    return predict_batches(run.variables, batches, run.config.model, samples=number, **control)
 
 
 def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]:
     """Records of each control that makes sense for the network and the eyes."""
     controls: dict[str, dict[str, Any]] = {}
-    if diffuses(run):
+    if diffuses(run.config.model):
         controls |= STEP_CONTROLS
     if run.config.model.use_oct and store.has_oct(SPLIT).any():
         controls |= OCT_CONTROLS
@@ -99,11 +104,6 @@ def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]
         name: score_all(store, SPLIT, predictions(run, store, **control))
         for name, control in controls.items()
     }
-
-
-def diffuses(run: TrainedRun) -> bool:
-    """Whether the network segments by denoising."""
-    return run.config.model.segment and run.config.model.refine == "ddim"
 
 
 def baseline_records(run: TrainedRun, store: Store) -> list[EyeRecord]:
@@ -126,7 +126,7 @@ def drawer(run: TrainedRun, store: Store, folder: pathlib.Path):
 
 def draw_strips(run: TrainedRun, store: Store, folder: pathlib.Path) -> None:
     """Writes denoising strips of the first eyes."""
-    if not diffuses(run):
+    if not diffuses(run.config.model):
         return
     for i, eye_id in enumerate(store.ids(SPLIT)[:STRIPS]):
         picture = strip_picture(run.variables, run.config, store.example(SPLIT, i), i)
@@ -149,8 +149,8 @@ def summarise(
         "manifest": run.config.data.manifest,
         "split": SPLIT,
         "checkpoint_step": run.step,
-        "sampling_steps": run.config.model.sampling_steps,
-        "samples": run.config.evaluation.eval_samples,
+        "network": kind(run.config.model).title(run.config.model),
+        "samples": samples(run.config),
     }
 
 
@@ -163,7 +163,7 @@ def table(summary: dict[str, Any]) -> str:
     lines = [
         f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients, "
         f"{summary['manifest']} (checkpoint of step {summary['checkpoint_step']})",
-        f"{'':38}  {'IMO':>6}  {'95 % interval':>15}  {head}",
+        f"{summary['network']:38}  {'value':>6}  {'95 % interval':>15}  {head}",
     ]
     for key, name in TABLE.items():
         if (value := summary[key]) is None:

@@ -16,6 +16,7 @@ from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.load.stores import ArrayStore
 from data_pipelines.manifest import Eye
 from experiments.drawing import eye_picture, save_image
+from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
 from experiments.reading import checked_manifest
 from experiments.run_folder import write_json
@@ -102,9 +103,7 @@ def predict_eyes(
         batches = eval_batches(store, SPLIT, batch_size=size, use_oct=config.model.use_oct)
         # All eyes draw the same noise: what is said of an eye does not depend on its company.
         batches = ({**batch, "index": np.zeros_like(batch["index"])} for batch in batches)
-        predictions = predict_batches(
-            run.variables, batches, config.model, samples=config.evaluation.eval_samples
-        )
+        predictions = predict_batches(run.variables, batches, config.model, samples=samples(config))
         for i, prediction in enumerate(predictions):
             yield store, dataclasses.replace(prediction, index=i)
 

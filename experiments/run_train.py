@@ -1,4 +1,4 @@
-"""Training of an IMO run, from prepared eyes to checkpoints."""
+"""Training of a run on eyes, from prepared eyes to checkpoints."""
 
 import functools
 import os
@@ -10,20 +10,26 @@ import numpy as np
 from data_pipelines.load.batches import eval_batches, train_batches
 from data_pipelines.load.stores import Store
 from experiments import flag_fields, validation_log
-from experiments.config import RunConfig
+from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
+from experiments.networks import kind, samples
 from experiments.prediction import predict_batches
 from experiments.run_folder import RunFolder, write_json
 from experiments.runtime import say
 from experiments.scoring import fit_baseline, score_all, validation_metrics
 from experiments.trained_run import initial_variables
-from experiments.training import devices_for, draw_variables, first_line, train_network
-from imo_jax.train.imo_objective import ImoObjective
+from experiments.training import (
+    devices_for,
+    draw_variables,
+    first_line,
+    train_network,
+    with_pretrained,
+)
 from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 
 
-def run_train(config: RunConfig, workdir: str, store: Store) -> Result:
+def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
     """Trains until the end, or goes on where an earlier call was interrupted.
 
     Args:
@@ -37,16 +43,26 @@ def run_train(config: RunConfig, workdir: str, store: Store) -> Result:
     folder = RunFolder(pathlib.Path(workdir))
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
     variables = draw_variables(functools.partial(initial_variables, config), config.seed)
-    size, steps = config.augment.crop_size, config.loop.train_steps
-    sees = f"images of {size} pixels"
-    batch_size = config.data.batch_size
-    say(first_line("IMO", variables, config.model.dtype, sees, batch_size, steps, devices))
+    network = kind(config.model)
+    if config.pretrained is not None:
+        variables = with_pretrained(variables, config.pretrained, network.backbone)
+    say(
+        first_line(
+            network.title(config.model),
+            variables,
+            config.model.dtype,
+            f"images of {config.augment.crop_size} pixels",
+            config.data.batch_size,
+            config.loop.train_steps,
+            devices,
+        )
+    )
     write_json(folder.config, flag_fields.to_dict(config))
     save_baseline(folder, fit_baseline(store, "train"))
     return train_network(
         folder,
         variables,
-        objective=ImoObjective(config.model, config.objective, steps),
+        objective=network.objective(config),
         batches=functools.partial(training_batches, store, config),
         validate=functools.partial(validate, store=store, config=config, log=folder.validation),
         optimiser=config.optimiser,
@@ -57,7 +73,7 @@ def run_train(config: RunConfig, workdir: str, store: Store) -> Result:
     )
 
 
-def training_batches(store: Store, config: RunConfig, start_step: int):
+def training_batches(store: Store, config: EyeRunConfig, start_step: int):
     """Batches of the steps from `start_step` on."""
     return train_batches(
         store,
@@ -76,7 +92,7 @@ def validate(
     interrupt: Interrupt,
     *,
     store: Store,
-    config: RunConfig,
+    config: EyeRunConfig,
     log: pathlib.Path,
 ) -> dict[str, float]:
     """Point scores on the validation split; `score` among them decides which step is the best."""
@@ -90,7 +106,7 @@ def validate(
         variables,
         batches,
         config.model,
-        samples=config.evaluation.eval_samples,  # as evaluation does: compiled once for both
+        samples=samples(config),  # as evaluation does: compiled once for both
         between=interrupt.check,
     )
     metrics = validation_metrics(score_all(store, "val", predictions))

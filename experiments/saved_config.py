@@ -1,4 +1,4 @@
-"""The settings that a run was started with: read back, compared, and changed where that is harmless."""
+"""The settings a run was started with: read back, compared, changed where that is harmless."""
 
 import pathlib
 from typing import Any, TypeVar

@@ -43,6 +43,7 @@ flags.DEFINE_integer("seeds", 3, "runs of each row (--mode=table)", lower_bound=
 flags.DEFINE_list("rows", None, "rows of the table; default: all (--mode=table)")
 flags.DEFINE_list("alphas", [str(a) for a in GRID], "loss weights tried (--mode=select_alpha)")
 flag_fields.define_flags(ScreeningConfig)
+flag_fields.show_in_help()
 
 
 def configured() -> ScreeningConfig:

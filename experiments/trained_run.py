@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.config import RunConfig
+from experiments.config import EyeRunConfig
+from experiments.networks import kind
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
 from experiments.saved_config import read_config, with_changes
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables
-from imo_jax.models.imo.model import IMO
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,26 +29,29 @@ class TrainedRun:
     """
 
     folder: RunFolder
-    config: RunConfig
+    config: EyeRunConfig
     variables: dict[str, Any]
     step: int
     baseline: dict[str, np.ndarray]
 
 
-def restore_run(workdir: str, given: dict[str, Any], checkpoint: str) -> TrainedRun:
+def restore_run(
+    workdir: str, given: dict[str, Any], checkpoint: str, config_class: type[EyeRunConfig]
+) -> TrainedRun:
     """Restores a run on whatever devices there are.
 
     Args:
       workdir: folder of the run.
       given: settings the user gives now; only those that move nothing learned may differ.
       checkpoint: "best" or "last".
+      config_class: of the kind of run that is expected there.
 
     Raises:
       UserError: no such run, a setting that cannot be changed any more, or a checkpoint that does
         not fit.
     """
     folder = RunFolder(pathlib.Path(workdir))
-    config = with_changes(read_config(folder, RunConfig), given, CHANGEABLE)
+    config = with_changes(read_config(folder, config_class), given, CHANGEABLE)
     try:
         variables, step = restore_variables(
             folder.checkpoints, variable_shapes(config), which=checkpoint
@@ -69,16 +72,16 @@ CHANGEABLE = frozenset(
 )  # fmt: skip
 
 
-def variable_shapes(config: RunConfig) -> Any:
+def variable_shapes(config: EyeRunConfig) -> Any:
     """Names, shapes and dtypes of the network's variables, without computing any."""
     return jax.eval_shape(functools.partial(initial_variables, config), jax.random.key(0))
 
 
-def initial_variables(config: RunConfig, key: jax.Array) -> dict[str, Any]:
+def initial_variables(config: EyeRunConfig, key: jax.Array) -> dict[str, Any]:
     """The network's variables before training, drawn with the run's key."""
     # Parameters do not depend on the sizes of the images: small ones trace quickly.
     fundus = np.zeros((1, 32, 32, 3), np.float32)
     volume = None
     if config.model.use_oct:
         volume = np.zeros((1, 8, 8, config.model.oct_slices), np.float32)
-    return IMO(config.model).init(key, fundus, volume)
+    return kind(config.model).init(config.model, key, fundus, volume)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from experiments.run_folder import RunFolder
-from experiments.runtime import UserError, describe_devices
+from experiments.runtime import UserError, describe_devices, say
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
 from imo_jax.train import parallel
 from imo_jax.train.loop import Batches, LoopConfig, Result, train
@@ -19,6 +19,7 @@ from imo_jax.train.state import create
 from imo_jax.train.step import train_step
 from imo_jax.train.tensorboard import TensorBoard
 from imo_jax.train.weight_decay import DECAY_MASKS
+from imo_jax.weights.pretrained import load_pretrained
 
 # Compiler options of a program that runs once: what optimising it costs is never earned back.
 RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -27,6 +28,20 @@ RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_pas
 def draw_variables(initial: Callable[[jax.Array], Any], seed: int) -> Any:
     """`initial(key)` of the seed's key, as numpy arrays."""
     return jax.device_get(jax.jit(initial, compiler_options=RUN_ONCE)(jax.random.key(seed)))
+
+
+def with_pretrained(variables: Any, path: str, at: tuple[str, ...]) -> Any:
+    """`variables` with the backbone at `at` replaced by a file's; says what was loaded.
+
+    Raises:
+      UserError: the file cannot be read, or is not of this backbone.
+    """
+    try:
+        variables, line = load_pretrained(path, variables, at)
+    except (OSError, ImportError, ValueError) as error:
+        raise UserError(f"pretrained={path}: {error}") from error
+    say(f"{path}: {line}")
+    return variables
 
 
 def devices_for(batch_size: int, accumulation: int) -> int:

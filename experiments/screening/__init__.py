@@ -1,1 +1,1 @@
-"""What `experiments.semt` does: glaucoma screening from OCT volumes, by SEMT and what it is held to."""
+"""What `experiments.semt` does: glaucoma screening from OCT volumes, by SEMT and its rivals."""

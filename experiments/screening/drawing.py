@@ -10,7 +10,7 @@ from experiments.drawing import save_image
 from experiments.screening.prediction import VolumePredictions, predicted
 from experiments.screening.trained_run import TrainedScreening
 from imo_jax.labels import SCREENING_NAMES
-from imo_jax.metrics.screening import VolumeRecord, cases
+from imo_jax.metrics.screening import VolumeRecord
 from imo_jax.metrics.screening_summary import (
     LEVELS,
     Thresholds,

@@ -1,4 +1,4 @@
-"""From a screening manifest to a store of prepared volumes; complaints about the input come here."""
+"""From a screening manifest to a store of prepared volumes, with all complaints about the input."""
 
 import pathlib
 from collections.abc import Collection

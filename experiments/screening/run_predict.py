@@ -95,7 +95,7 @@ def store_of(run: TrainedScreening, volume: ScreeningVolume) -> ScreeningStore:
 
 
 def validation_threshold(run: TrainedScreening) -> float | None:
-    """The threshold that validation chose at the checkpoint's step, by F1; None where it did not."""
+    """The threshold that validation chose at the checkpoint's step, by F1; None without one."""
     if not run.folder.validation.exists():
         return None
     log = validation_log.read(run.folder.validation)

@@ -19,14 +19,17 @@ from experiments.screening.prediction import predict_volumes, records
 from experiments.screening.reading import training_rows
 from experiments.screening.run_surrogate import stage1_config, stage1_folder, surrogate_fields
 from experiments.screening.trained_run import initial_variables, restore_screening
-from experiments.training import devices_for, draw_variables, first_line, train_network
+from experiments.training import (
+    devices_for,
+    draw_variables,
+    first_line,
+    train_network,
+    with_pretrained,
+)
 from imo_jax.metrics.screening_summary import chosen_thresholds, screening_summary
 from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 from imo_jax.train.screening_objective import ScreeningObjective
-from imo_jax.weights.files import read_state_dict
-from imo_jax.weights.resnet import load_resnet
-from imo_jax.weights.rules import WeightsError
 
 Fields = tuple[np.ndarray, np.ndarray]  # (N, 3) float32 and (N, 3) bool, of a split's volumes
 HOST_ONLY = ("row", "scan_number")  # of a batch; the step has no use for them
@@ -124,7 +127,7 @@ def train_stage(
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
     variables = draw_variables(functools.partial(initial_variables, config), config.seed)
     if config.pretrained is not None:
-        variables = pretrained(variables, config.pretrained)
+        variables = with_pretrained(variables, config.pretrained, ("backbone",))
     say(
         first_line(
             config.recipe.title,
@@ -147,16 +150,6 @@ def train_stage(
         seed=config.seed,
         devices=devices,
     )
-
-
-def pretrained(variables: Any, path: str) -> Any:
-    """The variables with the ResNet's replaced by those of a file; UserError where they do not fit."""
-    try:
-        variables, line = load_resnet(read_state_dict(path), variables)
-    except (WeightsError, OSError, ValueError) as error:
-        raise UserError(f"pretrained={path}: {error}") from error
-    say(f"{path}: {line}")
-    return variables
 
 
 def sees(config: ScreeningConfig) -> str:

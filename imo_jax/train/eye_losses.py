@@ -1,6 +1,8 @@
 """Losses of networks that segment disc and cup, grade the eye, or both; gaps are left out."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,18 +19,38 @@ GRADE_LOSSES = {
     "cross_entropy": losses.grading_cross_entropy,
     "ordinal": losses.grading_ordinal,
 }
-WEIGHTS = ("segmentation_weight", "dice_weight", "grade_weight", "auxiliary_weight")
+
+
+class Checked:
+    """A config that lists everything wrong with its values when it is made."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError listing every bad value."""
+        if problems := self.problems():
+            raise ValueError("; ".join(problems))
+
+    def problems(self) -> list[str]:
+        """Everything wrong with the values, in words: no weight is negative."""
+        return [
+            f"{setting.name} {getattr(self, setting.name)} is negative"
+            for setting in fields(self)
+            if setting.name.endswith("_weight") and getattr(self, setting.name) < 0
+        ]
+
+    def _unless_in(self, name: str, table: Mapping[str, Any]) -> list[str]:
+        """A problem where a setting is no key of its table."""
+        value = getattr(self, name)
+        return [] if value in table else [f"{name} is {value!r}; choose one of {sorted(table)}"]
 
 
 @dataclass(frozen=True)
-class LossConfig:
-    """Weights and kinds of the losses."""
+class MaskLossConfig(Checked):
+    """Weights and kinds of the losses of class logits against masks."""
 
     segmentation_weight: float = field(
         default=1.0, metadata={"help": "weight of the pixel cross entropy"}
     )
     dice_weight: float = field(default=1.0, metadata={"help": "weight of the Dice loss"})
-    grade_weight: float = field(default=1.0, metadata={"help": "weight of the grading loss"})
     auxiliary_weight: float = field(
         default=0.4,
         metadata={"help": "weight of the auxiliary heads' cross entropy, where there are any"},
@@ -41,6 +63,16 @@ class LossConfig:
             "choices": tuple(DIVIDE_BY),
         },
     )
+
+    def problems(self) -> list[str]:
+        return super().problems() + self._unless_in("divide_by", DIVIDE_BY)
+
+
+@dataclass(frozen=True)
+class GradeLossConfig(Checked):
+    """Weight and kind of the loss of grades."""
+
+    grade_weight: float = field(default=1.0, metadata={"help": "weight of the grading loss"})
     grade_loss: str = field(
         default="cross_entropy",
         metadata={"help": "kind of the grading loss", "choices": tuple(GRADE_LOSSES)},
@@ -49,23 +81,13 @@ class LossConfig:
         default=(), metadata={"help": "a weight for each grade; empty = 1 each"}
     )
 
-    def __post_init__(self) -> None:
-        """Raises ValueError listing every bad value."""
-        if problems := self.problems():
-            raise ValueError("; ".join(problems))
-
     def problems(self) -> list[str]:
-        """Everything wrong with the values, in words."""
-        found = [
-            f"{name} {getattr(self, name)} is negative"
-            for name in WEIGHTS
-            if getattr(self, name) < 0
-        ]
-        return found + [
-            f"{name} is {getattr(self, name)!r}; choose one of {sorted(table)}"
-            for name, table in (("divide_by", DIVIDE_BY), ("grade_loss", GRADE_LOSSES))
-            if getattr(self, name) not in table
-        ]
+        return super().problems() + self._unless_in("grade_loss", GRADE_LOSSES)
+
+
+@dataclass(frozen=True)
+class LossConfig(MaskLossConfig, GradeLossConfig):
+    """Both, of a network that does both."""
 
 
 class EyeLosses:
@@ -86,19 +108,23 @@ class EyeLosses:
     """
 
     def __init__(
-        self, config: LossConfig, *, segment: bool, grade: bool, auxiliary: bool, num_grades: int
+        self,
+        config: MaskLossConfig | GradeLossConfig,
+        *,
+        segment: bool,
+        grade: bool,
+        auxiliary: bool,
+        num_grades: int,
     ) -> None:
         self._config = config
-        self._class_weights = config.grade_class_weights or None
+        self._class_weights = (config.grade_class_weights if grade else ()) or None
         if self._class_weights and len(self._class_weights) != num_grades:
             raise ValueError(
                 f"grade_class_weights has {len(self._class_weights)} values for {num_grades} grades"
             )
+        there = {"segmentation": segment, "dice": segment, "auxiliary": auxiliary, "grade": grade}
         weights = {
-            "segmentation": config.segmentation_weight if segment else 0.0,
-            "dice": config.dice_weight if segment else 0.0,
-            "auxiliary": config.auxiliary_weight if auxiliary else 0.0,
-            "grade": config.grade_weight if grade else 0.0,
+            name: getattr(config, f"{name}_weight") for name, is_there in there.items() if is_there
         }
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         if not self.weights:
@@ -106,16 +132,15 @@ class EyeLosses:
 
     def counts(self, batch: Batch) -> dict[str, jax.Array]:
         """Term -> what its total is divided by, from labels alone (see `Objective`)."""
-        mask, there = batch["mask"], batch["has_mask"]
-        graded = batch["grade"], batch["has_grade"]
-        pixels = losses.segmentation_count(mask, there, self._config.divide_by)
-        counts = {
-            "segmentation": pixels,
-            "auxiliary": pixels,
-            "dice": losses.dice_count(mask, there),
-            "grade": losses.grading_count(*graded, class_weights=self._class_weights),
+        masks = batch["mask"], batch["has_mask"]
+        grades = batch["grade"], batch["has_grade"]
+        count = {
+            "segmentation": lambda: losses.segmentation_count(*masks, self._config.divide_by),
+            "dice": lambda: losses.dice_count(*masks),
+            "auxiliary": lambda: losses.segmentation_count(*masks, self._config.divide_by),
+            "grade": lambda: losses.grading_count(*grades, class_weights=self._class_weights),
         }
-        return {name: counts[name] for name in self.weights}
+        return {name: count[name]() for name in self.weights}
 
     def totals(
         self,

@@ -62,11 +62,12 @@ class GraderConfig:
         default=False, metadata={"help": "a second stem takes the OCT volume; the paper has none"}
     )
     oct_slices: int = field(default=128, metadata={"help": "slices of the OCT grid"})
-    image_size: int = field(
+    layout_size: int = field(
         default=224,
         metadata={
             "help": "side in pixels of the images that positions (vit, beit) and windows "
-            "(efficientvit) are laid out for; images of other sizes are taken too"
+            "(efficientvit) are laid out for; images of other sizes are taken too",
+            "flag": False,  # a run lays them out for the images it trains on
         },
     )
     dropout: float = field(default=0.0, metadata={"help": "rate before the last linear layer"})
@@ -97,6 +98,18 @@ class GraderConfig:
         return DTYPES[self.dtype]
 
     @property
+    def use_oct(self) -> bool:
+        return self.with_oct
+
+    @property
+    def segment(self) -> bool:
+        return False
+
+    @property
+    def grade(self) -> bool:
+        return True
+
+    @property
     def size_name(self) -> str:
         """The size's name, also where it is left to the network's default."""
         return self.size or next(iter(SIZES[self.network]))
@@ -109,7 +122,7 @@ class GraderConfig:
             given = self.drop_path is not None
             fields["drop_path"] = self.drop_path if given else DROP_PATH[self.network]
         if self.network in OF_ONE_SIZE:
-            fields["image_size"] = self.image_size
+            fields["image_size"] = self.layout_size
         return fields
 
     @property
@@ -122,7 +135,7 @@ class GraderConfig:
 def _problems(c: GraderConfig) -> list[str]:
     """Everything wrong with the values of a config, in words."""
     found = []
-    for name, least in (("num_grades", 2), ("oct_slices", 1), ("image_size", 16)):
+    for name, least in (("num_grades", 2), ("oct_slices", 1), ("layout_size", 16)):
         value = getattr(c, name)
         if value < least:
             found.append(f"{name} is {value}, must be at least {least}")

@@ -68,6 +68,18 @@ class SegmenterConfig:
             raise ValueError("SegmenterConfig: " + "; ".join(problems))
 
     @property
+    def use_oct(self) -> bool:
+        return self.with_oct
+
+    @property
+    def segment(self) -> bool:
+        return True
+
+    @property
+    def grade(self) -> bool:
+        return False
+
+    @property
     def size_name(self) -> str:
         """The size's name, also where it is left to the network's default."""
         return self.size or next(iter(SIZES[self.network]))

@@ -1,0 +1,136 @@
+"""The command line of the programs on eyes: flags from their settings, and what each mode does."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from absl import app, flags
+
+from data_pipelines.load.stores import Store
+from experiments import flag_fields
+from experiments.config import FREE_TO_CHANGE, EyeRunConfig
+from experiments.reading import checked_store, make_default_phantom
+from experiments.run_check import run_check
+from experiments.run_eval import run_eval
+from experiments.run_predict import run_predict
+from experiments.run_train import run_train
+from experiments.runtime import UserError, say, set_up
+from experiments.saved_config import refuse_other_config
+from experiments.trained_run import TrainedRun, restore_run
+
+MODES = ("train", "eval", "predict", "check")
+
+
+@dataclass(frozen=True)
+class EyeProgram:
+    """A program that trains one kind of network on eyes.
+
+    Attributes:
+      config_class: its settings.
+      presets: name -> settings to start from; the first is the default.
+      workdir: default folder of the run.
+      sizes: name -> settings of the network that --size stands for; {} = no such flag, since the
+        network's own settings name its size.
+    """
+
+    config_class: type[EyeRunConfig]
+    presets: Mapping[str, Callable[[], EyeRunConfig]]
+    workdir: str
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Parses the command line, does what it says and exits."""
+        self._define_flags()
+        app.run(lambda arguments: sys.exit(self._main(arguments)))
+
+    def _define_flags(self) -> None:
+        first = next(iter(self.presets))
+        flags.DEFINE_enum("mode", None, MODES, "what to do; without it: train, evaluate and draw")
+        flags.DEFINE_enum("preset", first, list(self.presets), "settings to start from")
+        if self.sizes:
+            flags.DEFINE_enum(
+                "size", None, list(self.sizes), "size of the network; default: the preset's"
+            )
+        flags.DEFINE_string(
+            "workdir", self.workdir, "folder of the run: all that it writes, all it needs"
+        )
+        flags.DEFINE_string(
+            "out", None, "folder for evaluation or predictions; default: in --workdir"
+        )
+        flags.DEFINE_enum(
+            "checkpoint", "best", ["best", "last"], "which one to evaluate or predict with"
+        )
+        flags.DEFINE_string("fundus", None, "photograph to predict (--mode=predict)")
+        flags.DEFINE_string("oct", None, "OCT volume beside --fundus; may be missing")
+        flag_fields.define_flags(self.config_class)
+        flag_fields.show_in_help()
+
+    def _main(self, arguments: list[str]) -> int:
+        if len(arguments) > 1:
+            raise app.UsageError(f"not a flag: {' '.join(arguments[1:])}")
+        set_up()
+        modes = {None: self.train_and_evaluate}
+        modes |= {name: getattr(self, name) for name in MODES}
+        try:
+            return modes[flags.FLAGS.mode]()
+        except UserError as error:
+            say(f"error: {error}")
+            return 2
+
+    def train(self) -> int:
+        config, store = self._opened(("train",))
+        return run_train(config, flags.FLAGS.workdir, store).exit_code
+
+    def eval(self) -> int:
+        run = self._restored()
+        run_eval(run, flags.FLAGS.out, checked_store(run.config, ("eval",)))
+        return 0
+
+    def train_and_evaluate(self) -> int:
+        config, store = self._opened(("train", "eval"))
+        if exit_code := run_train(config, flags.FLAGS.workdir, store).exit_code:
+            return exit_code
+        run_eval(self._restored(), flags.FLAGS.out, store)
+        return 0
+
+    def predict(self) -> int:
+        run_predict(
+            self._restored(),
+            fundus=flags.FLAGS.fundus,
+            volume=flags.FLAGS.oct,
+            manifest=self._given().get("manifest"),
+            out=flags.FLAGS.out,
+        )
+        return 0
+
+    def check(self) -> int:
+        config = self._configured()
+        make_default_phantom(config.data.manifest)
+        return run_check(config)
+
+    def _given(self) -> dict[str, Any]:
+        return flag_fields.given_flags(self.config_class)
+
+    def _restored(self) -> TrainedRun:
+        return restore_run(
+            flags.FLAGS.workdir, self._given(), flags.FLAGS.checkpoint, self.config_class
+        )
+
+    def _opened(self, need: tuple[str, ...]) -> tuple[EyeRunConfig, Store]:
+        """The settings of a run that is to be trained, and its eyes."""
+        config = self._configured()
+        refuse_other_config(flags.FLAGS.workdir, config, FREE_TO_CHANGE)
+        make_default_phantom(config.data.manifest)
+        return config, checked_store(config, need)
+
+    def _configured(self) -> EyeRunConfig:
+        """The preset, with the size and the settings given as flags."""
+        config = self.presets[flags.FLAGS.preset]()
+        if self.sizes and flags.FLAGS.size is not None:
+            size = self.sizes[flags.FLAGS.size]
+            config = flag_fields.replace_leaves(config, flag_fields.leaves(size))
+        try:
+            return flag_fields.replace_leaves(config, self._given()).completed()
+        except ValueError as error:
+            raise UserError(str(error)) from error
