@@ -65,3 +65,22 @@ def test_layer_scale_starts_at_one():
     block = ConvNeXtBlock()
     params = jax.jit(block.init)(jax.random.key(0), jnp.zeros((1, 2, 2, 3)), None)["params"]
     np.testing.assert_array_equal(params["layer_scale"], np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("variant", "scale", "parameters"),
+    # A norm a stage of 2 x (4 + 4 + 8 + 8) values, or one of the pooled last stage.
+    [("released", 1.0, 48), ("dense", 1e-6, 48), ("classifier", 1e-6, 16)],
+)
+def test_variants(variant, scale, parameters):
+    net = ConvNeXt((1, 1, 1, 1), (4, 4, 8, 8), variant=variant)
+    image = jax.ShapeDtypeStruct((2, 64, 64, 3), jnp.float32)
+    out, variables = jax.eval_shape(net.init_with_output, jax.random.key(0), image)
+    norms = {k: v for k, v in variables["params"].items() if k.startswith(("norm", "final_norm"))}
+    assert sum(leaf.size for leaf in jax.tree.leaves(norms)) == parameters
+    assert ("features" in out) == (variant == "classifier")
+    if variant == "classifier":
+        assert out["features"].shape == (2, 8)
+    block = ConvNeXtBlock(layer_scale=scale)
+    params = jax.jit(block.init)(jax.random.key(0), jnp.zeros((1, 2, 2, 3)), None)["params"]
+    np.testing.assert_array_equal(params["layer_scale"], np.full(3, scale, np.float32))

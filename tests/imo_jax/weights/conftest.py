@@ -16,21 +16,21 @@ def draw():
     """(network, seed, ...) -> a tiny grader's random variables, the same for the same arguments."""
 
     @functools.cache
-    def drawn(network, seed=0, channels=3, **options):
+    def shapes(network, channels, options):
         config = GraderConfig(
-            **{
-                "size": "tiny",
-                "image_size": SIZE,
-                "oct_slices": SLICES,
-                **options,
-                "network": network,
-            }
+            **{"size": "tiny", "image_size": SIZE, "oct_slices": SLICES} | dict(options),
+            network=network,
         )
         init = functools.partial(Grader(config).init, train=False)
         fundus = np.zeros((1, SIZE, SIZE, channels), np.float32)
         volume = np.zeros((1, GRID, GRID, SLICES), np.float32)
-        shapes = dict(jax.eval_shape(init, jax.random.key(0), fundus, volume))
+        return dict(jax.eval_shape(init, jax.random.key(0), fundus, volume))
+
+    def drawn(network, seed=0, channels=3, **options):
         rng = np.random.default_rng(seed)
-        return jax.tree.map(lambda s: rng.normal(size=s.shape).astype(np.float32), shapes)
+        return jax.tree.map(
+            lambda s: rng.normal(size=s.shape).astype(np.float32),
+            shapes(network, channels, tuple(options.items())),
+        )
 
     return drawn
