@@ -1,0 +1,70 @@
+"""What is timed: one task, given alike to every implementation."""
+
+import dataclasses
+import math
+from typing import Any
+
+# What can be timed -> models it is there for; loader and surrogate have none.
+WHATS = {
+    "train": ("imo", "semt"),
+    "sample": ("imo",),
+    "encode": ("imo", "semt"),
+    "compile": ("imo", "semt"),
+    "surrogate": (),
+    "loader": (),
+}
+PRECISIONS = ("float32", "tf32", "bfloat16")
+CONFIGS = {"imo": "convnext_tiny", "semt": "resnet18"}  # model -> its full size
+
+# Of every training, on both sides: AdamW at a constant rate after clipping by the global norm.
+LEARNING_RATE = 6e-5
+WEIGHT_DECAY = 0.01
+CLIP_NORM = 1.0
+OPTIMISER_STEPS = 1000  # planned; the rate does not depend on it
+
+DESCRIPTOR = 512  # features of a descriptor in the search for surrogates
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+      what: a key of WHATS.
+      model: "imo" or "semt"; "" where there is no model.
+      config: name of the model's size.
+      network: all fields of its config, the compute dtype among them.
+      size: side of the images in pixels; of "surrogate" the number of donors.
+      batch: images; of "surrogate" the number of queries.
+      precision: one of PRECISIONS.
+      steps, samples: of the sampler.
+      oct_size: side of the OCT slices as they come.
+    """
+
+    what: str
+    model: str
+    config: str
+    network: dict[str, Any]
+    size: int
+    batch: int
+    precision: str
+    steps: int = 3
+    samples: int = 1
+    oct_size: int = 256
+
+    @property
+    def trains(self) -> bool:
+        return self.what in ("train", "compile")
+
+
+def spread(seconds: list[float]) -> dict[str, float]:
+    """median_s, p10_s and p90_s: the values that halves and tenths of the times do not exceed."""
+    ordered = sorted(seconds)
+
+    def quantile(q: float) -> float:
+        position = q * (len(ordered) - 1)
+        low = math.floor(position)
+        high = min(low + 1, len(ordered) - 1)
+        return ordered[low] + (position - low) * (ordered[high] - ordered[low])
+
+    return {"median_s": quantile(0.5), "p10_s": quantile(0.1), "p90_s": quantile(0.9)}

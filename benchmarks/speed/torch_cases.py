@@ -1,0 +1,270 @@
+"""The PyTorch side of each task, eager or compiled; the counterpart of jax_cases.py.
+
+A case has `compare(expected) -> error by name`, relative to what our side gave, and `run()`, one
+timed call that returns when it is done.
+"""
+
+import contextlib
+import time
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.speed.inputs import batch_of, descriptors
+from benchmarks.speed.task import CLIP_NORM, LEARNING_RATE, WEIGHT_DECAY, Task
+from benchmarks.speed.torch_runtime import device, wait
+from benchmarks.twins import imo, semt
+
+Arrays = dict[str, np.ndarray]
+
+MEMORY_FORMATS = {
+    "channels_first": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+}
+UNDECAYED = ("embedding_table.weight", "decode_head.conv_seg.depthwise.weight")
+CHUNK = 1024  # queries compared with all donors at a time
+
+
+def case_of(task: Task, given: Arrays, compiled: bool) -> Any:
+    """The case of a task, from what our side's `for_peer` gives ({}: fresh weights)."""
+    if task.what == "surrogate":
+        return Neighbours(task, compiled)
+    if task.trains:
+        return Training(task, given, compiled)
+    return {"sample": Sampling, "encode": Encoding}[task.what](task, given, compiled)
+
+
+class _Network:
+    """A twin with its batch on the device, in the memory format that is faster for `work`."""
+
+    def __init__(self, task: Task, given: Arrays) -> None:
+        torch.manual_seed(0)
+        self.task = task
+        config = types.SimpleNamespace(**task.network)
+        if task.model == "imo":
+            model = imo.ImoTwin(config, (task.size, task.size))
+        else:
+            model = semt.MultiTaskTwin(config)
+        weights = {n: torch.from_numpy(x) for n, x in _under("weights", given).items()}
+        if weights:
+            missing, unexpected = model.load_state_dict(weights, strict=False)
+            bad = [*unexpected, *(n for n in missing if "num_batches_tracked" not in n)]
+            if bad:
+                raise ValueError(f"weights that do not fit the twin: {', '.join(bad)}")
+        self.model = model.to(device()).train(task.trains)
+        self.batch = {name: _tensor(x) for name, x in batch_of(task).items()}
+        self.draws = {name: _tensor(x) for name, x in _under("draws", given).items()}
+        self.memory_format = ""
+
+    def precision(self) -> contextlib.AbstractContextManager:
+        if self.task.precision != "bfloat16":
+            return contextlib.nullcontext()
+        return torch.autocast(device().type, torch.bfloat16)
+
+    def choose_format(self, work: Callable[[], None]) -> None:
+        """Times `work` in each memory format and keeps the faster one."""
+        seconds = {}
+        for name, memory_format in MEMORY_FORMATS.items():
+            self.model.to(memory_format=memory_format)
+            work()
+            begun = time.perf_counter()
+            work()
+            wait()
+            seconds[name] = time.perf_counter() - begun
+        self.memory_format = min(seconds, key=seconds.get)
+        self.model.to(memory_format=MEMORY_FORMATS[self.memory_format])
+
+
+class Training:
+    """Forward, losses, backward, clipping, AdamW (fused)."""
+
+    def __init__(self, task: Task, given: Arrays, compiled: bool) -> None:
+        self._net = net = _Network(task, given)
+        self._losses = _imo_losses if task.model == "imo" else _semt_losses
+        state = {name: x.clone() for name, x in net.model.state_dict().items()}
+        net.choose_format(self._backward)
+        net.model.load_state_dict(state)  # the trials moved the running statistics
+        self.memory_format = net.memory_format
+        if compiled:
+            self._losses = torch.compile(self._losses)
+        self._parameters = dict(net.model.named_parameters())
+        decays = {
+            name: x.ndim > 1 and name not in UNDECAYED for name, x in self._parameters.items()
+        }
+        groups = [
+            {
+                "params": [x for name, x in self._parameters.items() if decays[name] is which],
+                "weight_decay": WEIGHT_DECAY if which else 0.0,
+            }
+            for which in (True, False)
+        ]
+        self._optimiser = torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
+
+    def compare(self, expected: Arrays) -> dict[str, float]:
+        terms, norm = self._step(self._net.draws or None)
+        buffers = dict(self._net.model.named_buffers())
+        gradients = {name: x.grad for name, x in self._parameters.items()}
+        found = {
+            "loss": sum(terms.values()),
+            **{f"loss_{name}": term for name, term in terms.items()},
+            "gradient_norm": norm,
+            **{f"gradient/{name}": x for name, x in gradients.items()},
+            **{f"statistics/{n}": x for n, x in buffers.items() if ".running_" in n},
+        }
+        self._optimiser.zero_grad(set_to_none=True)
+        return errors(found, expected)
+
+    def run(self) -> None:
+        self._step(None)
+        self._optimiser.zero_grad(set_to_none=True)
+        wait()
+
+    def _backward(self, draws: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        net = self._net
+        with net.precision():
+            terms = self._losses(net.model, net.batch, draws)
+        sum(terms.values()).backward()
+        return terms
+
+    def _step(self, draws: dict[str, Tensor] | None) -> tuple[dict[str, Tensor], Tensor]:
+        self._optimiser.zero_grad(set_to_none=True)
+        terms = self._backward(draws)
+        norm = nn.utils.clip_grad_norm_(self._parameters.values(), CLIP_NORM, foreach=True)
+        self._optimiser.step()
+        return {name: term.detach() for name, term in terms.items()}, norm
+
+
+def _imo_losses(
+    model: imo.ImoTwin, batch: dict[str, Tensor], draws: dict[str, Tensor] | None
+) -> dict[str, Tensor]:
+    images = batch["fundus"]
+    if draws is None:
+        drawn = imo.draw(model.config, len(images), images.shape[1:3], images.device)
+    else:
+        drawn = imo.Draws(**draws)
+    return imo.losses(model, batch, drawn)
+
+
+def _semt_losses(
+    model: semt.MultiTaskTwin, batch: dict[str, Tensor], draws: dict[str, Tensor] | None
+) -> dict[str, Tensor]:
+    return semt.losses(model, batch)
+
+
+class _Inference:
+    """A network without gradients: `_outputs` of given draws, its arrays as our side has them."""
+
+    def __init__(self, task: Task, given: Arrays, compiled: bool) -> None:
+        self._net = net = _Network(task, given)
+        self._function = self._call
+        net.choose_format(self.run)
+        self.memory_format = net.memory_format
+        if compiled:
+            self._function = torch.compile(self._call)
+
+    def _call(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def _fresh(self) -> dict[str, Tensor]:
+        """What a call draws."""
+        return {}
+
+    @torch.inference_mode()
+    def _outputs(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
+        with self._net.precision():
+            return self._function(draws)
+
+    def run(self) -> None:
+        self._outputs(self._fresh())
+        wait()
+
+    def compare(self, expected: Arrays) -> dict[str, float]:
+        found = self._outputs(self._net.draws)
+        # (B, C, H, W) -> (B, H, W, C)
+        found = {n: x.permute(0, 2, 3, 1) if x.ndim == 4 else x for n, x in found.items()}
+        return errors({name: found[name] for name in expected}, expected)
+
+
+class Sampling(_Inference):
+    """Prediction with the sampler."""
+
+    def _call(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
+        task = self._net.task
+        return imo.predict(
+            self._net.model, self._net.batch, draws["noise"], task.steps, task.samples
+        )
+
+    def _fresh(self) -> dict[str, Tensor]:
+        return {"noise": torch.randn_like(self._net.draws["noise"])}
+
+
+class Encoding(_Inference):
+    """IMO's encoder and grading head; SEMT's network."""
+
+    def _call(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
+        model, batch = self._net.model, self._net.batch
+        if self._net.task.model == "semt":
+            return model(batch["scan"])
+        encoded = model.encode(*imo.normalise(batch["fundus"], batch["oct"]))
+        return {name: encoded[name] for name in ("fused_feature", "grade_logits")}
+
+
+class Neighbours:
+    """Nearest donors by the matrix product in float32, which is not exact; chunk by chunk."""
+
+    memory_format = ""
+
+    def __init__(self, task: Task, compiled: bool) -> None:
+        if compiled:
+            raise ValueError("there is no compiled twin of the search for surrogates")
+        self._queries, self._donors = descriptors(task)
+
+    def compare(self, expected: Arrays) -> dict[str, float]:
+        difference = self._queries - self._donors[self._nearest()]
+        distance = np.sqrt(np.square(difference, dtype=np.float64).sum(axis=1))
+        return errors({"distance": torch.from_numpy(distance)}, expected)
+
+    def run(self) -> None:
+        self._nearest()
+
+    @torch.inference_mode()
+    def _nearest(self) -> np.ndarray:
+        """(Q,) index of a donor."""
+        queries, donors = _tensor(self._queries), _tensor(self._donors)
+        index = [torch.cdist(part, donors).argmin(dim=1) for part in queries.split(CHUNK)]
+        return torch.cat(index).cpu().numpy()
+
+
+def errors(found: dict[str, Tensor], expected: Arrays) -> dict[str, float]:
+    """|found - expected| / |expected| in the Euclidean norm; names with a / by what is before it.
+
+    Raises:
+      ValueError: names or shapes that are not the same.
+    """
+    if set(found) != set(expected):
+        raise ValueError(f"compared names differ: {sorted(set(found) ^ set(expected))[:6]}")
+    squares: dict[str, np.ndarray] = {}
+    for name, tensor in found.items():
+        ours, theirs = expected[name].astype(np.float64), tensor.detach().double().cpu().numpy()
+        if ours.shape != theirs.shape:
+            raise ValueError(f"{name} is {theirs.shape}, ours is {ours.shape}")
+        both = np.array([np.square(theirs - ours).sum(), np.square(ours).sum()])
+        group = name.split("/")[0]
+        squares[group] = squares.get(group, 0.0) + both
+    return {group: float(np.sqrt(error / size)) for group, (error, size) in squares.items()}
+
+
+def _under(prefix: str, arrays: Arrays) -> Arrays:
+    prefix += "/"
+    return {n.removeprefix(prefix): x for n, x in arrays.items() if n.startswith(prefix)}
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """On the device; integers but bytes as int64, which PyTorch's losses want."""
+    if array.dtype in (np.int32, np.uint32):
+        array = array.astype(np.int64)
+    return torch.from_numpy(array).to(device())
