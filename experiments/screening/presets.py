@@ -8,8 +8,8 @@ from imo_jax.models.semt.config import SIZES
 from imo_jax.train.loop import LoopConfig
 from imo_jax.train.optimiser import OptimiserConfig
 
-# Where the paper is silent, both presets hold the same choices (docs/semt.md).
-SELECTION = {"best_metric": "case_auc", "best_mode": "max"}
+# Not the AUC: on a small validation split it soon reaches 1 and can choose no more.
+SELECTION = {"best_metric": "case_brier", "best_mode": "min"}
 
 
 def default() -> ScreeningConfig:
@@ -21,7 +21,7 @@ def default() -> ScreeningConfig:
         augment=ScanAugmentConfig(),
         model=SIZES["tiny"],
         optimiser=OptimiserConfig(learning_rate=2e-3, warmup_steps=30),
-        loop=LoopConfig(train_steps=300, eval_every=75, save_every=75, **SELECTION),
+        loop=LoopConfig(train_steps=400, eval_every=100, save_every=100, **SELECTION),
     )
 
 

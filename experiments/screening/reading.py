@@ -18,7 +18,7 @@ from experiments.screening.config import PHANTOM, ScreeningConfig
 # The phantom of the default run: several volumes a visit and visits an eye, as in the paper, and
 # enough test patients for an interval that says something.
 PHANTOM_SETTINGS = {
-    "eyes": 180,
+    "eyes": 200,
     "seed": 0,
     "visits": 2,
     "volumes_per_visit": 2,
