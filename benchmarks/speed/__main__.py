@@ -68,7 +68,7 @@ def tasks(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Tas
     return [
         Task(
             args.what, model, config, network, size, args.batch or batch, args.precision,
-            steps, samples, args.oct_size,
+            steps, samples, args.oct_size, args.compile_mode,
         )
         for size, steps, samples in grid
     ]  # fmt: skip
@@ -120,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         "--impls", nargs="+", default=["torch", "torch_compile"],
         choices=["torch", "torch_compile"], help="of PyTorch; default: both",
     )  # fmt: skip
+    parser.add_argument(
+        "--compile_mode", default="default", help="of torch.compile: default, reduce-overhead, ..."
+    )
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="append JSON lines here")
     return parser
 

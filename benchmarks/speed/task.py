@@ -39,6 +39,7 @@ class Task:
       precision: one of PRECISIONS.
       steps, samples: of the sampler.
       oct_size: side of the OCT slices as they come.
+      compile_mode: of torch.compile.
     """
 
     what: str
@@ -51,6 +52,7 @@ class Task:
     steps: int = 3
     samples: int = 1
     oct_size: int = 256
+    compile_mode: str = "default"
 
     @property
     def trains(self) -> bool:

@@ -32,7 +32,7 @@ CHUNK = 1024  # queries compared with all donors at a time
 def case_of(task: Task, given: Arrays, compiled: bool) -> Any:
     """The case of a task, from what our side's `for_peer` gives ({}: fresh weights)."""
     if task.what == "surrogate":
-        return Neighbours(task, compiled)
+        return Neighbours(task)
     if task.trains:
         return Training(task, given, compiled)
     return {"sample": Sampling, "encode": Encoding}[task.what](task, given, compiled)
@@ -60,6 +60,20 @@ class _Network:
         self.draws = {name: _tensor(x) for name, x in _under("draws", given).items()}
         self.memory_format = ""
 
+    def compiled(self, function: Callable) -> Callable:
+        """`function` through torch.compile."""
+        return torch.compile(function, mode=self.task.compile_mode)
+
+    def fresh_draws(self) -> dict[str, Tensor]:
+        """What a call draws, anew."""
+        task = self.task
+        if task.model != "imo" or task.what == "encode":
+            return {}
+        if task.what == "sample":
+            return {"noise": torch.randn_like(self.draws["noise"])}
+        size = (task.size, task.size)
+        return imo.draw(self.model.config, task.batch, size, device())._asdict()
+
     def precision(self) -> contextlib.AbstractContextManager:
         if self.task.precision != "bfloat16":
             return contextlib.nullcontext()
@@ -86,11 +100,11 @@ class Training:
         self._net = net = _Network(task, given)
         self._losses = _imo_losses if task.model == "imo" else _semt_losses
         state = {name: x.clone() for name, x in net.model.state_dict().items()}
-        net.choose_format(self._backward)
+        net.choose_format(lambda: self._backward(net.fresh_draws()))
         net.model.load_state_dict(state)  # the trials moved the running statistics
         self.memory_format = net.memory_format
         if compiled:
-            self._losses = torch.compile(self._losses)
+            self._losses = net.compiled(self._losses)
         self._parameters = dict(net.model.named_parameters())
         decays = {
             name: x.ndim > 1 and name not in UNDECAYED for name, x in self._parameters.items()
@@ -105,7 +119,7 @@ class Training:
         self._optimiser = torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
 
     def compare(self, expected: Arrays) -> dict[str, float]:
-        terms, norm = self._step(self._net.draws or None)
+        terms, norm = self._step(self._net.draws)
         buffers = dict(self._net.model.named_buffers())
         gradients = {name: x.grad for name, x in self._parameters.items()}
         found = {
@@ -119,18 +133,18 @@ class Training:
         return errors(found, expected)
 
     def run(self) -> None:
-        self._step(None)
+        self._step(self._net.fresh_draws())
         self._optimiser.zero_grad(set_to_none=True)
         wait()
 
-    def _backward(self, draws: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def _backward(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
         net = self._net
         with net.precision():
             terms = self._losses(net.model, net.batch, draws)
         sum(terms.values()).backward()
         return terms
 
-    def _step(self, draws: dict[str, Tensor] | None) -> tuple[dict[str, Tensor], Tensor]:
+    def _step(self, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         self._optimiser.zero_grad(set_to_none=True)
         terms = self._backward(draws)
         norm = nn.utils.clip_grad_norm_(self._parameters.values(), CLIP_NORM, foreach=True)
@@ -139,18 +153,13 @@ class Training:
 
 
 def _imo_losses(
-    model: imo.ImoTwin, batch: dict[str, Tensor], draws: dict[str, Tensor] | None
+    model: imo.ImoTwin, batch: dict[str, Tensor], draws: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    images = batch["fundus"]
-    if draws is None:
-        drawn = imo.draw(model.config, len(images), images.shape[1:3], images.device)
-    else:
-        drawn = imo.Draws(**draws)
-    return imo.losses(model, batch, drawn)
+    return imo.losses(model, batch, imo.Draws(**draws))
 
 
 def _semt_losses(
-    model: semt.MultiTaskTwin, batch: dict[str, Tensor], draws: dict[str, Tensor] | None
+    model: semt.MultiTaskTwin, batch: dict[str, Tensor], draws: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     return semt.losses(model, batch)
 
@@ -164,14 +173,10 @@ class _Inference:
         net.choose_format(self.run)
         self.memory_format = net.memory_format
         if compiled:
-            self._function = torch.compile(self._call)
+            self._function = net.compiled(self._call)
 
     def _call(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
         raise NotImplementedError
-
-    def _fresh(self) -> dict[str, Tensor]:
-        """What a call draws."""
-        return {}
 
     @torch.inference_mode()
     def _outputs(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -179,7 +184,7 @@ class _Inference:
             return self._function(draws)
 
     def run(self) -> None:
-        self._outputs(self._fresh())
+        self._outputs(self._net.fresh_draws())
         wait()
 
     def compare(self, expected: Arrays) -> dict[str, float]:
@@ -198,9 +203,6 @@ class Sampling(_Inference):
             self._net.model, self._net.batch, draws["noise"], task.steps, task.samples
         )
 
-    def _fresh(self) -> dict[str, Tensor]:
-        return {"noise": torch.randn_like(self._net.draws["noise"])}
-
 
 class Encoding(_Inference):
     """IMO's encoder and grading head; SEMT's network."""
@@ -218,9 +220,7 @@ class Neighbours:
 
     memory_format = ""
 
-    def __init__(self, task: Task, compiled: bool) -> None:
-        if compiled:
-            raise ValueError("there is no compiled twin of the search for surrogates")
+    def __init__(self, task: Task) -> None:
         self._queries, self._donors = descriptors(task)
 
     def compare(self, expected: Arrays) -> dict[str, float]:

@@ -28,8 +28,8 @@ class Session:
     """What a worker does; lives in the worker's process."""
 
     def __init__(self, impl: str, task: Task, folder: str) -> None:
-        # Two processes share a GPU; JAX would take three quarters of it for itself.
-        os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.45")
+        # The implementations share a GPU; JAX would take three quarters of it for itself.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         self._impl, self._task, self._folder = impl, task, pathlib.Path(folder)
         side = "jax" if impl == "jax" else "torch"
         # Imported here, so that no process loads the other's library.
