@@ -1,0 +1,209 @@
+"""One table from beginning to end: runs what is missing, scores it, writes the report."""
+
+import pathlib
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from experiments.comparison import evaluation
+from experiments.comparison.cost import measure_cost
+from experiments.comparison.figure import eyes_picture
+from experiments.comparison.report import write_report
+from experiments.comparison.rows import ENSEMBLE, IMO, TABLES, TRAINED, Row, Table
+from experiments.comparison.runs import (
+    Run,
+    Stores,
+    chosen_rate,
+    config_of,
+    is_trained,
+    rate_scores,
+    run_folder,
+    scored_runs,
+    train_run,
+    training_seconds,
+    tried_runs,
+)
+from experiments.comparison.scores import Finished
+from experiments.comparison.settings import Study, check_extra, weights_of
+from experiments.config import FREE_TO_CHANGE
+from experiments.drawing import save_image
+from experiments.run_folder import read_json, write_json
+from experiments.runtime import UserError, say
+from experiments.saved_config import refuse_other_config
+
+
+def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> int:
+    """Runs what is missing of a table and writes table.md, table.csv, intervals.png, eyes.png.
+
+    Args:
+      study: what all rows share.
+      number: of the paper's table, 1 to 3.
+      names: rows (Row.name); None = all.
+
+    Returns:
+      The exit code: not 0 where a run was interrupted; the same command goes on.
+
+    Raises:
+      UserError: unknown rows, bad input, or a folder with runs of other settings.
+    """
+    table = TABLES[number]
+    rows = chosen_rows(table, names)
+    check_study(study, rows)
+    stores = Stores()
+    for row in rows:
+        if row.program and (code := run_row(study, row, stores)):
+            return code
+    finished = [finished_row(study, row, stores) for row in rows]
+    first = config_of(study, tried_runs(study, rows[0] if rows[0].program else IMO)[0])
+    folder = study.out / f"table{number}"
+    text = write_report(folder, table, finished, described(study, rows), first.evaluation.bootstrap)
+    picture = eyes_picture(finished, stores.of(first), f"{table.title}: test eyes, seed 0")
+    save_image(folder / "eyes.png", picture)
+    print(text)
+    say(f"written to {folder}")
+    return 0
+
+
+def chosen_rows(table: Table, names: Sequence[str] | None) -> list[Row]:
+    """Rows of a table by name, in its order; UserError names those that are not there."""
+    known = {row.name: row for row in table.rows}
+    if unknown := [name for name in names or () if name not in known]:
+        raise UserError(f"rows {', '.join(unknown)}: there are {', '.join(known)}")
+    return [row for row in table.rows if names is None or row.name in names]
+
+
+def check_study(study: Study, rows: Sequence[Row]) -> None:
+    """UserError for what would otherwise fail, or be refused, after hours of training."""
+    check_extra(study.extra, rows)
+    if unknown := [name for name in study.pretrained if name not in TRAINED]:
+        raise UserError(f"pretrained rows {', '.join(unknown)}: there are {', '.join(TRAINED)}")
+    if absent := [file for file in study.pretrained.values() if not pathlib.Path(file).exists()]:
+        raise UserError("\n".join(f"{file}: no such file" for file in absent))
+    for row in rows:
+        if row.program is None:
+            continue
+        runs = tried_runs(study, row)
+        for rate in study.rates:
+            runs += [run for seed in scored_runs(study, row, rate) for run in seed]
+        for run in runs:
+            refuse_other_config(run_folder(study, run).root, config_of(study, run), FREE_TO_CHANGE)
+
+
+def run_row(study: Study, row: Row, stores: Stores) -> int:
+    """Chooses a row's learning rate, trains and scores its runs; returns the exit code."""
+    for run in tried_runs(study, row):
+        if code := train_run(study, run, stores):
+            return code
+    rate = chosen_rate(row, rate_scores(study, row))
+    for seed in scored_runs(study, row, rate):
+        for run in seed:
+            if code := train_run(study, run, stores):
+                return code
+            if not is_trained(study, run):
+                raise UserError(
+                    f"{run.name} diverged, though seed 0 of the first fold trained; give lower "
+                    "--rates"
+                )
+            evaluation.evaluate_run(study, run, stores)
+    cost_of(study, row, rate, stores)
+    jax.clear_caches()  # the next row is another network
+    return 0
+
+
+def finished_row(study: Study, row: Row, stores: Stores) -> Finished:
+    """Everything that the report says of a row."""
+    if row == ENSEMBLE:
+        return finished_ensemble(study, stores)
+    rates = rate_scores(study, row)
+    rate = chosen_rate(row, rates)
+    seeds = scored_runs(study, row, rate)
+    folders = [[run_folder(study, run).evaluation for run in runs] for runs in seeds]
+    records, masks = _scored(folders)
+    cost = cost_of(study, row, rate, stores)
+    return Finished(row, row.title, records, cost, rates, rate, masks)
+
+
+def finished_ensemble(study: Study, stores: Stores) -> Finished:
+    """The ensemble of IMO with the segmenter that validates best, scored where that is missing."""
+    segmenter = best_segmenter(study)
+    members = (segmenter, IMO)
+    rates = [chosen_rate(row, rate_scores(study, row)) for row in members]
+    seeds = [scored_runs(study, row, rate) for row, rate in zip(members, rates, strict=True)]
+    folders = []
+    for of_segmenter, of_imo in zip(*seeds, strict=True):
+        pairs = list(zip(of_segmenter, of_imo, strict=True))
+        for pair in pairs:
+            evaluation.evaluate_ensemble(study, pair, stores)
+        folders.append([evaluation.ensemble_folder(study, pair) for pair in pairs])
+    costs = [cost_of(study, row, rate, stores) for row, rate in zip(members, rates, strict=True)]
+    cost = {
+        name: sum(c[name] for c in costs)
+        for name in ("parameters", "flops", "latency_s", "samples", "train_s")
+    }
+    cost["device"] = costs[0]["device"]
+    records, masks = _scored(folders)
+    title = f"{segmenter.title} + {IMO.title}"
+    return Finished(ENSEMBLE, title, records, cost, {}, None, masks)
+
+
+def best_segmenter(study: Study) -> Row:
+    """The segmenter with the best validation score, of those that are finished.
+
+    Raises:
+      UserError: no segmenter is, or IMO is not.
+    """
+    segmenters = [row for row in TABLES[1].rows if row.program == "segmenter"]
+    scores = {row.name: max(s.values()) for row in segmenters if (s := _complete(study, row))}
+    if not scores or not _complete(study, IMO):
+        raise UserError(
+            "the ensemble needs finished runs of imo and of a segmenter: run these rows too, or "
+            "leave it out with --only"
+        )
+    return TRAINED[max(scores, key=scores.get)]
+
+
+def cost_of(study: Study, row: Row, rate: float, stores: Stores) -> dict:
+    """The row's cost (cost.measure_cost, measured once), and `train_s`, median over its runs."""
+    runs = [run for seed in scored_runs(study, row, rate) for run in seed]
+    path = study.out / row.name / f"cost-rate{rate:g}.json"
+    if not path.exists():
+        store = stores.of(config_of(study, runs[0]))
+        write_json(path, measure_cost(evaluation.restored(study, runs[0]), store))
+    seconds = float(np.median([training_seconds(study, run) for run in runs]))
+    return read_json(path) | {"train_s": seconds}
+
+
+def described(study: Study, rows: Sequence[Row]) -> str:
+    """One sentence on what was run."""
+    config = config_of(study, tried_runs(study, IMO)[0])
+    trained = [row for row in rows if row.program]
+    loaded = [row.title for row in trained if weights_of(study, row)]
+    scratch = [row.title for row in trained if not weights_of(study, row)]
+    weights = f"pretrained backbones: {', '.join(loaded) or 'none'}"
+    if loaded and scratch:
+        weights += f"; from scratch: {', '.join(scratch)}"
+    folds = f"{len(study.manifests)} folds" if len(study.manifests) > 1 else "its own splits"
+    return (
+        f"Data set: {study.manifests[0]} ({folds}). Scale {study.scale}: images of "
+        f"{config.augment.crop_size} pixels, batch {config.data.batch_size}, "
+        f"{config.loop.train_steps} steps; {weights}."
+    )
+
+
+def _complete(study: Study, row: Row) -> dict[float, float] | None:
+    """Validation scores of a row's rates, if all its runs are finished; else None."""
+    scores = rate_scores(study, row)
+    if scores is None or not np.isfinite(max(scores.values())):
+        return None
+    runs: list[Run] = sum(scored_runs(study, row, chosen_rate(row, scores)), [])
+    return scores if all(is_trained(study, run) for run in runs) else None
+
+
+def _scored(folders: Sequence[Sequence[pathlib.Path]]) -> tuple[list[list], np.ndarray | None]:
+    """Test eyes of each seed, all folds one after the other; the masks of the first folder."""
+    seeds = [
+        [record for folder in of_seed for record in evaluation.read_records(folder)]
+        for of_seed in folders
+    ]
+    return seeds, evaluation.read_masks(folders[0][0])

@@ -1,0 +1,164 @@
+"""What a comparison runs: the settings of its rows, read from their flagfiles."""
+
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from absl import flags
+
+from experiments import flag_fields, grader, imo, segmenter
+from experiments.comparison.rows import Row
+from experiments.config import EyeRunConfig
+from experiments.eye_program import EyeProgram
+from experiments.runtime import UserError
+
+PROGRAMS = {"imo": imo.PROGRAM, "segmenter": segmenter.PROGRAM, "grader": grader.PROGRAM}
+FLAGFILES = pathlib.Path(__file__).resolve().parents[1] / "flagfiles" / "tables"
+
+# Scale -> learning rates tried. How long and at what size is said in scale_*.flags.
+SCALES = {"cpu": (1e-3, 3e-3), "paper": (6e-5, 2e-4, 6e-4)}
+
+# Flags that a comparison sets itself -> what to give instead.
+NOT_EXTRA = {
+    "seed": "--seeds=NUMBER",
+    "learning_rate": "--rates=RATE,RATE",
+    "size": "--scale=cpu|paper",
+    "pretrained": "--pretrained=ROW=FILE,ROW=FILE",
+    "network": "--only=ROW,ROW",
+    "preset": "a flagfile of your own",
+    "workdir": "--out=FOLDER",
+    "mode": "nothing: runs are trained and evaluated",
+    "flagfile": "the settings themselves",
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What all rows of a comparison share.
+
+    Attributes:
+      out: folder of all runs and tables.
+      manifests: one a fold.
+      seeds: runs of each row and fold.
+      rates: learning rates tried for each row.
+      scale: of SCALES.
+      extra: settings for every run, as `--name=value`.
+      pretrained: row -> file of weights for its backbone; that of "imo" is also its ablations'.
+    """
+
+    out: pathlib.Path
+    manifests: tuple[str, ...]
+    seeds: int = 1
+    rates: tuple[float, ...] = SCALES["cpu"]
+    scale: str = "cpu"
+    extra: tuple[str, ...] = ()
+    pretrained: Mapping[str, str] = field(default_factory=dict)
+
+
+def row_config(study: Study, row: Row, fold: int, seed: int, rate: float) -> EyeRunConfig:
+    """Settings of one run of a row.
+
+    Raises:
+      UserError: a setting that is not allowed.
+    """
+    program = PROGRAMS[row.program]
+    arguments = [
+        f"--flagfile={FLAGFILES / row.name}.flags",
+        f"--flagfile={FLAGFILES}/scale_{study.scale}.flags",
+        f"--manifest={study.manifests[fold]}",
+        f"--seed={seed}",
+        f"--learning_rate={rate}",
+    ]
+    if study.scale == "paper":
+        arguments.append(f"--size={row.paper_size}")
+    if weights := weights_of(study, row):
+        arguments.append(f"--pretrained={weights}")
+    known, _ = split_extra(program, study.extra)
+    return parsed(program, [*arguments, *known])
+
+
+def weights_of(study: Study, row: Row) -> str | None:
+    """The file of pretrained weights of a row; None = it is trained from scratch."""
+    of_imo = study.pretrained.get("imo") if row.program == "imo" else None
+    return study.pretrained.get(row.name, of_imo)
+
+
+def parsed(program: EyeProgram, arguments: Sequence[str]) -> EyeRunConfig:
+    """The settings that a program's command line stands for.
+
+    Raises:
+      UserError: an unknown flag or a bad value.
+    """
+    values = _flags_of(program)
+    try:
+        values(["tables", *arguments])
+        config = program.presets[values["preset"].value]()
+        if program.sizes and values["size"].value is not None:
+            size = flag_fields.leaves(program.sizes[values["size"].value])
+            config = flag_fields.replace_leaves(config, size)
+        given = flag_fields.given_flags(program.config_class, values)
+        return flag_fields.replace_leaves(config, given).completed()
+    except (flags.Error, ValueError) as error:
+        raise UserError(str(error)) from error
+
+
+def split_extra(program: EyeProgram, extra: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The settings that a program has, and those that it has not."""
+    values = _flags_of(program)
+    try:
+        unknown = values(["tables", *extra], known_only=True)[1:]
+    except flags.Error as error:
+        raise UserError(str(error)) from error
+    return [argument for argument in extra if argument not in unknown], unknown
+
+
+def check_extra(extra: Sequence[str], rows: Sequence[Row]) -> None:
+    """UserError for a setting that no row has, or that the comparison sets itself."""
+    for argument in extra:
+        if not re.fullmatch(r"--\w+(=.*)?", argument, re.DOTALL):
+            raise UserError(f"{argument}: settings for every run are given as --name=value")
+        name = argument[2:].partition("=")[0]
+        if name in NOT_EXTRA:
+            raise UserError(f"--{name} differs between runs; give {NOT_EXTRA[name]}")
+    programs = {row.program for row in rows if row.program}
+    unknown = [split_extra(PROGRAMS[name], extra)[1] for name in sorted(programs)]
+    for argument in extra:
+        if unknown and all(argument in some for some in unknown):
+            raise UserError(f"{argument}: none of the rows has this setting")
+
+
+def fold_manifests(manifest: str, folds: int | None) -> tuple[str, ...]:
+    """The manifests of all folds; the manifest itself where there are none.
+
+    Args:
+      manifest: DIR/manifest.csv, which stands for DIR/manifest_fold0.csv, ... if folds are given.
+      folds: how many; None = one run on the manifest's own splits.
+
+    Raises:
+      UserError: listing the folds that are not there.
+    """
+    if folds is None:
+        return (manifest,)
+    path = pathlib.Path(manifest)
+    stem = re.sub(r"_fold\d+$", "", path.stem)
+    paths = [path.with_name(f"{stem}_fold{k}{path.suffix}") for k in range(folds)]
+    if absent := [str(p) for p in paths if not p.exists()]:
+        raise UserError(
+            f"--folds={folds} needs {', '.join(absent)}; make the folds with\n"
+            f"  python -m data_pipelines.manifest --layout=... --root=... --out={path.parent} "
+            f"--folds={folds}"
+        )
+    return tuple(map(str, paths))
+
+
+def _flags_of(program: EyeProgram) -> flags.FlagValues:
+    """The flags of a program that define a run, apart from those of this process."""
+    values = flags.FlagValues()
+    presets = list(program.presets)
+    flags.DEFINE_enum("preset", presets[0], presets, "", flag_values=values)
+    flags.DEFINE_string("workdir", program.workdir, "", flag_values=values)
+    if program.sizes:
+        flags.DEFINE_enum("size", None, list(program.sizes), "", flag_values=values)
+    flag_fields.define_flags(program.config_class, values)
+    return values

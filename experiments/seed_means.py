@@ -1,0 +1,23 @@
+"""Scores of several seeds as one: the value and its interval's ends, each averaged."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Interval = dict[str, float]
+
+
+def over_seeds(summaries: Sequence[Mapping[str, Any]], key: str) -> Interval | None:
+    """Value and interval ends, each averaged over the seeds; None where a seed has none."""
+    values = [summary.get(key) for summary in summaries]
+    if any(value is None for value in values):
+        return None
+    return {end: float(np.mean([v[end] for v in values])) for end in ("value", "low", "high")}
+
+
+def cell(value: Interval | None, style: str = ".3f") -> str:
+    """A value with its interval as text."""
+    if value is None:
+        return "-"
+    return f"{value['value']:{style}} ({value['low']:{style}} to {value['high']:{style}})"
