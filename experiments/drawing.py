@@ -1,6 +1,8 @@
 """Pictures of a run: eyes with their predictions, the sampler at work, plots of the scores."""
 
+import functools
 import pathlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -12,12 +14,14 @@ from data_pipelines.load.stores import Store
 from experiments.config import EyeRunConfig, RunConfig
 from experiments.networks import samples
 from experiments.prediction import NOISE_SEED, EyePrediction, predict_batches
+from experiments.runtime import RUN_ONCE
 from experiments.scoring import score
 from imo_jax.diffusion.ddim import sampling_times
 from imo_jax.diffusion.schedule import log_snr
 from imo_jax.labels import GRADE_NAMES
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import grade_bins, grade_confusion, has_mask, pixel_bins
+from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.model import IMO
 from imo_jax.models.imo.sample import predict
 from imo_jax.visualisation import plots
@@ -70,17 +74,25 @@ def validation_images(
     return images
 
 
-def strip_picture(
-    variables: Any, config: RunConfig, example: dict[str, Any], index: int
-) -> np.ndarray:
-    """The denoising steps of one eye of a store: x_t, what it tells, and the x0 predicted."""
+def strip_pictures(
+    variables: Any, config: RunConfig, examples: Sequence[dict[str, Any]]
+) -> Iterator[np.ndarray]:
+    """The denoising steps of the first eyes of a store: x_t, what it tells, the x0 predicted."""
     model = config.model
-    batch = {"fundus": example["fundus"][None], "index": np.array([index], np.uint32)}
-    if model.use_oct:
-        batch |= {"oct": example["oct"][None], "has_oct": np.array([example["has_oct"]])}
-    outputs = predict(
-        variables, batch, config=model, key=jax.random.key(NOISE_SEED), intermediates=True
+    steps = jax.jit(
+        functools.partial(predict, config=model, intermediates=True), compiler_options=RUN_ONCE
     )
+    for index, example in enumerate(examples):
+        batch = {"fundus": example["fundus"][None], "index": np.array([index], np.uint32)}
+        if model.use_oct:
+            batch |= {"oct": example["oct"][None], "has_oct": np.array([example["has_oct"]])}
+        outputs = steps(variables, batch, key=jax.random.key(NOISE_SEED))
+        yield _strip(variables, model, example, outputs)
+
+
+def _strip(
+    variables: Any, model: IMOConfig, example: dict[str, Any], outputs: dict[str, Any]
+) -> np.ndarray:
     times = sampling_times(model.sampling_steps, model.time_difference, model.start_time)[:, 0]
     embeddings = IMO(model).apply(variables, method="class_embeddings")[: model.num_classes]
     return denoising_strip(

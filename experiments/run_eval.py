@@ -8,7 +8,7 @@ import pandas as pd
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from experiments.drawing import draw_plots, eye_picture, save_image, strip_picture
+from experiments.drawing import draw_plots, eye_picture, save_image, strip_pictures
 from experiments.networks import diffuses, kind, samples
 from experiments.prediction import EyePrediction, predict_batches
 from experiments.run_folder import replaced_folder, write_json
@@ -128,8 +128,10 @@ def draw_strips(run: TrainedRun, store: Store, folder: pathlib.Path) -> None:
     """Writes denoising strips of the first eyes."""
     if not diffuses(run.config.model):
         return
-    for i, eye_id in enumerate(store.ids(SPLIT)[:STRIPS]):
-        picture = strip_picture(run.variables, run.config, store.example(SPLIT, i), i)
+    ids = store.ids(SPLIT)[:STRIPS]
+    examples = [store.example(SPLIT, i) for i in range(len(ids))]
+    pictures = strip_pictures(run.variables, run.config, examples)
+    for eye_id, picture in zip(ids, pictures, strict=True):
         save_image(folder / "strips" / f"{eye_id}.png", picture)
 
 

@@ -14,6 +14,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import jax  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
 
+# Compiler options of a program that runs once: what optimising it costs is never earned back.
+RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
 
 class UserError(Exception):
     """A problem with what the user gave; its text says what to do, no traceback is shown."""

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from experiments.run_folder import RunFolder
-from experiments.runtime import UserError, describe_devices, say
+from experiments.runtime import RUN_ONCE, UserError, describe_devices, say
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
 from imo_jax.train import parallel
 from imo_jax.train.loop import Batches, LoopConfig, Result, train
@@ -20,9 +20,6 @@ from imo_jax.train.step import train_step
 from imo_jax.train.tensorboard import TensorBoard
 from imo_jax.train.weight_decay import DECAY_MASKS
 from imo_jax.weights.pretrained import load_pretrained
-
-# Compiler options of a program that runs once: what optimising it costs is never earned back.
-RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def draw_variables(initial: Callable[[jax.Array], Any], seed: int) -> Any:
