@@ -29,6 +29,7 @@ def complete(row: dict[str, Any], task: Task, commit: str) -> dict[str, Any]:
         "config": task.config,
         "steps": task.steps,
         "samples": task.samples,
+        "compile_mode": task.compile_mode,
     }
     merged = about | row
     return {key: merged[key] for key in KEYS} | merged

@@ -33,8 +33,10 @@ TOLERANCE = 1e-4
 
 
 @pytest.fixture(autouse=True)
-def threads():
+def one_thread():
+    """The arrays are too small to be shared out; several threads would only wait for each other."""
     before = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
@@ -92,6 +94,17 @@ def test_bfloat16_stays_near():
         task("train", dataclasses.replace(IMO, dtype="bfloat16"), precision="bfloat16")
     )
     assert 1e-4 < errors["gradient"] < 1e-1
+
+
+def test_the_compiled_twin_is_compiled_in_the_mode_asked_for(monkeypatch):
+    modes = []
+    monkeypatch.setattr(torch, "compile", lambda function, mode: modes.append(mode) or function)
+    given = task("encode", SEMT, compile_mode="reduce-overhead")
+    start = jax_cases.case_of(given).for_peer()
+    torch_cases.case_of(given, start, False)
+    assert not modes
+    torch_cases.case_of(given, start, True)
+    assert modes == ["reduce-overhead"]
 
 
 def test_another_network_is_noticed():
