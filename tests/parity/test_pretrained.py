@@ -240,7 +240,7 @@ def test_real_sizes(torch, transformers, tmp_path, monkeypatch, network):
     model = scattered(torch, kind(config))
     form = "resnet_torchvision" if network == "resnet" else "saved"
     path = save(torch, model, tmp_path, form)
-    net = Grader(GraderConfig(network, image_size=side))
+    net = Grader(GraderConfig(network, layout_size=side))
     x = image(side, side)
     loaded, line = load_pretrained(path, random_variables(net, x.shape))
     assert line.endswith("fresh: head")

@@ -18,7 +18,7 @@ def draw():
     @functools.cache
     def shapes(network, channels, options):
         config = GraderConfig(
-            **{"size": "tiny", "image_size": SIZE, "oct_slices": SLICES} | dict(options),
+            **{"size": "tiny", "layout_size": SIZE, "oct_slices": SLICES} | dict(options),
             network=network,
         )
         init = functools.partial(Grader(config).init, train=False)

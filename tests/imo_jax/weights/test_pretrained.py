@@ -202,13 +202,13 @@ def test_input_channels_share_the_sum(network, draw, load):
 
 def test_position_embeddings_are_resized(draw, load):
     state = take(draw("vit", seed=1), FAMILY["vit"], "timm")
-    loaded, line = load(state, draw("vit", image_size=96))
+    loaded, line = load(state, draw("vit", layout_size=96))
     table = loaded["params"]["backbone"]["position"]["embedding"]
     assert table.shape == (1 + 6 * 6, 96)
     np.testing.assert_array_equal(table[0], state["pos_embed"][0, 0])
     assert "positions resized in 1 arrays" in line
     constant = state | {"pos_embed": np.full((1, 17, 96), 3, np.float32)}
-    table = load(constant, draw("vit", image_size=96))[0]["params"]["backbone"]["position"]
+    table = load(constant, draw("vit", layout_size=96))[0]["params"]["backbone"]["position"]
     np.testing.assert_allclose(table["embedding"], 3, rtol=1e-5)
 
 
@@ -228,7 +228,7 @@ def test_relative_positions_are_resized(network, name, path, before, after, draw
         state[name] = np.repeat(np.append(plane, [20, 30, 40])[:, None], 3, 1).astype(np.float32)
     else:
         state[name] = np.repeat(np.add.outer(np.arange(4), 0 * np.arange(4)).reshape(1, -1), 2, 0)
-    loaded, line = load(state, draw(network, image_size=96))
+    loaded, line = load(state, draw(network, layout_size=96))
     table = loaded["params"]["backbone"]
     for part in path:
         table = table[part]
