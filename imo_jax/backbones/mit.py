@@ -43,7 +43,7 @@ SIZES = {
     "b3": MiTSize((3, 4, 18, 3), WIDTHS),
     "b4": MiTSize((3, 8, 27, 3), WIDTHS),
     "b5": MiTSize((3, 6, 40, 3), WIDTHS),
-    "tiny": MiTSize((1, 1, 1, 1), (16, 32, 64, 96), (1, 2, 4, 6)),
+    "tiny": MiTSize((1, 1, 2, 1), (24, 48, 96, 128), (1, 2, 4, 8)),
 }
 
 

@@ -9,12 +9,14 @@ from imo_jax.weights.convnext import CONVNEXT
 from imo_jax.weights.efficientvit import EFFICIENTVIT
 from imo_jax.weights.family import Found, identify
 from imo_jax.weights.imo import CHANNEL_MLP, strip_prefixes
+from imo_jax.weights.mit import MIT
+from imo_jax.weights.mscan import MSCAN
 from imo_jax.weights.resnet import RESNET
 from imo_jax.weights.rules import WeightsError
 from imo_jax.weights.vit import VIT
 
 # A family is one entry here: a `Family`, with a table of names for each library.
-FAMILIES = (RESNET, CONVNEXT, VIT, BEIT, EFFICIENTVIT)
+FAMILIES = (RESNET, CONVNEXT, VIT, BEIT, EFFICIENTVIT, MIT, MSCAN)
 
 
 def is_imo(state: Mapping[str, np.ndarray]) -> bool:

@@ -68,12 +68,12 @@ SIZES = {
     # Zhou et al. 2018
     "unetpp": {
         "standard": UNetPlusPlusSize((32, 64, 128, 256, 512)),
-        "tiny": UNetPlusPlusSize((8, 16, 24, 32, 48)),
+        "tiny": UNetPlusPlusSize((6, 12, 16, 24, 32)),
     },
     # Chen et al. 2018, at output stride 16
     "deeplab": {
         "resnet50": DeepLabSize(*resnet.SIZES["resnet50"], 64, 256, 48, (6, 12, 18)),
-        "tiny": DeepLabSize("basic", (1, 1, 1, 1), 16, 48, 16, (1, 2, 3)),
+        "tiny": DeepLabSize("basic", (1, 1, 1, 1), 24, 64, 16, (1, 2, 3), dropout=0.1),
     },
     # Xiao et al. 2018, on ConvNeXt as in Liu et al. 2022
     "upernet": {
@@ -91,7 +91,7 @@ SIZES = {
         "b5": SegFormerSize(mit.SIZES["b5"], 768),
         "b2_256": SegFormerSize(mit.SIZES["b2"], 256),
         "b5_256": SegFormerSize(mit.SIZES["b5"], 256),
-        "tiny": SegFormerSize(mit.SIZES["tiny"], 64),
+        "tiny": SegFormerSize(mit.SIZES["tiny"], 96),
     },
     # Guo et al. 2022, tables 2 and 3
     "segnext": {

@@ -31,7 +31,13 @@ def shapes(size, image=(1, 64, 64, 3)):
 @pytest.mark.parametrize(
     ("name", "millions"),
     # Xie et al. 2021, table 6
-    [("b0", 3.4), ("b1", 13.1), ("b2", 24.2), ("b3", 44.0)],
+    [
+        ("b0", 3.4),
+        *(
+            pytest.param(name, millions, marks=pytest.mark.slow)
+            for name, millions in (("b1", 13.1), ("b2", 24.2), ("b3", 44.0), ("b4", 60.8))
+        ),
+    ],
 )
 def test_parameters(name, millions):
     _, variables = shapes(SIZES[name])
@@ -89,15 +95,15 @@ def test_stem_addition_drop_path_and_precision():
 
     @jax.jit
     def apply(keys, added):
-        return MiT(SMALL, drop_path=0.9).apply(variables, image, keys, added)
+        return MiT(SMALL, drop_path=0.5).apply(variables, image, keys, added)
 
     nothing = jnp.zeros((4, 5, 5, 4))
-    plain, more = apply(None, nothing), apply(None, nothing + 1)
-    assert all(bool((plain[name] != more[name]).any()) for name in plain)
-    dropped = apply(keys, nothing)
-    # Rates grow from 0 by block: the first is never dropped, the last nearly always.
-    np.testing.assert_allclose(plain["stage0"], dropped["stage0"], atol=1e-6)
-    assert bool((plain["stage3"] != dropped["stage3"]).any())
+    one, more = apply(keys, nothing), apply(keys, nothing + 1)
+    assert all(bool((one[name] != more[name]).any()) for name in one)
+    other = apply(keys[::-1], nothing)
+    # Rates grow from 0 by block: the first is never dropped.
+    np.testing.assert_array_equal(one["stage0"], other["stage0"])
+    assert bool((one["stage3"] != other["stage3"]).any())
     half = jax.eval_shape(MiT(SMALL, dtype=jnp.bfloat16).apply, variables, image)
     assert {stage.dtype for stage in half.values()} == {jnp.dtype(jnp.bfloat16)}
 

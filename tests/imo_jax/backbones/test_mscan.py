@@ -75,15 +75,16 @@ def test_stem_addition_drop_path_and_precision():
 
     @jax.jit
     def apply(keys, added):
-        net = MSCAN(SMALL, drop_path=0.9)
+        net = MSCAN(SMALL, drop_path=0.5)
         return net.apply(variables, image, train=False, example_keys=keys, after_stem=added)
 
     nothing = jnp.zeros((4, 5, 5, 4))
-    plain, more = apply(None, nothing), apply(None, nothing + 1)
-    assert all(bool((plain[name] != more[name]).any()) for name in plain)
-    dropped = apply(keys, nothing)
-    np.testing.assert_allclose(plain["stage0"], dropped["stage0"], atol=1e-5)
-    assert bool((plain["stage3"] != dropped["stage3"]).any())
+    one, more = apply(keys, nothing), apply(keys, nothing + 1)
+    assert all(bool((one[name] != more[name]).any()) for name in one)
+    other = apply(keys[::-1], nothing)
+    # Rates grow from 0 by block: the first is never dropped.
+    np.testing.assert_array_equal(one["stage0"], other["stage0"])
+    assert bool((one["stage3"] != other["stage3"]).any())
     half = jax.eval_shape(
         lambda v: MSCAN(SMALL, dtype=jnp.bfloat16).apply(v, image, train=False), variables
     )
