@@ -33,9 +33,10 @@ def default() -> RunConfig:
         model=dataclasses.replace(
             SIZES["tiny"], auxiliary_head=True, signal_scale=0.1, time_difference=0
         ),
+        objective=ObjectiveConfig(self_aligned=0.5),
         optimiser=OptimiserConfig(learning_rate=3e-3, warmup_steps=60),
         loop=LoopConfig(
-            train_steps=700, eval_every=175, save_every=175, best_metric="score", best_mode="max"
+            train_steps=800, eval_every=200, save_every=200, best_metric="score", best_mode="max"
         ),
     )
 

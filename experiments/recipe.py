@@ -2,7 +2,7 @@
 
     python -m experiments.recipe --out=runs/recipe --seeds=3
 
-Every run is a `python -m experiments.imo` of its own at the full length of the default one. Runs
+Every run is a `python -m experiments.imo` of its own, of 700 steps. Runs
 that are finished are kept, so the study can be stopped and started again. It ends by writing
 recipe.md (a table) and curves.png (validation score by step) to --out.
 """
@@ -23,9 +23,14 @@ from experiments.drawing import save_image
 from experiments.run_folder import RunFolder, read_json, write_json
 from imo_jax.visualisation.plots import learning_curves
 
-# Name -> flags that differ from the default run (signal_scale 0.1, self_aligned 0, dice_weight 1).
+# What the default recipe was found from: its settings when the study was made.
+BASE = (
+    "--signal_scale=0.1", "--self_aligned=0", "--dice_weight=1", "--train_steps=700",
+    "--eval_every=175", "--save_every=175",
+)  # fmt: skip
+# Name -> flags that differ from BASE.
 VARIANTS: dict[str, tuple[str, ...]] = {
-    "default": (),
+    "base": (),
     "signal_scale=0.01": ("--signal_scale=0.01",),
     "signal_scale=0.3": ("--signal_scale=0.3",),
     "signal_scale=1": ("--signal_scale=1",),
@@ -43,7 +48,7 @@ def run_one(out: pathlib.Path, name: str, seed: int, more: list[str]) -> None:
     folder.root.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable, "-m", "experiments.imo", f"--workdir={folder.root}", f"--seed={seed}",
-        "--overlays=0", *VARIANTS[name], *more,
+        "--overlays=0", *BASE, *VARIANTS[name], *more,
     ]  # fmt: skip
     started = time.monotonic()
     with (folder.root / "log.txt").open("a") as log:
