@@ -58,7 +58,8 @@ def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> 
     first = config_of(study, tried_runs(study, rows[0] if rows[0].program else IMO)[0])
     folder = study.out / f"table{number}"
     text = write_report(folder, table, finished, described(study, rows), first.evaluation.bootstrap)
-    picture = eyes_picture(finished, stores.of(first), f"{table.title}: test eyes, seed 0")
+    title = f"{table.title}: test eyes, seed 0"
+    picture = eyes_picture(finished, stores.of(first), table.heads, title)
     save_image(folder / "eyes.png", picture)
     print(text)
     say(f"written to {folder}")
@@ -180,9 +181,9 @@ def described(study: Study, rows: Sequence[Row]) -> str:
     trained = [row for row in rows if row.program]
     loaded = [row.title for row in trained if weights_of(study, row)]
     scratch = [row.title for row in trained if not weights_of(study, row)]
-    weights = f"pretrained backbones: {', '.join(loaded) or 'none'}"
-    if loaded and scratch:
-        weights += f"; from scratch: {', '.join(scratch)}"
+    weights = f"from scratch: {', '.join(scratch)}" if loaded and scratch else "from scratch"
+    if loaded:
+        weights = f"pretrained: {', '.join(loaded)}" + (f"; {weights}" if scratch else "")
     folds = f"{len(study.manifests)} folds" if len(study.manifests) > 1 else "its own splits"
     return (
         f"Data set: {study.manifests[0]} ({folds}). Scale {study.scale}: images of "

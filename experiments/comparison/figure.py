@@ -16,18 +16,22 @@ from imo_jax.visualisation.methods_panel import ComparedEye, View, methods_panel
 EYES = 4
 
 
-def eyes_picture(finished: Sequence[Finished], store: Store, title: str) -> np.ndarray:
+def eyes_picture(
+    finished: Sequence[Finished], store: Store, heads: Sequence[str], title: str
+) -> np.ndarray:
     """Eyes of fold 0 as the runs of seed 0 see them.
 
     Args:
       finished: rows of a table.
       store: the eyes of fold 0.
+      heads: of "segment" and "grade": what is shown.
       title: one line.
 
     Returns:
       (height, width, 3) uint8.
     """
-    return methods_panel([compared(finished, store, i) for i in shown_eyes(store)], title=title)
+    eyes = [compared(finished, store, heads, i) for i in shown_eyes(store)]
+    return methods_panel(eyes, title=title)
 
 
 def shown_eyes(store: Store, number: int = EYES) -> list[int]:
@@ -47,35 +51,39 @@ def shown_eyes(store: Store, number: int = EYES) -> list[int]:
     return [ordered[round(place)] for place in places]
 
 
-def compared(finished: Sequence[Finished], store: Store, i: int) -> ComparedEye:
+def compared(
+    finished: Sequence[Finished], store: Store, heads: Sequence[str], i: int
+) -> ComparedEye:
     """Test eye i with what each row says of it."""
     example = store.example(SPLIT, i)
+    mask = example["mask"] if example["has_mask"] else None
     lines = []
-    if example["has_mask"]:
+    if mask is not None and "segment" in heads:
         ratio = vertical_cdr(store.native_mask(SPLIT, i))
         lines.append(f"vertical CDR {ratio:.2f}" if np.isfinite(ratio) else "no disc")
-    if example["has_grade"]:
+    if example["has_grade"] and "grade" in heads:
         lines.append(GRADE_NAMES[int(example["grade"])])
     return ComparedEye(
         name=example["id"],
         photograph=example["fundus"],
-        truth=View(example["mask"] if example["has_mask"] else None, tuple(lines)),
-        methods={f.title: _view(f, i) for f in finished},
+        truth=View(mask, tuple(lines)),
+        methods={f.title: _view(f, heads, i) for f in finished},
     )
 
 
-def _view(finished: Finished, i: int) -> View:
+def _view(finished: Finished, heads: Sequence[str], i: int) -> View:
+    outlined = finished.masks is not None and "segment" in heads
     record = finished.seeds[0][i]  # fold 0 comes first
-    return View(None if finished.masks is None else finished.masks[i], said(record))
+    return View(finished.masks[i] if outlined else None, said(record, heads))
 
 
-def said(record: EyeRecord) -> tuple[str, ...]:
+def said(record: EyeRecord, heads: Sequence[str]) -> tuple[str, ...]:
     """A record in few words: Dice of disc and cup, grade with its probability."""
     lines = []
-    if record["confusion"] is not None:
-        dice = {name: float(region_dice(record["confusion"], REGIONS[name])) for name in REGIONS}
-        lines.append(f"Dice {dice['disc']:.2f}, {dice['cup']:.2f}")
-    if record["grade_probabilities"] is not None:
+    if record["confusion"] is not None and "segment" in heads:
+        dice = (region_dice(record["confusion"], REGIONS[name]) for name in ("disc", "cup"))
+        lines.append("Dice: disc {:.2f}, cup {:.2f}".format(*map(float, dice)))
+    if record["grade_probabilities"] is not None and "grade" in heads:
         best = int(np.argmax(record["grade_probabilities"]))
         share = 100 * record["grade_probabilities"][best]
         lines.append(f"{GRADE_NAMES[best]} ({share:.0f} %)")

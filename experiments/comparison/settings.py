@@ -1,9 +1,10 @@
 """What a comparison runs: the settings of its rows, read from their flagfiles."""
 
+import dataclasses
+import functools
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from absl import flags
 
@@ -33,7 +34,7 @@ NOT_EXTRA = {
 }
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Study:
     """What all rows of a comparison share.
 
@@ -53,7 +54,7 @@ class Study:
     rates: tuple[float, ...] = SCALES["cpu"]
     scale: str = "cpu"
     extra: tuple[str, ...] = ()
-    pretrained: Mapping[str, str] = field(default_factory=dict)
+    pretrained: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def row_config(study: Study, row: Row, fold: int, seed: int, rate: float) -> EyeRunConfig:
@@ -62,20 +63,28 @@ def row_config(study: Study, row: Row, fold: int, seed: int, rate: float) -> Eye
     Raises:
       UserError: a setting that is not allowed.
     """
-    program = PROGRAMS[row.program]
     arguments = [
         f"--flagfile={FLAGFILES / row.name}.flags",
         f"--flagfile={FLAGFILES}/scale_{study.scale}.flags",
-        f"--manifest={study.manifests[fold]}",
-        f"--seed={seed}",
-        f"--learning_rate={rate}",
     ]
     if study.scale == "paper":
         arguments.append(f"--size={row.paper_size}")
     if weights := weights_of(study, row):
         arguments.append(f"--pretrained={weights}")
-    known, _ = split_extra(program, study.extra)
-    return parsed(program, [*arguments, *known])
+    shared = _shared(row.program, tuple(arguments), study.extra)
+    return dataclasses.replace(
+        shared,
+        seed=seed,
+        data=dataclasses.replace(shared.data, manifest=study.manifests[fold]),
+        optimiser=dataclasses.replace(shared.optimiser, learning_rate=rate),
+    )
+
+
+@functools.cache
+def _shared(name: str, arguments: tuple[str, ...], extra: tuple[str, ...]) -> EyeRunConfig:
+    """Settings of a program that all runs of a row share."""
+    known, _ = split_extra(PROGRAMS[name], extra)
+    return parsed(PROGRAMS[name], [*arguments, *known])
 
 
 def weights_of(study: Study, row: Row) -> str | None:

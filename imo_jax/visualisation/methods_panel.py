@@ -67,7 +67,7 @@ def methods_panel(eyes: Sequence[ComparedEye], *, title: str, tile: int = 200) -
         title=title,
         captions=["photograph", "truth", *eyes[0].methods],
         row_names=[eye.name for eye in eyes],
-        legend=list(colours.OUTLINES.items()),
+        legend=[*colours.OUTLINES.items(), ("truth (dotted)", colours.TRUTH)],
     )
 
 

@@ -1,0 +1,166 @@
+"""Whole tables from runs without training: what is run, chosen, written; figures by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from experiments import tables
+from experiments.comparison import compare
+from experiments.comparison.figure import compared, said, shown_eyes
+from experiments.comparison.rows import TABLES
+from experiments.comparison.settings import Study
+from experiments.runtime import UserError
+from imo_jax.metrics.imo_eye import score_eye
+
+MORE = ("--bootstrap=30",)
+
+
+def study(tmp_path, **changes):
+    changes = {"manifests": ("m.csv",), "rates": (1e-3,), "extra": MORE, **changes}
+    return Study(out=tmp_path, **changes)
+
+
+def line_of(text, start):
+    return next(line for line in text.splitlines() if line.startswith(start))
+
+
+def test_unknown_rows_are_named():
+    with pytest.raises(UserError, match="resnet101: there are unetpp"):
+        compare.chosen_rows(TABLES[1], ["imo", "resnet101"])
+    found = compare.chosen_rows(TABLES[1], ["imo", "unetpp"])
+    assert [row.name for row in found] == ["unetpp", "imo"]
+
+
+def test_table_1_from_beginning_to_end(fake, tmp_path, capsys):
+    asked = study(tmp_path, seeds=2)
+    names = ["unetpp", "segformer", "imo", "ensemble"]
+    assert compare.run_table(asked, 1, names) == 0
+    text = (tmp_path / "table1" / "table.md").read_text()
+    assert text.strip() == capsys.readouterr().out.strip()
+    assert "m.csv" in text and "8 of 5 patients" in text and "240 steps" in text
+    assert "from scratch." in text
+
+    flat = pd.read_csv(tmp_path / "table1" / "table.csv")
+    assert set(flat["row"]) == {*names} and set(flat["seed"].dropna()) == {0, 1}
+    score = flat[flat["kind"] == "score"]
+    mean = score[(score["row"] == "unetpp") & (score["key"] == "disc_dice")]["value"].mean()
+    assert f"| {mean:.3f} (" in text
+    assert {"score", "minus_imo", "p", "cost", "paper"} == set(flat["kind"])
+    assert (flat[flat["kind"] == "cost"]["key"] == "flops").sum() == 4
+
+    assert "0.899" in line_of(text, "| IMO |") and "0.901" in line_of(text, "| IMO |")
+    assert "quadratic" not in text  # Table 1 grades nothing
+    for name in ("intervals.png", "eyes.png"):
+        assert np.asarray(Image.open(tmp_path / "table1" / name)).std() > 0
+
+
+def test_the_ensemble_takes_the_segmenter_that_validates_best(fake, tmp_path):
+    best = {"unetpp": 0.5, "segformer": 0.8, None: 0.9}
+    fake.score = lambda config: best[getattr(config.model, "network", None)]
+    compare.run_table(study(tmp_path), 1, ["unetpp", "segformer", "imo", "ensemble"])
+    text = (tmp_path / "table1" / "table.md").read_text()
+    cost = [line for line in text.splitlines() if line.startswith("| SegFormer + IMO |")]
+    assert any("| 2,468 | 5 | 24 | 2 |" in line for line in cost)  # sums of both
+    assert "UNet++ + IMO" not in text
+    assert [p.name for p in (tmp_path / "ensemble").iterdir()] == [
+        "fold0-seed0-segformer-imo-rate0.001-rate0.001"
+    ]
+
+
+def test_an_ensemble_without_its_members_says_what_to_do(fake, tmp_path):
+    with pytest.raises(UserError, match="needs finished runs of imo and of a segmenter"):
+        compare.run_table(study(tmp_path), 1, ["ensemble"])
+
+
+def test_tables_share_imos_runs_and_a_finished_table_runs_nothing(fake, tmp_path):
+    compare.run_table(study(tmp_path), 2, ["vit", "imo"])
+    before = list(fake.trained), list(fake.evaluated)
+    compare.run_table(study(tmp_path), 3, ["imo"])
+    assert (fake.trained, fake.evaluated) == before
+
+
+def test_table_2_is_of_grades(fake, tmp_path):
+    compare.run_table(study(tmp_path, rates=(1e-3, 3e-3)), 2, ["vit", "imo"])
+    text = (tmp_path / "table2" / "table.md").read_text()
+    assert "kappa" in text and "Dice per eye" not in text and "Wilcoxon" not in text
+    assert "| 0.750 |" in line_of(text, "| IMO |")
+    assert "| 0.001 | **0.003** |" in line_of(text, "| ViT | 0.001")  # the fake's score is the rate
+    assert np.asarray(Image.open(tmp_path / "table2" / "eyes.png")).std() > 0
+
+
+def test_table_3_leaves_gaps_where_a_head_is_missing(fake, tmp_path):
+    names = ["imo_without_grading", "imo_without_segmentation", "imo"]
+    compare.run_table(study(tmp_path), 3, names)
+    text = (tmp_path / "table3" / "table.md").read_text()
+    segmented = line_of(text, "| w/o segmentation |")
+    assert segmented == "| w/o segmentation | - | - | - | - | - | - |"
+    assert "0.0047" in text
+
+
+def test_folds_are_pooled(fake, tmp_path):
+    asked = study(tmp_path, manifests=("m_fold0.csv", "m_fold1.csv"), seeds=2)
+    compare.run_table(asked, 2, ["vit", "imo"])
+    text = (tmp_path / "table2" / "table.md").read_text()
+    assert "16 of 10 patients" in text and "2 folds" in text
+
+
+def test_an_interrupted_table_says_so(fake, tmp_path):
+    fake.code = 143
+    assert compare.run_table(study(tmp_path), 2, ["vit", "imo"]) == 143
+    assert not (tmp_path / "table2").exists()
+
+
+def test_shown_eyes_span_the_cup_sizes(store):
+    # Cups of radius 3, 5, 7 and a tenth of the position: eyes 0, 3, 6, 1, 4, 7, 2, 5 in order.
+    assert shown_eyes(store, 2)[0] == 0 and shown_eyes(store, 2)[1] in (2, 5)
+    assert len(set(shown_eyes(store))) == 4
+    assert len(shown_eyes(store, 50)) == 8
+
+
+def test_an_eye_in_few_words():
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:6, 2:6] = 1
+    both = score_eye(
+        "e", "p", probabilities=np.eye(3)[mask], mask=mask, grade=1,
+        grade_probabilities=np.array([0.1, 0.2, 0.7]),
+    )  # fmt: skip
+    dice, grade = "Dice: disc 1.00, cup 1.00", "mid/advanced (70 %)"
+    assert said(both, ("segment", "grade")) == (dice, grade)
+    assert said(both, ("segment",)) == (dice,) and said(both, ("grade",)) == (grade,)
+    assert said(score_eye("e", "p"), ("segment", "grade")) == ()
+
+
+def test_a_table_of_grades_draws_no_outlines(fake, tmp_path, store):
+    compare.run_table(study(tmp_path), 2, ["vit", "imo"])
+    finished = [
+        compare.finished_row(study(tmp_path), row, compare.Stores())
+        for row in compare.chosen_rows(TABLES[2], ["imo"])
+    ]
+    graded, both = (compared(finished, store, heads, 0) for heads in (("grade",), TABLES[3].heads))
+    assert graded.methods["IMO"].ids is None and len(graded.methods["IMO"].lines) == 1
+    assert both.methods["IMO"].ids.shape == (32, 32) and len(both.methods["IMO"].lines) == 2
+    assert graded.truth.lines == ("normal",) and both.truth.lines == ("vertical CDR 0.26", "normal")
+
+
+def test_the_command_line(fake, tmp_path, capsys):
+    given = ["--table=2", "--manifest=m.csv", f"--out={tmp_path}", "--only=vit,imo", "--seeds=2"]
+    assert tables.main([*given, "--rates=1e-3", "--bootstrap=20", "--train_steps=30"]) == 0
+    assert "2 seed(s)" in capsys.readouterr().out
+    config = json.loads((tmp_path / "vit/fold0-seed1-rate0.001/config.json").read_text())
+    assert config["loop"]["train_steps"] == 30
+    assert tables.main([*given, "--no_such=1"]) == 2
+    assert "no_such" in capsys.readouterr().err
+    assert tables.main([*given, "--folds=2"]) == 2
+    assert "m_fold0.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", ["--rates=0", "--rates=1,1", "--seeds=0", "--pretrained=vit", "--table=4"]
+)
+def test_a_bad_command_line_is_refused(wrong, capsys):
+    with pytest.raises(SystemExit):
+        tables.main(["--table=1", wrong])
+    assert wrong.partition("=")[0] in capsys.readouterr().err
