@@ -52,7 +52,6 @@ def test_no_oct_is_the_network_without_its_stem(tiny, variables, eyes):
         ("vit", {"drop_path": 0.6}),
         ("beit", {"drop_path": 0.6}),
         ("resnet", {"dropout": 0.6}),
-        ("efficientvit", {"dropout": 0.6}),
     ],
 )
 def test_rates(network, options, tiny, shapes):
