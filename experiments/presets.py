@@ -33,10 +33,9 @@ def default() -> RunConfig:
         model=dataclasses.replace(
             SIZES["tiny"], auxiliary_head=True, signal_scale=0.1, time_difference=0
         ),
-        objective=ObjectiveConfig(self_aligned=0.5),
         optimiser=OptimiserConfig(learning_rate=3e-3, warmup_steps=60),
         loop=LoopConfig(
-            train_steps=800, eval_every=200, save_every=200, best_metric="score", best_mode="max"
+            train_steps=900, eval_every=225, save_every=225, best_metric="score", best_mode="max"
         ),
     )
 
