@@ -47,6 +47,11 @@ SIZES = {
 }
 
 
+def _dense(dtype: jnp.dtype) -> dict:
+    """Options of every linear layer."""
+    return {"kernel_init": TRUNCATED, "bias_init": ZEROS, "dtype": dtype}
+
+
 class ReducedAttention(nn.Module):
     """Self-attention of a map whose keys and values come from a coarser grid.
 
@@ -64,9 +69,10 @@ class ReducedAttention(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """x: (B, H, W, C), H and W at least `reduction` -> (B, H, W, C)."""
         batch, height, width, channels = x.shape
+        dense = _dense(self.dtype)
 
         def heads_of(name: str, x: jax.Array) -> jax.Array:
-            y = Linear(channels, True, TRUNCATED, ZEROS, self.dtype, name=name)(x)
+            y = Linear(channels, **dense, name=name)(x)
             # (B, h, w, C) -> (B, h*w, heads, C / heads)
             return y.reshape(batch, -1, self.heads, channels // self.heads)
 
@@ -77,7 +83,7 @@ class ReducedAttention(nn.Module):
         key, value = heads_of("key", x), heads_of("value", x)
         # (B, N, heads, C / heads) -> (B, H, W, C)
         y = attend(query, key, value).reshape(batch, height, width, channels)
-        return Linear(channels, True, TRUNCATED, ZEROS, self.dtype, name="output")(y)
+        return Linear(channels, **dense, name="output")(y)
 
 
 class MiTBlock(nn.Module):
@@ -90,14 +96,14 @@ class MiTBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, example_keys: jax.Array | None) -> jax.Array:
-        channels = x.shape[-1]
+        channels, dense = x.shape[-1], _dense(self.dtype)
         y = LayerNorm(EPS, dtype=self.dtype, name="attention_norm")(x)
         y = ReducedAttention(self.heads, self.reduction, self.dtype, name="attention")(y)
         x = x + DropPath(self.drop_path, name="attention_drop_path")(y, example_keys)
         y = LayerNorm(EPS, dtype=self.dtype, name="mlp_norm")(x)
-        y = Linear(MLP_RATIO * channels, True, TRUNCATED, ZEROS, self.dtype, name="expand")(y)
+        y = Linear(MLP_RATIO * channels, **dense, name="expand")(y)
         y = DepthwiseConv(3, use_bias=True, dtype=self.dtype, name="depthwise")(y)
-        y = Linear(channels, True, TRUNCATED, ZEROS, self.dtype, name="contract")(gelu(y))
+        y = Linear(channels, **dense, name="contract")(gelu(y))
         return x + DropPath(self.drop_path, name="mlp_drop_path")(y, example_keys)
 
 

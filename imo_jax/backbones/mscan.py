@@ -21,9 +21,6 @@ from imo_jax.layers.strips import StripConv
 STRIPS = (7, 11, 21)  # lengths of the strip convolutions' kernels
 LAYER_SCALE = 1e-2  # from which the blocks' layer scales start
 
-_he = initializers.he_fan_out
-_zeros = nn.initializers.zeros
-
 
 @dataclasses.dataclass(frozen=True)
 class MSCANSize:
@@ -43,6 +40,12 @@ SIZES = {
 }
 
 
+def _options(dtype: jnp.dtype) -> dict:
+    """Of every linear layer and strided convolution."""
+    zeros = nn.initializers.zeros
+    return {"kernel_init": initializers.he_fan_out, "bias_init": zeros, "dtype": dtype}
+
+
 class MultiScaleAttention(nn.Module):
     """Gate of equation 1-2: u * W (DW5x5 u + sum over k of the k x 1 of the 1 x k of it)."""
 
@@ -58,7 +61,7 @@ class MultiScaleAttention(nn.Module):
             init = nn.initializers.normal(math.sqrt(2 / k))
             row = StripConv(k, 2, init, self.dtype, name=f"row{k}")(local)
             total = total + StripConv(k, 1, init, self.dtype, name=f"column{k}")(row)
-        return u * Linear(u.shape[-1], True, _he, _zeros, self.dtype, name="mix")(total)
+        return u * Linear(u.shape[-1], **_options(self.dtype), name="mix")(total)
 
 
 class MSCANBlock(nn.Module):
@@ -83,7 +86,7 @@ class MSCANBlock(nn.Module):
         channels = x.shape[-1]
 
         def linear(name: str, features: int, x: jax.Array) -> jax.Array:
-            return Linear(features, True, _he, _zeros, self.dtype, name=name)(x)
+            return Linear(features, **_options(self.dtype), name=name)(x)
 
         def norm(name: str, x: jax.Array) -> jax.Array:
             return BatchNorm(dtype=self.dtype, name=name)(x, train=train, axis_name=axis_name)
@@ -141,10 +144,7 @@ class MSCAN(nn.Module):
         """
 
         def halve(name: str, features: int, x: jax.Array) -> jax.Array:
-            x = Conv(
-                features, 3, 2, use_bias=True, kernel_init=_he, bias_init=_zeros, dtype=self.dtype,
-                name=name,
-            )(x)  # fmt: skip
+            x = Conv(features, 3, 2, use_bias=True, **_options(self.dtype), name=name)(x)
             norm = BatchNorm(dtype=self.dtype, name=f"{name}_norm")
             return norm(x, train=train, axis_name=axis_name)
 

@@ -71,7 +71,12 @@ def initialised(config):
     init = network(config).init
     shapes = jax.eval_shape(lambda key, x: init(key, x, train=False), jax.random.key(0), fundus)
     rng = np.random.default_rng(2)
-    return jax.tree.map(lambda s: rng.uniform(0.1, 0.2, s.shape).astype(np.float32), dict(shapes))
+
+    def leaf(path, like):
+        around = 1.0 if path[-1].key in ("var", "scale") else 0.0
+        return (around + 0.02 * rng.normal(size=like.shape)).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(leaf, dict(shapes))
 
 
 def outputs(config, variables, image):

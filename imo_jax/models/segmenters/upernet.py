@@ -95,10 +95,11 @@ class PyramidHead(nn.Module):
 
 def adaptive_average(x: jax.Array, size: int) -> jax.Array:
     """(B, H, W, C) -> (B, size, size, C), means over windows that cover the map as PyTorch's do."""
-    rows, columns = (jnp.asarray(averaging_matrix(n, size), x.dtype) for n in x.shape[1:3])
+    rows, columns = (jnp.asarray(averaging_matrix(n, size)) for n in x.shape[1:3])
+    exact = jax.lax.Precision.HIGHEST
     # (o, H) x (B, H, W, C) -> (B, o, W, C);  (p, W) x (B, o, W, C) -> (B, o, p, C)
-    x = jnp.einsum("oh,bhwc->bowc", rows, x)
-    return jnp.einsum("pw,bowc->bopc", columns, x)
+    y = jnp.einsum("oh,bhwc->bowc", rows, x.astype(jnp.float32), precision=exact)
+    return jnp.einsum("pw,bowc->bopc", columns, y, precision=exact).astype(x.dtype)
 
 
 def averaging_matrix(size_in: int, size_out: int) -> np.ndarray:
