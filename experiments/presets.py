@@ -35,7 +35,7 @@ def default() -> RunConfig:
         ),
         optimiser=OptimiserConfig(learning_rate=3e-3, warmup_steps=60),
         loop=LoopConfig(
-            train_steps=900, eval_every=225, save_every=225, best_metric="score", best_mode="max"
+            train_steps=800, eval_every=400, save_every=200, best_metric="score", best_mode="max"
         ),
     )
 
