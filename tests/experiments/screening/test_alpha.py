@@ -21,10 +21,10 @@ def trained(monkeypatch):
         del store
         folders.append(str(workdir))
         o = config.objective
-        score = 1.0 - 0.01 * (abs(o.alpha_vfi - 1) + abs(o.alpha_md - 5) + abs(o.alpha_psd - 0.1))
+        score = 0.01 * (abs(o.alpha_vfi - 1) + abs(o.alpha_md - 5) + abs(o.alpha_psd - 0.1))
         folder = RunFolder(alpha.pathlib.Path(workdir))
         folder.root.mkdir(parents=True, exist_ok=True)
-        scores = pd.DataFrame({"step": [1, 2], "case_auc": [score - 0.5, score]})
+        scores = pd.DataFrame({"step": [1, 2], "case_brier": [score + 0.5, score]})
         scores.to_csv(folder.validation, index=False)
         return types.SimpleNamespace(exit_code=0)
 
@@ -39,8 +39,8 @@ def test_the_best_weights_on_validation_are_found(trained, tmp_path, capsys):
     assert [folder for folder in trained if folder.endswith("stage1")] == [str(tmp_path / "stage1")]
     tries = pd.read_csv(tmp_path / "alpha.csv")
     assert len(tries) == len(set(trained)) - 1  # no weights are tried twice
-    assert tries["validation case_auc"].max() == pytest.approx(1.0)
-    assert "validation case_auc" in capsys.readouterr().out
+    assert tries["validation case_brier"].min() == pytest.approx(0.0)
+    assert "validation case_brier" in capsys.readouterr().out
 
 
 def test_an_interrupted_search_says_so(trained, tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ def test_keys_and_values_of_the_original_are_taken_apart(segformer):
     for name in [name for name in state if ".attn.k." in name]:
         both = [state.pop(name), state.pop(name.replace(".k.", ".v."))]
         state[name.replace(".attn.k.", ".attn.kv.")] = np.concatenate(both)
-    assert state["block2.0.attn.kv.weight"].shape == (64, 32)
+    assert state["block2.0.attn.kv.weight"].shape == (96, 48)
     found, _ = load_backbone(state, drawn(1, network="segformer"))
     assert_equal(found["params"]["backbone"], segformer["params"]["backbone"])
 
@@ -126,8 +126,8 @@ def test_layouts_by_hand(segformer, segnext):
 
     gate = "block1.0.attn.spatial_gating_unit"
     names = take(segnext, MSCAN, "original")
-    assert names[f"{gate}.conv1_1.weight"].shape == (16, 1, 1, 11)
-    assert names[f"{gate}.conv2_2.weight"].shape == (16, 1, 21, 1)
+    assert names[f"{gate}.conv1_1.weight"].shape == (24, 1, 1, 11)
+    assert names[f"{gate}.conv2_2.weight"].shape == (24, 1, 21, 1)
     scale = segnext["params"]["backbone"]["stage3_block0"]["mlp_scale"]
     np.testing.assert_array_equal(names["block4.0.layer_scale_2"], scale)
 
