@@ -35,11 +35,11 @@ def case_of(task: Task, given: Arrays, compiled: bool) -> Any:
         return Neighbours(task)
     if task.trains:
         return Training(task, given, compiled)
-    return {"sample": Sampling, "encode": Encoding}[task.what](task, given, compiled)
+    return Inference(task, given, compiled, FUNCTIONS[task.model, task.what])
 
 
 class _Network:
-    """A twin with its batch on the device, in the memory format that is faster for `work`."""
+    """A twin with its batch on the device, channels last until `choose_format`."""
 
     def __init__(self, task: Task, given: Arrays) -> None:
         torch.manual_seed(0)
@@ -58,7 +58,8 @@ class _Network:
         self.model = model.to(device()).train(task.trains)
         self.batch = {name: _tensor(x) for name, x in batch_of(task).items()}
         self.draws = {name: _tensor(x) for name, x in _under("draws", given).items()}
-        self.memory_format = ""
+        self.memory_format = "channels_last"
+        self.model.use(torch.channels_last)
 
     def compiled(self, function: Callable) -> Callable:
         """`function` through torch.compile."""
@@ -83,14 +84,14 @@ class _Network:
         """Times `work` in each memory format and keeps the faster one."""
         seconds = {}
         for name, memory_format in MEMORY_FORMATS.items():
-            self.model.to(memory_format=memory_format)
+            self.model.use(memory_format)
             work()
             begun = time.perf_counter()
             work()
             wait()
             seconds[name] = time.perf_counter() - begun
         self.memory_format = min(seconds, key=seconds.get)
-        self.model.to(memory_format=MEMORY_FORMATS[self.memory_format])
+        self.model.use(MEMORY_FORMATS[self.memory_format])
 
 
 class Training:
@@ -99,19 +100,23 @@ class Training:
     def __init__(self, task: Task, given: Arrays, compiled: bool) -> None:
         self._net = net = _Network(task, given)
         self._losses = _imo_losses if task.model == "imo" else _semt_losses
-        state = {name: x.clone() for name, x in net.model.state_dict().items()}
-        net.choose_format(lambda: self._backward(net.fresh_draws()))
-        net.model.load_state_dict(state)  # the trials moved the running statistics
+        if task.what != "compile":  # where the trials would be timed, too
+            state = {name: x.clone() for name, x in net.model.state_dict().items()}
+            net.choose_format(lambda: self._backward(net.fresh_draws()))
+            net.model.load_state_dict(state)  # the trials moved the running statistics
         self.memory_format = net.memory_format
         if compiled:
             self._losses = net.compiled(self._losses)
         self._parameters = dict(net.model.named_parameters())
         decays = {
-            name: x.ndim > 1 and name not in UNDECAYED for name, x in self._parameters.items()
+            name: x.ndim > 1 and name not in UNDECAYED
+            for name, x in self._parameters.items()
         }
         groups = [
             {
-                "params": [x for name, x in self._parameters.items() if decays[name] is which],
+                "params": [
+                    x for name, x in self._parameters.items() if decays[name] is which
+                ],
                 "weight_decay": WEIGHT_DECAY if which else 0.0,
             }
             for which in (True, False)
@@ -147,7 +152,9 @@ class Training:
     def _step(self, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         self._optimiser.zero_grad(set_to_none=True)
         terms = self._backward(draws)
-        norm = nn.utils.clip_grad_norm_(self._parameters.values(), CLIP_NORM, foreach=True)
+        norm = nn.utils.clip_grad_norm_(
+            self._parameters.values(), CLIP_NORM, foreach=True
+        )
         self._optimiser.step()
         return {name: term.detach() for name, term in terms.items()}, norm
 
@@ -164,24 +171,24 @@ def _semt_losses(
     return semt.losses(model, batch)
 
 
-class _Inference:
-    """A network without gradients: `_outputs` of given draws, its arrays as our side has them."""
+class Inference:
+    """A network without gradients; `function` of it, the batch, the draws and the task."""
 
-    def __init__(self, task: Task, given: Arrays, compiled: bool) -> None:
+    def __init__(
+        self, task: Task, given: Arrays, compiled: bool, function: Callable
+    ) -> None:
         self._net = net = _Network(task, given)
-        self._function = self._call
+        self._function = function
         net.choose_format(self.run)
         self.memory_format = net.memory_format
         if compiled:
-            self._function = net.compiled(self._call)
-
-    def _call(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-        raise NotImplementedError
+            self._function = net.compiled(function)
 
     @torch.inference_mode()
     def _outputs(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-        with self._net.precision():
-            return self._function(draws)
+        net = self._net
+        with net.precision():
+            return self._function(net.model, net.batch, draws, net.task)
 
     def run(self) -> None:
         self._outputs(self._net.fresh_draws())
@@ -190,29 +197,39 @@ class _Inference:
     def compare(self, expected: Arrays) -> dict[str, float]:
         found = self._outputs(self._net.draws)
         # (B, C, H, W) -> (B, H, W, C)
-        found = {n: x.permute(0, 2, 3, 1) if x.ndim == 4 else x for n, x in found.items()}
+        found = {
+            n: x.permute(0, 2, 3, 1) if x.ndim == 4 else x for n, x in found.items()
+        }
         return errors({name: found[name] for name in expected}, expected)
 
 
-class Sampling(_Inference):
-    """Prediction with the sampler."""
-
-    def _call(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-        task = self._net.task
-        return imo.predict(
-            self._net.model, self._net.batch, draws["noise"], task.steps, task.samples
-        )
+def _sample(
+    model: imo.ImoTwin, batch: dict[str, Tensor], draws: dict[str, Tensor], task: Task
+) -> dict[str, Tensor]:
+    return imo.predict(model, batch, draws["noise"], task.steps, task.samples)
 
 
-class Encoding(_Inference):
-    """IMO's encoder and grading head; SEMT's network."""
+def _encode_imo(
+    model: imo.ImoTwin, batch: dict[str, Tensor], draws: dict[str, Tensor], task: Task
+) -> dict[str, Tensor]:
+    encoded = model.encode(*imo.normalise(batch["fundus"], batch["oct"]))
+    return {name: encoded[name] for name in ("fused_feature", "grade_logits")}
 
-    def _call(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-        model, batch = self._net.model, self._net.batch
-        if self._net.task.model == "semt":
-            return model(batch["scan"])
-        encoded = model.encode(*imo.normalise(batch["fundus"], batch["oct"]))
-        return {name: encoded[name] for name in ("fused_feature", "grade_logits")}
+
+def _encode_semt(
+    model: semt.MultiTaskTwin,
+    batch: dict[str, Tensor],
+    draws: dict[str, Tensor],
+    task: Task,
+) -> dict[str, Tensor]:
+    return model(batch["scan"])
+
+
+FUNCTIONS = {
+    ("imo", "sample"): _sample,
+    ("imo", "encode"): _encode_imo,
+    ("semt", "encode"): _encode_semt,
+}
 
 
 class Neighbours:
@@ -235,7 +252,9 @@ class Neighbours:
     def _nearest(self) -> np.ndarray:
         """(Q,) index of a donor."""
         queries, donors = _tensor(self._queries), _tensor(self._donors)
-        index = [torch.cdist(part, donors).argmin(dim=1) for part in queries.split(CHUNK)]
+        index = [
+            torch.cdist(part, donors).argmin(dim=1) for part in queries.split(CHUNK)
+        ]
         return torch.cat(index).cpu().numpy()
 
 
@@ -246,21 +265,30 @@ def errors(found: dict[str, Tensor], expected: Arrays) -> dict[str, float]:
       ValueError: names or shapes that are not the same.
     """
     if set(found) != set(expected):
-        raise ValueError(f"compared names differ: {sorted(set(found) ^ set(expected))[:6]}")
+        raise ValueError(
+            f"compared names differ: {sorted(set(found) ^ set(expected))[:6]}"
+        )
     squares: dict[str, np.ndarray] = {}
     for name, tensor in found.items():
-        ours, theirs = expected[name].astype(np.float64), tensor.detach().double().cpu().numpy()
+        ours, theirs = (
+            expected[name].astype(np.float64),
+            tensor.detach().double().cpu().numpy(),
+        )
         if ours.shape != theirs.shape:
             raise ValueError(f"{name} is {theirs.shape}, ours is {ours.shape}")
         both = np.array([np.square(theirs - ours).sum(), np.square(ours).sum()])
         group = name.split("/")[0]
         squares[group] = squares.get(group, 0.0) + both
-    return {group: float(np.sqrt(error / size)) for group, (error, size) in squares.items()}
+    return {
+        group: float(np.sqrt(error / size)) for group, (error, size) in squares.items()
+    }
 
 
 def _under(prefix: str, arrays: Arrays) -> Arrays:
     prefix += "/"
-    return {n.removeprefix(prefix): x for n, x in arrays.items() if n.startswith(prefix)}
+    return {
+        n.removeprefix(prefix): x for n, x in arrays.items() if n.startswith(prefix)
+    }
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -81,18 +81,27 @@ class MultiTaskTwin(nn.Module):
 
     def __init__(self, config: Any) -> None:
         super().__init__()
+        self.memory_format = torch.contiguous_format
         names = list(INDICES) if config.regression_branches == 3 else ["visual_field"]
         each = len(INDICES) // len(names)
         self.backbone = ResNet(config)
         channels, width = self.backbone.out_channels, config.regression_width
-        self.maps = nn.ModuleDict({name: RegressionMaps(channels, width) for name in names})
+        self.maps = nn.ModuleDict(
+            {name: RegressionMaps(channels, width) for name in names}
+        )
         self.heads = nn.ModuleDict({name: nn.Linear(width, each) for name in names})
         self.classifier = nn.Linear(channels + len(names) * width, 1)
+
+    def use(self, memory_format: torch.memory_format) -> None:
+        """Lays weights and inputs out in this format; the results stay what they are."""
+        self.memory_format = memory_format
+        self.to(memory_format=memory_format)
 
     def forward(self, scan: Tensor) -> dict[str, Tensor]:
         mean, std = (torch.tensor(v, device=scan.device) for v in (MEAN, STD))
         # (B, H, W, 3) -> (B, 3, H, W)
-        maps = self.backbone(((scan - mean) / std).permute(0, 3, 1, 2))
+        x = ((scan - mean) / std).permute(0, 3, 1, 2)
+        maps = self.backbone(x.contiguous(memory_format=self.memory_format))
         regressed = {name: branch(maps) for name, branch in self.maps.items()}
         pooled = {name: x.mean(dim=(2, 3)) for name, x in regressed.items()}
         vf = torch.cat([self.heads[name](x) for name, x in pooled.items()], dim=-1)
@@ -125,6 +134,7 @@ def losses(model: MultiTaskTwin, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 def _scaled(vf: Tensor) -> Tensor:
     """Native units (B, 3) -> LOW .. HIGH, clipped to the ranges."""
     low, high = (
-        torch.tensor([RANGES[name][end] for name in INDICES], device=vf.device) for end in (0, 1)
+        torch.tensor([RANGES[name][end] for name in INDICES], device=vf.device)
+        for end in (0, 1)
     )
     return LOW + (HIGH - LOW) * ((vf - low) / (high - low)).clamp(0, 1)

@@ -67,8 +67,9 @@ def test_the_operations_of_a_step_are_those_that_pytorch_counts():
     ours, theirs, _ = compared(task("train", IMO, size=128))
     with FlopCounterMode(display=False) as counter:
         theirs.run()
-    # PyTorch counts products alone, ours also what is elementwise.
-    assert 0.9 < ours.flops() / counter.get_total_flops() < 1.5
+    # PyTorch counts products alone, but those with padding, too, which are many in maps as small as
+    # these; XLA counts none with padding, but also what is elementwise.
+    assert 0.8 < ours.flops() / counter.get_total_flops() < 1.5
 
 
 @pytest.mark.parametrize("samples", [1, 2])

@@ -106,10 +106,10 @@ def test_losses(twin, tensors, draws, monkeypatch):
 
 
 def test_channels_last_changes_nothing(twin, encoded, tensors):
-    twin.to(memory_format=torch.channels_last)
-    image = tensors["image"].contiguous(memory_format=torch.channels_last)
-    close(twin.encode(image, tensors["oct"])["fused_feature"], encoded["fused_feature"])
-    twin.to(memory_format=torch.contiguous_format)
+    twin.use(torch.channels_last)
+    found = twin.encode(tensors["image"], tensors["oct"])["fused_feature"]
+    twin.use(torch.contiguous_format)
+    close(found, encoded["fused_feature"])
 
 
 def test_prediction_of_several_samples(twin):
