@@ -1,4 +1,4 @@
-"""MiT: parameter counts, grids, its attention in plain numpy, what is added after the stem."""
+"""MiT: parameter counts, grids, its attention in plain numpy, drop-path rates."""
 
 import dataclasses
 
@@ -9,9 +9,11 @@ import pytest
 
 from imo_jax.backbones.mit import SIZES, MiT, MiTSize, ReducedAttention
 from imo_jax.layers import depthwise
+from imo_jax.layers.stochastic import DropPath
 
 pytestmark = pytest.mark.usefixtures("compiles_quickly")
-SMALL = MiTSize((1, 1, 1, 2), (4, 8, 8, 8), (1, 2, 2, 2))
+SMALL = MiTSize((1, 1, 1, 1), (4, 8, 8, 8), (1, 2, 2, 2))
+DEEPER = dataclasses.replace(SMALL, depths=(1, 1, 1, 2))
 
 
 @pytest.fixture
@@ -84,28 +86,25 @@ def test_attention_by_its_definition():
         np.testing.assert_allclose(ours.reshape(24, 4), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_stem_addition_drop_path_and_precision():
-    image = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
-    keys = jax.random.split(jax.random.key(1), 4)
-    rng = np.random.default_rng(0)
-    variables = jax.tree.map(
-        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32),
-        shapes(SMALL, image.shape)[1],
-    )
+def test_rates_grow_linearly_from_zero_and_stages_have_the_dtype(monkeypatch):
+    rates = []
 
-    @jax.jit
-    def apply(keys, added):
-        return MiT(SMALL, drop_path=0.5).apply(variables, image, keys, added)
+    def spy(rate, name):
+        rates.append(rate)
+        return DropPath(rate, name=name)
 
-    nothing = jnp.zeros((4, 5, 5, 4))
-    one, more = apply(keys, nothing), apply(keys, nothing + 1)
-    assert all(bool((one[name] != more[name]).any()) for name in one)
-    other = apply(keys[::-1], nothing)
-    # Rates grow from 0 by block: the first is never dropped.
-    np.testing.assert_array_equal(one["stage0"], other["stage0"])
-    assert bool((one["stage3"] != other["stage3"]).any())
-    half = jax.eval_shape(MiT(SMALL, dtype=jnp.bfloat16).apply, variables, image)
-    assert {stage.dtype for stage in half.values()} == {jnp.dtype(jnp.bfloat16)}
+    monkeypatch.setattr("imo_jax.backbones.mit.DropPath", spy)
+    image = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    net = MiT(DEEPER, drop_path=0.4, dtype=jnp.bfloat16)
+
+    def init(key, image):
+        keys = key[None]
+        return net.init_with_output(key, image, keys)
+
+    stages, _ = jax.eval_shape(init, jax.random.key(0), image)
+    # Two branches a block.
+    np.testing.assert_allclose(rates, np.repeat([0, 0.1, 0.2, 0.3, 0.4], 2))
+    assert {stage.dtype for stage in stages.values()} == {jnp.dtype(jnp.bfloat16)}
 
 
 def test_sizes_are_dictionary_keys():

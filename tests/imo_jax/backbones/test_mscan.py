@@ -1,4 +1,6 @@
-"""MSCAN: grids, its attention by scipy, what is added after the stem."""
+"""MSCAN: grids, its attention by scipy, drop-path rates."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +10,11 @@ import scipy.ndimage
 
 from imo_jax.backbones.mscan import LAYER_SCALE, MSCAN, MSCANSize, MultiScaleAttention
 from imo_jax.layers import depthwise, strips
+from imo_jax.layers.stochastic import DropPath
 
 pytestmark = pytest.mark.usefixtures("compiles_quickly")
 SMALL = MSCANSize((1, 1, 1, 1), (4, 4, 8, 8), (2, 2, 2, 2))
+DEEPER = dataclasses.replace(SMALL, depths=(1, 1, 1, 2))
 
 
 @pytest.fixture
@@ -64,31 +68,25 @@ def test_attention_by_its_definition():
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-4)
 
 
-def test_stem_addition_drop_path_and_precision():
-    image = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
-    keys = jax.random.split(jax.random.key(1), 4)
-    like = shapes(SMALL, image.shape)[1]
-    rng = np.random.default_rng(0)
-    variables = jax.tree.map(
-        lambda leaf: jnp.asarray(rng.uniform(0.1, 0.5, leaf.shape), jnp.float32), like
-    )
+def test_rates_grow_linearly_from_zero_and_stages_have_the_dtype(monkeypatch):
+    rates = []
 
-    @jax.jit
-    def apply(keys, added):
-        net = MSCAN(SMALL, drop_path=0.5)
-        return net.apply(variables, image, train=False, example_keys=keys, after_stem=added)
+    def spy(rate, name):
+        rates.append(rate)
+        return DropPath(rate, name=name)
 
-    nothing = jnp.zeros((4, 5, 5, 4))
-    one, more = apply(keys, nothing), apply(keys, nothing + 1)
-    assert all(bool((one[name] != more[name]).any()) for name in one)
-    other = apply(keys[::-1], nothing)
-    # Rates grow from 0 by block: the first is never dropped.
-    np.testing.assert_array_equal(one["stage0"], other["stage0"])
-    assert bool((one["stage3"] != other["stage3"]).any())
-    half = jax.eval_shape(
-        lambda v: MSCAN(SMALL, dtype=jnp.bfloat16).apply(v, image, train=False), variables
-    )
-    assert {stage.dtype for stage in half.values()} == {jnp.dtype(jnp.bfloat16)}
+    monkeypatch.setattr("imo_jax.backbones.mscan.DropPath", spy)
+    image = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    net = MSCAN(DEEPER, drop_path=0.4, dtype=jnp.bfloat16)
+
+    def init(key, image):
+        keys = key[None]
+        return net.init_with_output(key, image, train=False, example_keys=keys)
+
+    stages, _ = jax.eval_shape(init, jax.random.key(0), image)
+    # Two branches a block.
+    np.testing.assert_allclose(rates, np.repeat([0, 0.1, 0.2, 0.3, 0.4], 2))
+    assert {stage.dtype for stage in stages.values()} == {jnp.dtype(jnp.bfloat16)}
 
 
 def test_layer_scales_start_small():

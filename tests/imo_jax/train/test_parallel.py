@@ -22,10 +22,27 @@ def test_replicas_come_back():
 def test_shards_by_hand():
     batch = {"x": np.arange(8)}
     # accumulation step m holds the same examples on one device and on two
-    np.testing.assert_array_equal(parallel.shard(batch, 1, 2)["x"], [[[0, 1, 2, 3], [4, 5, 6, 7]]])
+    np.testing.assert_array_equal(parallel.shard(batch, 1, 2)["x"], [[[0, 2, 4, 6], [1, 3, 5, 7]]])
     np.testing.assert_array_equal(
-        parallel.shard(batch, 2, 2)["x"], [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+        parallel.shard(batch, 2, 2)["x"], [[[0, 2], [1, 3]], [[4, 6], [5, 7]]]
     )
+
+
+@pytest.mark.parametrize("accumulation", [1, 2, 3])
+@pytest.mark.parametrize(("processes", "devices"), [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1)])
+def test_a_part_holds_the_same_examples_over_any_processes_and_devices(
+    processes, devices, accumulation
+):
+    batch = np.arange(24)
+    shares = [
+        np.asarray(parallel.shard(share, devices, accumulation))
+        for share in np.split(batch, processes)  # as the loaders cut it
+    ]
+    # [process] (devices, accumulation, b) -> (accumulation, processes * devices * b)
+    parts = np.concatenate(shares).swapaxes(0, 1).reshape(accumulation, -1)
+    assert [sorted(part) for part in parts.tolist()] == [
+        list(range(part, 24, accumulation)) for part in range(accumulation)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ it is a run that may be killed: `python toy.py --workdir=DIR --steps=N [--second
 """
 
 import argparse
+import contextlib
 import functools
 import pathlib
 import sys
@@ -19,7 +20,7 @@ from imo_jax.checkpoints import Checkpoints
 from imo_jax.layers.norms import BatchNorm
 from imo_jax.layers.stochastic import Dropout
 from imo_jax.losses import Sum
-from imo_jax.train import keys, loop, parallel
+from imo_jax.train import keys, loop, parallel, processes
 from imo_jax.train.objectives import Totals
 from imo_jax.train.optimiser import OptimiserConfig, learning_rate, make_optimiser
 from imo_jax.train.state import create
@@ -98,10 +99,13 @@ def make_batch(step, size=BATCH, missing=True):
 
 
 def batches(start, seconds=0.0, make=make_batch):
+    """This process's share of the batches."""
+    index, count = processes.place()
+    share = slice(index * BATCH // count, (index + 1) * BATCH // count)
     step = start
     while True:
         time.sleep(seconds)
-        yield make(step)
+        yield {name: value[share] for name, value in make(step).items()}
         step += 1
 
 
@@ -148,18 +152,23 @@ def validate(variables, step, interrupt):
     return {"score": -abs(step - 12) + 1e-6 * size}
 
 
-def train_toy(workdir, *, steps=10, num_devices=1, accumulation=1, seconds=0.0, **settings):
+def train_toy(
+    workdir, *, steps=10, num_devices=1, accumulation=1, seconds=0.0, make=make_batch, **settings
+):
     """Trains in `workdir` with a validation every 3 steps and a checkpoint every 2."""
     state, step = make_run(steps=steps)
     config = loop.LoopConfig(
         **({"train_steps": steps, "log_every": 4, "eval_every": 3, "save_every": 2} | settings)
     )
-    with Checkpoints(workdir, keep_last=config.keep_last) as checkpoints:
+    with contextlib.ExitStack() as stack:
+        checkpoints = None
+        if processes.is_first():
+            checkpoints = stack.enter_context(Checkpoints(workdir, keep_last=config.keep_last))
         return loop.train(
             state,
             step=functools.partial(step, axis_name=parallel.AXIS),
             key=jax.random.key(0),
-            batches=functools.partial(batches, seconds=seconds),
+            batches=functools.partial(batches, seconds=seconds, make=make),
             validate=validate,
             checkpoints=checkpoints,
             config=config,

@@ -1,5 +1,7 @@
 """Weights of segmenters and of their encoders: both directions, what is ignored or fresh, errors."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,18 +18,24 @@ from imo_jax.weights.segmenters import SEGMENTERS, load_segmenter, segmenter_to_
 CASES = [(name, naming) for name, family in SEGMENTERS.items() for naming in family.namings]
 
 
-def drawn(seed, **options):
-    """Random variables of a tiny network, without a compilation."""
-    config = SegmenterConfig(**{"size": "tiny"} | options)
+@functools.cache
+def shapes(options):
+    """Shapes of a tiny network's variables."""
+    config = SegmenterConfig(**{"size": "tiny"} | dict(options))
 
     def init(key):
         volume = jnp.zeros((1, 8, 8, config.oct_slices)) if config.with_oct else None
         return network(config).init(key, jnp.zeros((1, 64, 64, 3)), volume, train=False)
 
+    return dict(jax.eval_shape(init, jax.random.key(0)))
+
+
+def drawn(seed, **options):
+    """Random variables of a tiny network, without a compilation."""
     rng = np.random.default_rng(seed)
     return jax.tree.map(
         lambda leaf: rng.normal(size=leaf.shape).astype(np.float32),
-        dict(jax.eval_shape(init, jax.random.key(0))),
+        shapes(tuple(sorted(options.items()))),
     )
 
 

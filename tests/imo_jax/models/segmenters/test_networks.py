@@ -34,11 +34,36 @@ def keys():
     return jax.random.split(jax.random.key(0), 4)
 
 
+@pytest.fixture(scope="module")
+def traced(small, drawn):
+    """Name -> program of training in bfloat16, its outputs as shapes, its number of batch norms."""
+
+    @functools.cache
+    def trace(name):
+        config = small(
+            network=name, auxiliary=name in WITH_AUXILIARY, num_classes=4, with_oct=True,
+            dtype="bfloat16",
+        )  # fmt: skip
+        variables = drawn(config)
+
+        def train(fundus, volume):
+            return network(config).apply(
+                variables, fundus, volume, train=True, axis_name="devices", mutable=["batch_stats"]
+            )
+
+        fundus = jax.ShapeDtypeStruct((2, 65, 100, 3), jnp.float32)
+        volume = jax.ShapeDtypeStruct((2, 9, 9, config.oct_slices), jnp.float32)
+        make = jax.make_jaxpr(train, axis_env=[("devices", 2)], return_shape=True)
+        program, (outputs, _) = make(fundus, volume)
+        norms = len(jax.tree.leaves(variables["batch_stats"])) // 2  # mean and variance each
+        return str(program), outputs, norms
+
+    return trace
+
+
 @every_network
-def test_outputs_by_name_and_shape(small, shapes_of, name):
-    auxiliary = name in WITH_AUXILIARY
-    config = small(network=name, auxiliary=auxiliary, num_classes=4, with_oct=True)
-    outputs, _ = shapes_of(config, (2, 65, 100, 3))
+def test_outputs_by_name_and_shape(traced, name):
+    _, outputs, _ = traced(name)
     # Patches without overlap drop a remainder, padded convolutions round up.
     rest = 0 if name == "upernet" else STRIDES[name] - 1
     grid = tuple((n + rest) // STRIDES[name] for n in (65, 100))
@@ -49,6 +74,20 @@ def test_outputs_by_name_and_shape(small, shapes_of, name):
     }
     assert sorted(set(outputs) - {"logits"}) == others.get(name, [])
     assert {leaf.dtype for leaf in outputs.values()} == {jnp.dtype(jnp.float32)}
+
+
+@every_network
+def test_every_batch_norm_is_synchronised(traced, name):
+    """One sum over the devices for the count, one for the means, one for the variances."""
+    program, _, norms = traced(name)
+    assert len(re.findall(r"= psum\w*\[", program)) == 3 * norms
+
+
+@every_network
+def test_the_computation_is_in_the_dtype_asked_for(traced, name):
+    program, _, _ = traced(name)
+    products = re.findall(r":(\w+)\[[\d,]*\] = (?:dot_general|conv_general_dilated)", program)
+    assert products.count("bf16") > 0.7 * len(products)  # the others: classifiers, means, bases
 
 
 @every_network
@@ -93,24 +132,6 @@ def test_without_octs_the_second_stem_changes_nothing(small, drawn, inputs, name
     )
 
 
-@every_network
-def test_every_batch_norm_is_synchronised(small, drawn, inputs, name):
-    config = small(network=name, with_oct=True, auxiliary=name in WITH_AUXILIARY)
-    fundus, volume, has_oct = inputs
-
-    def train(fundus):
-        return network(config).apply(
-            drawn(config), fundus, volume, has_oct, train=True, axis_name="devices",
-            mutable=["batch_stats"],
-        )  # fmt: skip
-
-    program = str(jax.make_jaxpr(train, axis_env=[("devices", 2)])(fundus))
-    norms = len(jax.tree.leaves(drawn(config)["batch_stats"])) // 2  # mean and variance each
-    assert norms > 3 or name == "segformer"
-    # One sum over the devices for the count, one for the means, one for the variances.
-    assert len(re.findall(r"= psum\w*\[", program)) == 3 * norms
-
-
 @pytest.mark.slow
 @every_network
 def test_two_devices_with_two_eyes_are_one_with_four(small, drawn, inputs, name):
@@ -133,16 +154,6 @@ def test_two_devices_with_two_eyes_are_one_with_four(small, drawn, inputs, name)
         jax.tree.leaves(statistics), jax.tree.leaves(mutated["batch_stats"]), strict=True
     ):
         np.testing.assert_allclose(np.stack([ours, ours]), theirs, rtol=1e-3, atol=1e-4)
-
-
-@every_network
-def test_the_computation_is_in_the_dtype_asked_for(small, drawn, inputs, name):
-    def program(config):
-        apply = functools.partial(network(config).apply, drawn(config), train=False)
-        return str(jax.make_jaxpr(apply)(inputs[0]))
-
-    assert "bf16" in program(small(network=name, dtype="bfloat16"))
-    assert "bf16" not in program(small(network=name))
 
 
 @pytest.mark.slow
@@ -175,6 +186,7 @@ def test_eagerly_as_compiled(small, drawn, inputs, name):
 def test_every_parameter_gets_a_gradient(small, drawn, inputs, name):
     config = small(network=name, with_oct=True, auxiliary=name in WITH_AUXILIARY)
     fundus, volume, has_oct = inputs
+    fundus = jnp.tile(fundus, (1, 2, 2, 1))  # every attention has several keys
     variables = drawn(config)
 
     @jax.jit
