@@ -107,21 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--what", required=True, choices=list(WHATS))
     parser.add_argument("--model", default="imo", choices=list(CONFIGS))
-    parser.add_argument(
-        "--config", help="size of the model; default: convnext_tiny, resnet18"
-    )
-    parser.add_argument(
-        "--size", type=_numbers, help="side of the images, or several: 128,256"
-    )
+    parser.add_argument("--config", help="size of the model; default: convnext_tiny, resnet18")
+    parser.add_argument("--size", type=_numbers, help="side of the images, or several: 128,256")
     parser.add_argument("--batch", type=int, help="images a call")
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument("--steps", type=_numbers, default=[3], help="of the sampler")
-    parser.add_argument(
-        "--samples", type=_numbers, default=[1], help="of the sampler, an eye"
-    )
-    parser.add_argument(
-        "--oct_size", type=int, default=256, help="side of the OCT slices"
-    )
+    parser.add_argument("--samples", type=_numbers, default=[1], help="of the sampler, an eye")
+    parser.add_argument("--oct_size", type=int, default=256, help="side of the OCT slices")
     parser.add_argument("--repeats", type=int, default=10, help="timed calls")
     parser.add_argument("--peer", action="store_true", help="time PyTorch too")
     parser.add_argument(
@@ -129,13 +121,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=["torch", "torch_compile"], help="of PyTorch; default: both",
     )  # fmt: skip
     parser.add_argument(
-        "--compile_mode",
-        default="default",
-        help="of torch.compile: default, reduce-overhead, ...",
+        "--compile_mode", default="default", help="of torch.compile: default, reduce-overhead, ..."
     )
-    parser.add_argument(
-        "--json", type=pathlib.Path, metavar="FILE", help="append JSON lines here"
-    )
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="append JSON lines here")
     return parser
 
 
@@ -150,19 +138,12 @@ def main(argv: list[str] | None = None) -> int:
             if args.json:
                 append_lines(args.json, found)
             rows += found
-    except (
-        Disagreement,
-        WorkerError,
-        RuntimeError,
-        subprocess.CalledProcessError,
-    ) as error:
+    except (Disagreement, WorkerError, RuntimeError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     finally:
         if rows:
-            print(
-                f"{rows[0]['device']}, {args.precision}, commit {rows[0]['commit'] or 'unknown'}"
-            )
+            print(f"{rows[0]['device']}, {args.precision}, commit {rows[0]['commit'] or 'unknown'}")
             print(table(rows))
     return 0
 

@@ -25,10 +25,7 @@ AXES = {
     "samples": lambda row: row["samples"],
     "steps": lambda row: row["steps"],
 }
-COSTS = {
-    "seconds": lambda row: row["median_s"],
-    "peak GB": lambda row: row["peak_bytes"] / 1e9,
-}
+COSTS = {"seconds": lambda row: row["median_s"], "peak GB": lambda row: row["peak_bytes"] / 1e9}
 
 Curve = list[tuple[float, float]]
 
@@ -62,9 +59,7 @@ def draw(rows: list[dict[str, Any]], path: pathlib.Path) -> None:
     ]
     figure, axes = new_figure(3.6 * len(panels), 3.4, len(panels))
     for ax, (axis, cost) in zip(axes, panels, strict=True):
-        for colour, (impl, curve) in zip(
-            SERIES, curves(rows, axis, cost).items(), strict=False
-        ):
+        for colour, (impl, curve) in zip(SERIES, curves(rows, axis, cost).items(), strict=False):
             ax.plot(*zip(*curve, strict=True), marker="o", label=impl, color=colour)
         if axis == "pixels":
             ax.set(xscale="log", yscale="log")
@@ -86,9 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     lines = args.file.read_text(encoding="utf-8").splitlines()
     rows = [row for row in map(json.loads, lines) if row["what"] == args.what]
     if len(rows) < 2:
-        parser.error(
-            f"{args.file} has {len(rows)} lines of {args.what}; a curve needs two"
-        )
+        parser.error(f"{args.file} has {len(rows)} lines of {args.what}; a curve needs two")
     for axis, cost in itertools.product(AXES, COSTS):
         for impl, curve in curves(rows, axis, cost).items():
             if len(curve) > 1:

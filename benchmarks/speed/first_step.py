@@ -59,11 +59,7 @@ def _one(task: Task, impl: str, folder: str) -> tuple[float, dict[str, Any]]:
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     begun = time.perf_counter()
     with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         process.stdin.write(json.dumps(dataclasses.asdict(task)))
         process.stdin.close()
@@ -84,11 +80,7 @@ def main() -> None:
     if side == "jax":
         runtime.keep_compiled(pathlib.Path(folder))
     cases = importlib.import_module(f"benchmarks.speed.{side}_cases")
-    case = (
-        cases.case_of(task)
-        if side == "jax"
-        else cases.case_of(task, {}, impl != "torch")
-    )
+    case = cases.case_of(task) if side == "jax" else cases.case_of(task, {}, impl != "torch")
     case.run()
     told = {
         "device": runtime.accelerator() or processor(),

@@ -37,10 +37,7 @@ from imo_jax.train.weight_decay import DECAY_MASKS
 Arrays = dict[str, np.ndarray]
 
 # Compiler options of a program that runs once, as the experiments have them.
-RUN_ONCE = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
+RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 OPTIMISER = OptimiserConfig(
     learning_rate=LEARNING_RATE,
     lr_decay="poly",
@@ -62,9 +59,7 @@ def case_of(task: Task) -> Any:
 
 def drawn(initial: Callable, seed: int = 0) -> Any:
     """Initial variables as numpy arrays."""
-    return jax.device_get(
-        jax.jit(initial, compiler_options=RUN_ONCE)(jax.random.key(seed))
-    )
+    return jax.device_get(jax.jit(initial, compiler_options=RUN_ONCE)(jax.random.key(seed)))
 
 
 def algorithm_flops(function: Callable, *args: Any) -> float:
@@ -110,9 +105,7 @@ class Training:
         # After one step Adam's mean is (1 - b1) times the clipped gradient.
         mean = optax.tree_utils.tree_get(state.opt_state, "mu")
         gradient = jax.tree.map(lambda m: m / (1 - OPTIMISER.adam_b1), mean)
-        found = self._model.to_torch(
-            {"params": gradient, "batch_stats": state.batch_stats}
-        )
+        found = self._model.to_torch({"params": gradient, "batch_stats": state.batch_stats})
         statistics = {name: x for name, x in found.items() if ".running_" in name}
         gradients = {name: x for name, x in found.items() if name not in statistics}
         (values,) = parallel.fetch([metrics])
@@ -174,9 +167,7 @@ class Sampling:
         self._outputs()
 
     def _outputs(self) -> dict[str, jax.Array]:
-        return jax.block_until_ready(
-            self._predict(self._variables, self._on_device, key=self._key)
-        )
+        return jax.block_until_ready(self._predict(self._variables, self._on_device, key=self._key))
 
     def flops(self) -> float:
         """Of the whole; the analysis counts the scan's body once, so the other steps are added."""
@@ -191,9 +182,7 @@ class Sampling:
         x = jnp.zeros((task.batch * task.samples, side, side, c.feature_dim))
         film = jnp.zeros((1, c.decoder_layers, 2, c.feature_dim))
         decode = functools.partial(IMO(c).apply, method="decode")
-        return once + (task.steps - 1) * algorithm_flops(
-            decode, self._variables, x, film
-        )
+        return once + (task.steps - 1) * algorithm_flops(decode, self._variables, x, film)
 
 
 class Encoding:
@@ -219,12 +208,8 @@ class Encoding:
         )
         return {name: outputs[name] for name in ("fused_feature", "grade_logits")}
 
-    def _semt(
-        self, variables: Any, batch: dict[str, jax.Array]
-    ) -> dict[str, jax.Array]:
-        outputs = network(self._model.config).apply(
-            variables, normalise(batch), train=False
-        )
+    def _semt(self, variables: Any, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        outputs = network(self._model.config).apply(variables, normalise(batch), train=False)
         return {name: outputs[name] for name in ("logit", "vf")}
 
     def for_peer(self) -> Arrays:

@@ -18,10 +18,7 @@ from imo_jax.models.semt import SemtConfig, network
 from imo_jax.train import keys
 from imo_jax.train.imo_objective import ImoObjective, ObjectiveConfig
 from imo_jax.train.objectives import Objective
-from imo_jax.train.screening_objective import (
-    ScreeningObjective,
-    ScreeningObjectiveConfig,
-)
+from imo_jax.train.screening_objective import ScreeningObjective, ScreeningObjectiveConfig
 
 # Both losses as released: pixel cross entropy over all pixels, cross entropy of the grade.
 RELEASED = ObjectiveConfig(dice_weight=0.0, auxiliary_weight=0.0, divide_by="all")
@@ -60,15 +57,10 @@ def _imo(task: Task) -> Model:
     config = IMOConfig(**task.network)
 
     def initial(key: jax.Array) -> Any:
-        image, volume = (
-            jnp.zeros((1, 64, 64, 3)),
-            jnp.zeros((1, 16, 16, config.oct_slices)),
-        )
+        image, volume = jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, 16, 16, config.oct_slices))
         variables = IMO(config).init(key, image, volume)
         for i in range(config.decoder_layers):
-            offsets = variables["params"]["decoder"][f"layer{i}"]["attention"][
-                "offsets"
-            ]
+            offsets = variables["params"]["decoder"][f"layer{i}"]["attention"]["offsets"]
             offsets["bias"] += OFF_CENTRE
         return variables
 
@@ -76,9 +68,7 @@ def _imo(task: Task) -> Model:
         examples = keys.example_keys(key, jnp.int32(0), index)
         side = task.size // STRIDE
         noise = _each(
-            jax.random.normal,
-            keys.named(examples, "noise"),
-            (side, side, config.feature_dim),
+            jax.random.normal, keys.named(examples, "noise"), (side, side, config.feature_dim)
         )
         time = _each(jax.random.uniform, keys.named(examples, "time"), ())
         layers = keys.named(examples, "layers")
@@ -119,9 +109,7 @@ def _semt(task: Task) -> Model:
     )
 
 
-def _each(
-    draw: Callable, example_keys: jax.Array, shape: tuple[int, ...]
-) -> np.ndarray:
+def _each(draw: Callable, example_keys: jax.Array, shape: tuple[int, ...]) -> np.ndarray:
     """draw(key, shape) of each example: (B, *shape) float32."""
     return np.asarray(jax.vmap(lambda key: draw(key, shape, jnp.float32))(example_keys))
 

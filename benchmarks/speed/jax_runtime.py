@@ -9,11 +9,7 @@ import jax.numpy as jnp
 
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 # How float32 products are rounded on a GPU.
-MATMUL_PRECISIONS = {
-    "float32": "highest",
-    "tf32": "tensorfloat32",
-    "bfloat16": "default",
-}
+MATMUL_PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "default"}
 
 
 def set_up(precision: str) -> None:

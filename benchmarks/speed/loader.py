@@ -53,10 +53,7 @@ def row_of(pipeline: dict[str, Any], task: Task) -> dict[str, Any]:
         "p90_s": task.batch / pipeline["least"],
         "peak_bytes": None,
         "flops": None,
-        **{
-            key: pipeline[key]
-            for key in ("backend", "workers", "images_per_second", "cpu_ms")
-        },
+        **{key: pipeline[key] for key in ("backend", "workers", "images_per_second", "cpu_ms")},
     }
 
 

@@ -11,11 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def cores() -> int:
     """Cores that this process may use."""
-    return (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count()
-    )
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def processor() -> str:
@@ -35,9 +31,7 @@ def commit() -> str:
     """The checkout's commit, with a + where files differ from it; '' outside a checkout."""
     try:
         head = _git("rev-parse", "--short", "HEAD").strip()
-        return head + (
-            "+" if _git("status", "--porcelain", "--untracked-files=no") else ""
-        )
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 

@@ -77,9 +77,7 @@ def check_errors(
     say(f"{impl} against jax, relative, at most {tolerance:g} allowed: {listed}")
     bad = [name for name, error in errors.items() if not error <= tolerance]
     if bad:
-        raise Disagreement(
-            f"{impl} and jax differ by more than {tolerance:g} in {', '.join(bad)}"
-        )
+        raise Disagreement(f"{impl} and jax differ by more than {tolerance:g} in {', '.join(bad)}")
 
 
 def take_turns(workers: list[Worker], repeats: int) -> dict[str, list[float]]:

@@ -109,14 +109,11 @@ class Training:
             self._losses = net.compiled(self._losses)
         self._parameters = dict(net.model.named_parameters())
         decays = {
-            name: x.ndim > 1 and name not in UNDECAYED
-            for name, x in self._parameters.items()
+            name: x.ndim > 1 and name not in UNDECAYED for name, x in self._parameters.items()
         }
         groups = [
             {
-                "params": [
-                    x for name, x in self._parameters.items() if decays[name] is which
-                ],
+                "params": [x for name, x in self._parameters.items() if decays[name] is which],
                 "weight_decay": WEIGHT_DECAY if which else 0.0,
             }
             for which in (True, False)
@@ -152,9 +149,7 @@ class Training:
     def _step(self, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         self._optimiser.zero_grad(set_to_none=True)
         terms = self._backward(draws)
-        norm = nn.utils.clip_grad_norm_(
-            self._parameters.values(), CLIP_NORM, foreach=True
-        )
+        norm = nn.utils.clip_grad_norm_(self._parameters.values(), CLIP_NORM, foreach=True)
         self._optimiser.step()
         return {name: term.detach() for name, term in terms.items()}, norm
 
@@ -174,9 +169,7 @@ def _semt_losses(
 class Inference:
     """A network without gradients; `function` of it, the batch, the draws and the task."""
 
-    def __init__(
-        self, task: Task, given: Arrays, compiled: bool, function: Callable
-    ) -> None:
+    def __init__(self, task: Task, given: Arrays, compiled: bool, function: Callable) -> None:
         self._net = net = _Network(task, given)
         self._function = function
         net.choose_format(self.run)
@@ -197,9 +190,7 @@ class Inference:
     def compare(self, expected: Arrays) -> dict[str, float]:
         found = self._outputs(self._net.draws)
         # (B, C, H, W) -> (B, H, W, C)
-        found = {
-            n: x.permute(0, 2, 3, 1) if x.ndim == 4 else x for n, x in found.items()
-        }
+        found = {n: x.permute(0, 2, 3, 1) if x.ndim == 4 else x for n, x in found.items()}
         return errors({name: found[name] for name in expected}, expected)
 
 
@@ -217,10 +208,7 @@ def _encode_imo(
 
 
 def _encode_semt(
-    model: semt.MultiTaskTwin,
-    batch: dict[str, Tensor],
-    draws: dict[str, Tensor],
-    task: Task,
+    model: semt.MultiTaskTwin, batch: dict[str, Tensor], draws: dict[str, Tensor], task: Task
 ) -> dict[str, Tensor]:
     return model(batch["scan"])
 
@@ -252,9 +240,7 @@ class Neighbours:
     def _nearest(self) -> np.ndarray:
         """(Q,) index of a donor."""
         queries, donors = _tensor(self._queries), _tensor(self._donors)
-        index = [
-            torch.cdist(part, donors).argmin(dim=1) for part in queries.split(CHUNK)
-        ]
+        index = [torch.cdist(part, donors).argmin(dim=1) for part in queries.split(CHUNK)]
         return torch.cat(index).cpu().numpy()
 
 
@@ -265,30 +251,21 @@ def errors(found: dict[str, Tensor], expected: Arrays) -> dict[str, float]:
       ValueError: names or shapes that are not the same.
     """
     if set(found) != set(expected):
-        raise ValueError(
-            f"compared names differ: {sorted(set(found) ^ set(expected))[:6]}"
-        )
+        raise ValueError(f"compared names differ: {sorted(set(found) ^ set(expected))[:6]}")
     squares: dict[str, np.ndarray] = {}
     for name, tensor in found.items():
-        ours, theirs = (
-            expected[name].astype(np.float64),
-            tensor.detach().double().cpu().numpy(),
-        )
+        ours, theirs = expected[name].astype(np.float64), tensor.detach().double().cpu().numpy()
         if ours.shape != theirs.shape:
             raise ValueError(f"{name} is {theirs.shape}, ours is {ours.shape}")
         both = np.array([np.square(theirs - ours).sum(), np.square(ours).sum()])
         group = name.split("/")[0]
         squares[group] = squares.get(group, 0.0) + both
-    return {
-        group: float(np.sqrt(error / size)) for group, (error, size) in squares.items()
-    }
+    return {group: float(np.sqrt(error / size)) for group, (error, size) in squares.items()}
 
 
 def _under(prefix: str, arrays: Arrays) -> Arrays:
     prefix += "/"
-    return {
-        n.removeprefix(prefix): x for n, x in arrays.items() if n.startswith(prefix)
-    }
+    return {n.removeprefix(prefix): x for n, x in arrays.items() if n.startswith(prefix)}
 
 
 def _tensor(array: np.ndarray) -> Tensor:

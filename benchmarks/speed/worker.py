@@ -46,9 +46,7 @@ class Session:
             np.savez(self._folder / EXPECTED, **self._case.first())
             errors = {}
         else:
-            given, expected = (
-                dict(np.load(self._folder / n)) for n in (GIVEN, EXPECTED)
-            )
+            given, expected = (dict(np.load(self._folder / n)) for n in (GIVEN, EXPECTED))
             compiled = self._impl == "torch_compile"
             self._case = self._cases.case_of(self._task, given, compiled)
             errors = self._case.compare(expected)
@@ -104,9 +102,7 @@ class Worker:
         self.impl = impl
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(other, impl, task, folder), daemon=True
-        )
+        self._process = context.Process(target=serve, args=(other, impl, task, folder), daemon=True)
         self._process.start()
         other.close()
         self._answer()
@@ -126,9 +122,7 @@ class Worker:
         except EOFError:
             self._process.join()
             code = self._process.exitcode
-            raise WorkerError(
-                f"{self.impl}: the process ended with code {code}"
-            ) from None
+            raise WorkerError(f"{self.impl}: the process ended with code {code}") from None
         if state == "failed":
             raise WorkerError(f"{self.impl}: {result}")
         return result

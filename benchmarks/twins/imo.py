@@ -64,9 +64,7 @@ class ImoTwin(nn.Module):
         self, fundus: Tensor, volume: Tensor, draws: Draws | None = None
     ) -> dict[str, Tensor]:
         """Everything that does not depend on x_t, named as imo_jax's `IMO.encode` names it."""
-        fundus, volume = (
-            x.contiguous(memory_format=self.memory_format) for x in (fundus, volume)
-        )
+        fundus, volume = (x.contiguous(memory_format=self.memory_format) for x in (fundus, volume))
         stages = self.backbone(fundus, None if draws is None else draws.drop_path)
         feature = self.neck(stages)
         oct_feature = self.oct_encoder(volume, feature.shape[-2:])
@@ -76,9 +74,7 @@ class ImoTwin(nn.Module):
             "fundus_feature": feature,
             "oct_feature": oct_feature,
             "fused_feature": fused,
-            "grade_logits": self.class_head(
-                fused, None if draws is None else draws.dropout
-            ),
+            "grade_logits": self.class_head(fused, None if draws is None else draws.dropout),
         }
 
     def denoise(self, feature: Tensor, x_t: Tensor, log_snr_t: Tensor) -> Tensor:
@@ -89,9 +85,7 @@ class ImoTwin(nn.Module):
     def embed_labels(self, labels: Tensor) -> Tensor:
         """Class ids (B, h, w), 255 = ignore -> x0 (B, C, h, w)."""
         index = torch.where(labels == IGNORE, self.config.num_classes, labels)
-        x0 = (
-            2 * torch.sigmoid(self.embedding_table(index)) - 1
-        ) * self.config.signal_scale
+        x0 = (2 * torch.sigmoid(self.embedding_table(index)) - 1) * self.config.signal_scale
         # (B, h, w, C) -> (B, C, h, w)
         return x0.permute(0, 3, 1, 2)
 
@@ -102,9 +96,7 @@ class ImoTwin(nn.Module):
 def normalise(fundus: Tensor, volume: Tensor) -> tuple[Tensor, Tensor]:
     """uint8 (B, H, W, 3) and (B, h, w, D) -> float32 (B, 3, H, W) and (B, D, h, w)."""
     mean, std = (torch.tensor(v, device=fundus.device) for v in (MEAN, STD))
-    return ((fundus - mean) / std).permute(0, 3, 1, 2), (volume / 255.0).permute(
-        0, 3, 1, 2
-    )
+    return ((fundus - mean) / std).permute(0, 3, 1, 2), (volume / 255.0).permute(0, 3, 1, 2)
 
 
 def log_snr(t: Tensor) -> Tensor:
@@ -133,9 +125,7 @@ def sampling_times(
 
 def draw(config: Any, batch: int, size: tuple[int, int], device: torch.device) -> Draws:
     """Fresh draws for `batch` images of `size` (H, W)."""
-    rates = torch.linspace(
-        0, config.drop_path, sum(config.backbone_depths), device=device
-    )
+    rates = torch.linspace(0, config.drop_path, sum(config.backbone_depths), device=device)
     blocks, hidden = len(rates), config.grade_hidden // 2
     grid = (size[0] // STRIDE, size[1] // STRIDE)
     return Draws(
@@ -146,9 +136,7 @@ def draw(config: Any, batch: int, size: tuple[int, int], device: torch.device) -
     )
 
 
-def noised_labels(
-    model: ImoTwin, labels: Tensor, draws: Draws
-) -> tuple[Tensor, Tensor]:
+def noised_labels(model: ImoTwin, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
     """x_t (B, C, h, w) of eq. 4 and its log-SNR (B,); labels (B, H, W)."""
     level = log_snr(draws.time)
     alpha, sigma = (v[:, None, None, None] for v in alpha_sigma(level))
@@ -167,9 +155,7 @@ def losses(model: ImoTwin, batch: dict[str, Tensor], draws: Draws) -> dict[str, 
     x_t, level = noised_labels(model, batch["mask"], draws)
     logits = model.denoise(encoded["fused_feature"], x_t, level).float()
     mask = batch["mask"]
-    logits = F.interpolate(
-        logits, size=mask.shape[1:], mode="bilinear", align_corners=False
-    )
+    logits = F.interpolate(logits, size=mask.shape[1:], mode="bilinear", align_corners=False)
     total = F.cross_entropy(logits, mask, ignore_index=IGNORE, reduction="sum")
     return {
         "segmentation": total / mask.numel(),
@@ -188,10 +174,7 @@ def sample_logits(model: ImoTwin, feature: Tensor, noise: Tensor, steps: int) ->
         logits = model.denoise(feature, x_t, levels[k, :1].expand(len(noise)))
         if k + 1 < steps:
             x0 = model.embed_labels(logits.argmax(dim=1))
-            x_t = (
-                alphas[k, 1] * x0
-                + sigmas[k, 1] * (x_t - alphas[k, 0] * x0) / sigmas[k, 0]
-            )
+            x_t = alphas[k, 1] * x0 + sigmas[k, 1] * (x_t - alphas[k, 0] * x0) / sigmas[k, 0]
     return logits
 
 

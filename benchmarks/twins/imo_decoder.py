@@ -30,17 +30,13 @@ class DeformableAttention(nn.Module):
         offsets = self.sampling_offsets(query).reshape(batch, queries, heads, points, 2)
         place = grid.centres[:, None, None] + offsets.float() / grid.extent
         # From 0..1 to -1..1: (B, Q, heads, P, 2) -> (B*heads, Q, P, 2)
-        place = (
-            (2 * place - 1).transpose(1, 2).reshape(batch * heads, queries, points, 2)
-        )
+        place = (2 * place - 1).transpose(1, 2).reshape(batch * heads, queries, points, 2)
         # (B, Q, heads*P) -> (B, Q, heads, P) -> (B*heads, 1, Q, P)
         weight = self.attention_weights(query).reshape(batch, queries, heads, points)
         weight = weight.float().softmax(dim=-1).transpose(1, 2)
         weight = weight.reshape(batch * heads, 1, queries, points)
         # (B, Q, C) -> (B, C, Q) -> (B*heads, C / heads, H, W)
-        value = (
-            self.value_proj(x).transpose(1, 2).reshape(batch * heads, -1, *grid.size)
-        )
+        value = self.value_proj(x).transpose(1, 2).reshape(batch * heads, -1, *grid.size)
         found = F.grid_sample(
             value,
             place.to(value.dtype),
@@ -49,11 +45,7 @@ class DeformableAttention(nn.Module):
             align_corners=False,
         )
         # (B*heads, C / heads, Q, P) -> (B, C, Q) -> (B, Q, C)
-        out = (
-            (found * weight.to(found.dtype))
-            .sum(dim=-1)
-            .reshape(batch, channels, queries)
-        )
+        out = (found * weight.to(found.dtype)).sum(dim=-1).reshape(batch, channels, queries)
         return self.output_proj(out.transpose(1, 2))
 
 
@@ -88,9 +80,7 @@ def _centres(size: int) -> Tensor:
 
 def _encode(position: Tensor, features: int) -> Tensor:
     """Positions (H, W) in 0..1 -> (H, W, features): sine, cosine, sine, ..."""
-    period = TEMPERATURE ** (
-        torch.arange(0, features, 2, dtype=torch.float64) / features
-    )
+    period = TEMPERATURE ** (torch.arange(0, features, 2, dtype=torch.float64) / features)
     angle = position[..., None] * 2 * math.pi / period
     # (H, W, features / 2, 2) -> (H, W, features)
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
@@ -114,9 +104,7 @@ class DecoderLayer(nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__()
         dim = config.feature_dim
-        attention = DeformableAttention(
-            dim, config.decoder_heads, config.decoder_points
-        )
+        attention = DeformableAttention(dim, config.decoder_heads, config.decoder_points)
         self.attentions = nn.ModuleList([attention])
         self.ffns = nn.ModuleList([FeedForward(dim, config.decoder_mlp)])
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
@@ -137,9 +125,7 @@ class DecodeHead(nn.Module):
         super().__init__()
         dim = config.feature_dim
         self.grid = Grid(size, dim)
-        layers = nn.ModuleList(
-            DecoderLayer(config) for _ in range(config.decoder_layers)
-        )
+        layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.encoder = nn.ModuleDict({"layers": layers})
         depthwise = nn.Conv2d(dim, dim, 1, groups=dim)
         pointwise = nn.Conv2d(dim, config.num_classes, 1)

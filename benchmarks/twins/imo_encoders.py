@@ -7,9 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-OCT_GROUP = (
-    2  # OCT blocks after the first come in groups of so many in the released names
-)
+OCT_GROUP = 2  # OCT blocks after the first come in groups of so many in the released names
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -25,9 +23,7 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.depthwise_conv = nn.Conv2d(
-            channels, channels, 7, padding=3, groups=channels
-        )
+        self.depthwise_conv = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.pointwise_conv1 = nn.Linear(channels, 4 * channels)
         self.pointwise_conv2 = nn.Linear(4 * channels, channels)
@@ -55,24 +51,16 @@ class ConvNeXt(nn.Module):
         for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
             patch = 4 if i == 0 else 2
             conv = nn.Conv2d(before, width, patch, stride=patch)
-            down = (
-                (conv, ChannelNorm(width, eps=1e-6))
-                if i == 0
-                else (ChannelNorm(before), conv)
-            )
+            down = (conv, ChannelNorm(width, eps=1e-6)) if i == 0 else (ChannelNorm(before), conv)
             self.downsample_layers.append(nn.Sequential(*down))
-            self.stages.append(
-                nn.ModuleList(ConvNeXtBlock(width) for _ in range(depth))
-            )
+            self.stages.append(nn.ModuleList(ConvNeXtBlock(width) for _ in range(depth)))
             self.add_module(f"norm{i}", ChannelNorm(width, eps=1e-6))
             before = width
 
     def forward(self, x: Tensor, keep: Tensor | None) -> list[Tensor]:
         """x (B, 3, H, W); keep (blocks, B) bool of drop-path or None -> the four stages."""
         outputs, number = [], 0
-        for i, (down, blocks) in enumerate(
-            zip(self.downsample_layers, self.stages, strict=True)
-        ):
+        for i, (down, blocks) in enumerate(zip(self.downsample_layers, self.stages, strict=True)):
             x = down(x)
             for block in blocks:
                 factor = None
@@ -108,21 +96,15 @@ class Neck(nn.Module):
             config.norm_groups,
             config.backbone_widths,
         )
-        self.lateral_convs = nn.ModuleList(
-            ConvNorm(width, dim, 1, groups) for width in widths
-        )
+        self.lateral_convs = nn.ModuleList(ConvNorm(width, dim, 1, groups) for width in widths)
         self.fpn_convs = nn.ModuleList(ConvNorm(dim, dim, 3, groups) for _ in widths)
-        self.merge = nn.ModuleDict(
-            {"down": ConvNorm(len(widths) * dim, dim, 1, groups)}
-        )
+        self.merge = nn.ModuleDict({"down": ConvNorm(len(widths) * dim, dim, 1, groups)})
 
     def forward(self, stages: list[Tensor]) -> Tensor:
         laterals = [conv(x) for conv, x in zip(self.lateral_convs, stages, strict=True)]
         for i in reversed(range(len(laterals) - 1)):
             size = laterals[i].shape[-2:]
-            laterals[i] = laterals[i] + F.interpolate(
-                laterals[i + 1], size=size, mode="nearest"
-            )
+            laterals[i] = laterals[i] + F.interpolate(laterals[i + 1], size=size, mode="nearest")
         levels = [conv(x) for conv, x in zip(self.fpn_convs, laterals, strict=True)]
         size = levels[0].shape[-2:]
         levels = [levels[0], *(_bilinear(level, size) for level in levels[1:])]
@@ -151,8 +133,7 @@ class OctEncoder(nn.Module):
         first = SeparableBlock(config.oct_slices, dim)
         others = [SeparableBlock(dim, dim) for _ in range(config.oct_blocks - 1)]
         groups = [
-            nn.Sequential(*others[i : i + OCT_GROUP])
-            for i in range(0, len(others), OCT_GROUP)
+            nn.Sequential(*others[i : i + OCT_GROUP]) for i in range(0, len(others), OCT_GROUP)
         ]
         self.encoder = nn.Sequential(first, *groups)
 
@@ -180,9 +161,7 @@ class CMFA(nn.Module):
 
     def forward(self, fundus: Tensor, oct_feature: Tensor) -> Tensor:
         x = self._weighted(fundus) + self._weighted(oct_feature)
-        maps = torch.cat(
-            [x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1
-        )
+        maps = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
         return F.relu(self.fusion_conv(x * torch.sigmoid(self.spatial_conv(maps))))
 
     def _weighted(self, x: Tensor) -> Tensor:

@@ -86,9 +86,7 @@ class MultiTaskTwin(nn.Module):
         each = len(INDICES) // len(names)
         self.backbone = ResNet(config)
         channels, width = self.backbone.out_channels, config.regression_width
-        self.maps = nn.ModuleDict(
-            {name: RegressionMaps(channels, width) for name in names}
-        )
+        self.maps = nn.ModuleDict({name: RegressionMaps(channels, width) for name in names})
         self.heads = nn.ModuleDict({name: nn.Linear(width, each) for name in names})
         self.classifier = nn.Linear(channels + len(names) * width, 1)
 
@@ -134,7 +132,6 @@ def losses(model: MultiTaskTwin, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 def _scaled(vf: Tensor) -> Tensor:
     """Native units (B, 3) -> LOW .. HIGH, clipped to the ranges."""
     low, high = (
-        torch.tensor([RANGES[name][end] for name in INDICES], device=vf.device)
-        for end in (0, 1)
+        torch.tensor([RANGES[name][end] for name in INDICES], device=vf.device) for end in (0, 1)
     )
     return LOW + (HIGH - LOW) * ((vf - low) / (high - low)).clamp(0, 1)

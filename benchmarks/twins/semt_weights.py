@@ -15,13 +15,9 @@ def to_torch(variables: Mapping) -> dict[str, np.ndarray]:
       variables: {"params", "batch_stats"} of models.semt's "multi_task". Trees of the same
         structure with other arrays in it, gradients say, go over in the same way.
     """
-    backbone = {
-        f"backbone.{name}": array for name, array in resnet_to_torch(variables).items()
-    }
+    backbone = {f"backbone.{name}": array for name, array in resnet_to_torch(variables).items()}
     ends = "_maps"
-    branches = [
-        name.removesuffix(ends) for name in variables["params"] if name.endswith(ends)
-    ]
+    branches = [name.removesuffix(ends) for name in variables["params"] if name.endswith(ends)]
     rules = [rule for name in branches for rule in _branch(name)]
     return backbone | to_state(variables, rules + _linear("classifier", "classifier"))
 
@@ -31,9 +27,7 @@ def _branch(name: str) -> list[Rule]:
     found = _linear(f"heads.{name}", name)
     for i in range(2):
         conv, norm = f"maps.{name}.conv{i}", f"maps.{name}.norm{i}"
-        found.append(
-            Rule(f"{conv}.weight", ("params", module, f"conv{i}", "kernel"), "conv")
-        )
+        found.append(Rule(f"{conv}.weight", ("params", module, f"conv{i}", "kernel"), "conv"))
         for collection, leaf, torch_name in (
             ("params", "scale", "weight"),
             ("params", "bias", "bias"),

@@ -40,9 +40,7 @@ class InMemory:
     def of(self, config):
         if config.oct_shape not in self._stores:
             manifest = read_manifest(config.data.manifest)
-            made = ArrayStore.from_manifest(
-                manifest, config.data.image_size, config.oct_shape
-            )
+            made = ArrayStore.from_manifest(manifest, config.data.image_size, config.oct_shape)
             self._stores[config.oct_shape] = made
         return self._stores[config.oct_shape]
 
@@ -62,14 +60,8 @@ def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(
 ):
     row = TRAINED[name]
     # One eye at a time: evaluation and prediction are the same program, compiled once.
-    extra = (
-        *SHORT,
-        "--eval_batch_size=1",
-        *(SMALL_IMO if row.program == "imo" else ()),
-    )
-    study = Study(
-        tmp_path, (str(phantom / "manifest.csv"),), rates=(1e-3,), extra=extra
-    )
+    extra = (*SHORT, "--eval_batch_size=1", *(SMALL_IMO if row.program == "imo" else ()))
+    study = Study(tmp_path, (str(phantom / "manifest.csv"),), rates=(1e-3,), extra=extra)
     (run,) = runs.tried_runs(study, row)
     stores = InMemory()
     assert runs.train_run(study, run, stores) == 0
@@ -84,20 +76,14 @@ def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(
     photograph = sorted((phantom / "fundus").glob("*.jpg"))[0]
     trained = evaluation.restored(study, run)
     (said,) = run_predict(
-        trained,
-        fundus=str(photograph),
-        volume=None,
-        manifest=None,
-        out=str(tmp_path / "said"),
+        trained, fundus=str(photograph), volume=None, manifest=None, out=str(tmp_path / "said")
     )
     assert ("vertical_cdr" in said) == segments and ("grade" in said) == grades
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
-def test_every_row_trains_evaluates_and_predicts_from_its_flagfile(
-    name, phantom, cache, tmp_path
-):
+def test_every_row_trains_evaluates_and_predicts_from_its_flagfile(name, phantom, cache, tmp_path):
     row = TRAINED[name]
     folder = small_run.ROOT / "experiments" / "flagfiles" / "tables"
     program = [sys.executable, "-m", f"experiments.{row.program}"]
@@ -131,9 +117,7 @@ def test_a_table_from_its_command_line_and_again(phantom, cache, tmp_path):
     table = pd.read_csv(tmp_path / "table1" / "table.csv")
     cost = table[table["kind"] == "cost"].set_index(["row", "key"])["value"]
     for key in ("parameters", "flops", "latency_s", "train_s"):
-        assert cost["ensemble", key] == pytest.approx(
-            cost["unetpp", key] + cost["imo", key]
-        )
+        assert cost["ensemble", key] == pytest.approx(cost["unetpp", key] + cost["imo", key])
         assert cost["unetpp", key] > 0
     again = small_run.run(command, cache, timeout=900)
     assert again.returncode == 0, again.stderr
