@@ -7,6 +7,7 @@ The checkpoint of step N is the folder `N` with three items:
 - `progress`: JSON of the training loop's own memory (best value so far, and the like).
 
 Host arrays without a device axis are stored, so a run goes on with any number and kind of devices.
+Of several processes that train together, process 0 alone opens the folder.
 Orbax writes under another name and renames what is complete, and a folder is renamed away before it
 is deleted, so that a process may be killed at any moment.
 """
@@ -78,14 +79,20 @@ class Checkpoints:
         if not read_only:
             for step in set(_numbered(self.directory)) - set(self.steps()):
                 self._set_aside(step)
+            self.directory.mkdir(parents=True, exist_ok=True)
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
+                create=False,
                 preservation_policy=self._policy,
                 todelete_subdir=None if read_only else _TRASH,
                 cleanup_tmp_directories=not read_only,
                 read_only=read_only,
                 lightweight_initialize=True,
+                # orbax would have all processes meet at every save
+                multiprocessing_options=ocp.options.MultiprocessingOptions(
+                    primary_host=0, active_processes={0}
+                ),
             ),
         )
 

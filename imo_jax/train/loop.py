@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from imo_jax.checkpoints import Checkpoints
-from imo_jax.train import parallel
+from imo_jax.train import parallel, processes
 from imo_jax.train.interrupt import Interrupt, Interrupted
 from imo_jax.train.metric_log import MetricLog
 from imo_jax.train.progress import Progress, duration
@@ -69,7 +69,7 @@ def train(
     key: jax.Array,
     batches: Callable[[int], Batches],
     validate: Callable[[dict, int, Interrupt], Mapping[str, float]] | None,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
     config: LoopConfig,
     accumulation: int = 1,
     num_devices: int = 1,
@@ -79,7 +79,10 @@ def train(
 ) -> Result:
     """Trains from the last checkpoint, or from `state` where there is none.
 
-    Whether a run is interrupted and resumed or not, its states are the same.
+    Whether a run is interrupted and resumed or not, its states are the same. So they are over
+    several processes (`imo_jax.train.processes`), which all call this: they start from the state of
+    process 0, which alone reads and writes checkpoints and validates, and all end after the same
+    step.
 
     Args:
       state: initial state, without a device axis.
@@ -87,12 +90,13 @@ def train(
         `parallel.AXIS`; e.g. a partial of `imo_jax.train.step.train_step`.
       key: typed key of the run, given to every step.
       batches: start step -> iterator over the batches of the steps from there on, dicts of numpy
-        arrays (B, ...) with a list `id`, which stays on the host.
+        arrays (B, ...) with a list `id`, which stays on the host; of several processes each its
+        share.
       validate: (variables, step, interrupt) -> metrics, `config.best_metric` among them, on the
         validation split. It may call `interrupt.check()` between its batches: then a signal ends
         it, and the resumed run validates anew. None = there is no validation split: no step is
         the best, and nothing stops early.
-      checkpoints: where to save and to resume from.
+      checkpoints: where to save and to resume from; None in all processes but the first.
       config: see LoopConfig.
       accumulation: parts that a device's share of a batch is worked through in.
       num_devices: devices of this process to train on.
@@ -106,19 +110,14 @@ def train(
       CheckpointMismatch: the last checkpoint is one of another model or optimiser.
       KeyError: `validate` gives no `config.best_metric`.
     """
-    selection, saved = Selection(), None
-    if last := checkpoints.restore_last():
-        _, items = last
-        state = from_items(state, items["variables"], items["training"])
-        selection = Selection(**items["progress"])
-        saved = (int(state.step), selection)
+    state, selection = _last_saved(checkpoints, state)
     start = int(state.step)
-    with Interrupt() as interrupt:
+    with Interrupt(num_devices) as interrupt:
         loop = _Loop(
             state=parallel.replicate(state, num_devices),
             done=start,
-            selection=selection,
-            saved=saved,
+            selection=selection or Selection(),
+            saved=selection and (start, selection),
             validate=validate,
             checkpoints=checkpoints,
             config=config,
@@ -135,6 +134,23 @@ def train(
             loop.progress.close()
 
 
+def _last_saved(
+    checkpoints: Checkpoints | None, state: TrainState
+) -> tuple[TrainState, Selection | None]:
+    """State and selection of the last checkpoint; `state` and None where there is none.
+
+    Process 0 reads them and sends them to the others, who need not see its disk.
+    """
+    selection = None
+    with processes.all_or_none():
+        if checkpoints and (last := checkpoints.restore_last()):
+            _, items = last
+            state = from_items(state, items["variables"], items["training"])
+            selection = Selection(**items["progress"])
+    known = processes.in_first(lambda: selection and dataclasses.asdict(selection))
+    return processes.arrays_of_first(state), known and Selection(**known)
+
+
 @dataclass
 class _Loop:
     """One call of `train`: its state, and what happens between two steps."""
@@ -144,7 +160,7 @@ class _Loop:
     selection: Selection
     saved: tuple[int, Selection] | None  # what the last checkpoint holds
     validate: Callable | None
-    checkpoints: Checkpoints
+    checkpoints: Checkpoints | None
     config: LoopConfig
     tensorboard: TensorBoard | None
     draw: Callable | None
@@ -172,13 +188,15 @@ class _Loop:
                 self.done += 1
                 self.window_steps += 1
                 self.log.add(self.done, ids, metrics)
+                self.interrupt.after_step()
                 self.progress.step()
                 if first or self.done % self.config.log_every == 0:
                     self._report(compiling=first)
         finally:
             if hasattr(iterator, "close"):
                 iterator.close()
-        self.checkpoints.wait()
+        if self.checkpoints:
+            self.checkpoints.wait()
         return Result(self.done, reason, self.selection, self.interrupt.exit_code)
 
     def _between_steps(self) -> str | None:
@@ -211,23 +229,29 @@ class _Loop:
         self.window_start += time.monotonic() - begun
 
     def _validate(self) -> None:
+        """Process 0 validates; all know what it found, and of a signal since."""
+        found = processes.in_first(lambda: dataclasses.asdict(self._selection_now()))
+        self.selection = Selection(**found)
+        self.interrupt.meet()
+
+    def _selection_now(self) -> Selection:
+        """The selection after a validation; the one before where a signal ends that."""
         begun = time.monotonic()
         variables = parallel.on_first_device(evaluation_variables(self.state))
         try:
             self.interrupt.check()
             values = self.validate(variables, self.done, self.interrupt)
         except Interrupted:
-            return
+            return self.selection
         name = self.config.best_metric
         if name not in values:
             raise KeyError(f"best_metric {name!r} is none of the validated {sorted(values)}")
-        self.selection = self.selection.after(self.done, float(values[name]), self.config.best_mode)
+        best = self.selection.after(self.done, float(values[name]), self.config.best_mode)
         if self.tensorboard:
             self.tensorboard.scalars(self.done, values, "validation")
             if self.draw:
                 self.tensorboard.images(self.done, self.draw(variables, self.done), "validation")
         self.validation_seconds = time.monotonic() - begun
-        best = self.selection
         self.progress.line(
             f"step {self.done}: validation {name} {values[name]:.4f}"
             + (
@@ -236,13 +260,17 @@ class _Loop:
                 else f" (best {best.best_value:.4f} at step {best.best_step})"
             )
         )
+        return best
 
     def _save(self) -> None:
-        items = to_items(parallel.unreplicate(self.state))
-        self.checkpoints.save(self.done, progress=dataclasses.asdict(self.selection), **items)
+        if self.checkpoints:
+            items = to_items(parallel.unreplicate(self.state))
+            self.checkpoints.save(self.done, progress=dataclasses.asdict(self.selection), **items)
         self.saved = (self.done, self.selection)
 
     def _last_checkpoint(self) -> str:
+        if not self.checkpoints:
+            return "process 0 knows"
         self.checkpoints.wait()
         steps = self.checkpoints.steps()
         return str(self.checkpoints.directory / str(steps[-1])) if steps else "none yet"
@@ -250,7 +278,7 @@ class _Loop:
     def _report(self, *, compiling: bool) -> None:
         """Shows and records the steps since the last report."""
         self.log.check(self._last_checkpoint)
-        images = self.log.images
+        images = self.log.images * processes.count()
         values = self.log.take()
         seconds = time.monotonic() - self.window_start
         if compiling:

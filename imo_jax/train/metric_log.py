@@ -11,10 +11,6 @@ from imo_jax.train import parallel
 # A step with finite values of these has left finite parameters behind.
 WATCHED = ("loss", "gradient_norm", "param_norm")
 
-# Steps that may be queued on the device. Without a bound, a loop that never waits would pile up
-# batches in memory; with two, the device never waits for the host either.
-IN_FLIGHT = 2
-
 
 class NonFiniteLoss(RuntimeError):
     """A loss, gradient or parameter stopped being a finite number.
@@ -46,11 +42,14 @@ class MetricLog:
     _window: list[dict[str, float]] = field(default_factory=list)
 
     def add(self, step: int, ids: list[str], metrics: dict[str, jax.Array]) -> None:
-        """Takes the metrics of a step just dispatched; waits for the step `IN_FLIGHT` before it."""
+        """Takes the metrics of a step just dispatched; waits until few are under way.
+
+        How few is `parallel.IN_FLIGHT`.
+        """
         self._pending.append((step, ids, metrics))
         self.images += len(ids)
-        if len(self._pending) > IN_FLIGHT:
-            jax.block_until_ready(self._pending[-1 - IN_FLIGHT][2]["loss"])
+        if len(self._pending) > parallel.IN_FLIGHT:
+            jax.block_until_ready(self._pending[-1 - parallel.IN_FLIGHT][2]["loss"])
 
     def check(self, last_checkpoint: Callable[[], str]) -> None:
         """Waits for all steps and raises NonFiniteLoss for the first that went wrong.

@@ -1,8 +1,12 @@
 """All that knows about several devices: replicate, shard, map the step over devices, take back.
 
 Data parallelism in the plain sense: parameters on every device, each with its share of the batch.
+Where several processes train together (`imo_jax.train.processes`), each puts its own share of the
+batch on its own devices, and the step's collectives run over the devices of all.
 """
 
+import functools
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +16,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "devices"  # name of the device axis, for collectives inside the step
 
+# Steps that may be queued on the device. Without a bound, a loop that never waits would pile up
+# batches in memory; with two, the device never waits for the host either.
+IN_FLIGHT = 2
+
 
 def _sharding(num_devices: int) -> NamedSharding:
     """Leading axis over the first `num_devices` devices of this process."""
@@ -20,7 +28,13 @@ def _sharding(num_devices: int) -> NamedSharding:
 
 
 def check_batch_size(batch_size: int, num_devices: int, accumulation: int) -> None:
-    """Raises ValueError where a batch cannot be cut into equal parts, saying which sizes can."""
+    """Raises ValueError where a batch cannot be cut into equal parts, saying which sizes can.
+
+    Args:
+      batch_size: of the whole batch.
+      num_devices: over which it is divided, those of all processes.
+      accumulation: parts that each device works through one after the other.
+    """
     parts = num_devices * accumulation
     if batch_size % parts:
         below = batch_size // parts * parts
@@ -70,8 +84,15 @@ def fetch(trees: list[dict[str, jax.Array]]) -> list[dict[str, float]]:
 def shard(batch: dict[str, np.ndarray], num_devices: int, accumulation: int = 1) -> dict:
     """Puts a batch on the devices: leaves (B, ...) -> (num_devices, accumulation, b, ...).
 
-    Part m of the accumulation holds the same examples on however many devices, so statistics that
-    are taken over a part do not depend on their number.
+    A device gets b * accumulation successive examples, and its part m of the accumulation every
+    `accumulation`-th of them, from the m-th on. So part m holds the same examples on however many
+    devices, of however many processes with successive shares of the batch; statistics that are
+    taken over a part do not depend on their number.
+
+    Args:
+      batch: what this process has of it.
+      num_devices: devices of this process.
+      accumulation: parts that each device works through one after the other.
 
     Raises:
       ValueError: B is not a multiple of num_devices * accumulation.
@@ -80,8 +101,8 @@ def shard(batch: dict[str, np.ndarray], num_devices: int, accumulation: int = 1)
 
     def leaf(x: np.ndarray) -> jax.Array:
         check_batch_size(len(x), num_devices, accumulation)
-        # (B, ...) -> (accumulation, num_devices, b, ...) -> (num_devices, accumulation, b, ...)
-        parts = x.reshape(accumulation, num_devices, -1, *x.shape[1:]).swapaxes(0, 1)
+        # (B, ...) -> (num_devices, b, accumulation, ...) -> (num_devices, accumulation, b, ...)
+        parts = x.reshape(num_devices, -1, accumulation, *x.shape[1:]).swapaxes(1, 2)
         return jax.device_put(np.ascontiguousarray(parts), sharding)
 
     return jax.tree.map(leaf, batch)
@@ -99,3 +120,35 @@ def over_devices(step: Callable, **shared: Any) -> Callable:
 
     mapped = jax.pmap(one_device, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
     return lambda state, batch: mapped(state, batch, shared)
+
+
+@functools.cache
+def _largest_over_devices() -> Callable[[np.ndarray], jax.Array]:
+    return jax.pmap(lambda x: jax.lax.pmax(x, AXIS), axis_name=AXIS)
+
+
+class Largest:
+    """The largest number that any process has given, known to all after the same step.
+
+    What is given travels behind the steps that are in flight, and is read once they are done: the
+    answer is `IN_FLIGHT` steps old, and nobody waits for it.
+
+    Args:
+      num_devices: devices of this process.
+    """
+
+    def __init__(self, num_devices: int) -> None:
+        self._num_devices = num_devices
+        self._under_way: deque[jax.Array] = deque()
+
+    def after_step(self, number: int) -> int:
+        """Takes this process's number, >= 0; gives the largest that is known, 0 at first.
+
+        To be called after each step, in all processes.
+        """
+        self._under_way.append(
+            _largest_over_devices()(np.full(self._num_devices, number, np.int32))
+        )
+        if len(self._under_way) <= IN_FLIGHT:
+            return 0
+        return int(np.asarray(self._under_way.popleft().addressable_data(0))[0])
