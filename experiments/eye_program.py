@@ -8,16 +8,16 @@ from typing import Any
 from absl import app, flags
 
 from data_pipelines.load.stores import Store
-from experiments import flag_fields
+from experiments import flag_fields, hosts
 from experiments.config import FREE_TO_CHANGE, EyeRunConfig
 from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
 from experiments.run_eval import run_eval
 from experiments.run_predict import run_predict
 from experiments.run_train import run_train
-from experiments.runtime import UserError, say, set_up
-from experiments.saved_config import refuse_other_config
+from experiments.runtime import UserError, complain, set_up
 from experiments.trained_run import TrainedRun, restore_run
+from imo_jax.train import processes
 
 MODES = ("train", "eval", "predict", "check")
 
@@ -72,15 +72,16 @@ class EyeProgram:
         set_up()
         modes = {None: self.train_and_evaluate}
         modes |= {name: getattr(self, name) for name in MODES}
+        mode = flags.FLAGS.mode
         try:
-            return modes[flags.FLAGS.mode]()
-        except UserError as error:
-            say(f"error: {error}")
+            hosts.join_others(mode, (None, "train"))
+            return modes[mode]()
+        except (UserError, processes.StoppedElsewhere) as error:
+            complain(error)
             return 2
 
     def train(self) -> int:
-        config, store = self._opened(("train",))
-        return run_train(config, flags.FLAGS.workdir, store).exit_code
+        return self._trained(*self._opened(("train",)))
 
     def eval(self) -> int:
         run = self._restored()
@@ -89,7 +90,8 @@ class EyeProgram:
 
     def train_and_evaluate(self) -> int:
         config, store = self._opened(("train", "eval"))
-        if exit_code := run_train(config, flags.FLAGS.workdir, store).exit_code:
+        exit_code = self._trained(config, store)
+        if exit_code or not processes.is_first():
             return exit_code
         run_eval(self._restored(), flags.FLAGS.out, store)
         return 0
@@ -119,10 +121,18 @@ class EyeProgram:
 
     def _opened(self, need: tuple[str, ...]) -> tuple[EyeRunConfig, Store]:
         """The settings of a run that is to be trained, and its eyes."""
-        config = self._configured()
-        refuse_other_config(flags.FLAGS.workdir, config, FREE_TO_CHANGE)
-        make_default_phantom(config.data.manifest)
-        return config, checked_store(config, need)
+
+        def prepared(config: EyeRunConfig) -> Store:
+            make_default_phantom(config.data.manifest)
+            return checked_store(config, need)
+
+        return hosts.opened(flags.FLAGS.workdir, self._configured, prepared, FREE_TO_CHANGE)
+
+    def _trained(self, config: EyeRunConfig, store: Store) -> int:
+        """Trains; the exit code. After it each process is on its own."""
+        exit_code = run_train(config, flags.FLAGS.workdir, store).exit_code
+        processes.leave()
+        return exit_code
 
     def _configured(self) -> EyeRunConfig:
         """The preset, with the size and the settings given as flags."""

@@ -25,6 +25,7 @@ from experiments.training import (
     train_network,
     with_pretrained,
 )
+from imo_jax.train import processes
 from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 
@@ -57,8 +58,7 @@ def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
             devices,
         )
     )
-    write_json(folder.config, flag_fields.to_dict(config))
-    save_baseline(folder, fit_baseline(store, "train"))
+    processes.in_first(functools.partial(write_start, folder, config, store))
     return train_network(
         folder,
         variables,
@@ -73,8 +73,14 @@ def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
     )
 
 
+def write_start(folder: RunFolder, config: EyeRunConfig, store: Store) -> None:
+    """Writes what is known before the first step: the settings, and the trivial baseline."""
+    write_json(folder.config, flag_fields.to_dict(config))
+    save_baseline(folder, fit_baseline(store, "train"))
+
+
 def training_batches(store: Store, config: EyeRunConfig, start_step: int):
-    """Batches of the steps from `start_step` on."""
+    """This process's share of the batches of the steps from `start_step` on."""
     return train_batches(
         store,
         "train",
@@ -83,6 +89,7 @@ def training_batches(store: Store, config: EyeRunConfig, start_step: int):
         start_step=start_step,
         augment_config=config.augment,
         use_oct=config.model.use_oct,
+        shard=processes.place(),
     )
 
 

@@ -14,6 +14,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import jax  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
 
+from imo_jax.train import processes  # noqa: E402
+
 # Compiler options of a program that runs once: what optimising it costs is never earned back.
 RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
@@ -52,14 +54,25 @@ def _machine() -> str:
 
 
 def describe_devices() -> str:
-    """'2 x NVIDIA H100' or '1 CPU device (2 cores)'."""
+    """'2 x NVIDIA H100' or '1 CPU device (2 cores)', in each of several processes."""
     devices = jax.local_devices()
     if devices[0].platform == "cpu":
         number = f"{len(devices)} CPU device" + ("s" if len(devices) > 1 else "")
-        return f"{number} ({os.cpu_count()} cores)"
-    return f"{len(devices)} x {devices[0].device_kind}"
+        text = f"{number} ({os.cpu_count()} cores)"
+    else:
+        text = f"{len(devices)} x {devices[0].device_kind}"
+    count = processes.count()
+    return f"{count} processes with {text} each" if count > 1 else text
 
 
 def say(text: str) -> None:
-    """One line for the user, at once."""
-    print(text, file=sys.stderr, flush=True)
+    """One line for the user, at once; of several processes the first speaks for all."""
+    if processes.is_first():
+        print(text, file=sys.stderr, flush=True)
+
+
+def complain(error: Exception) -> None:
+    """Says what went wrong, in whatever process it did."""
+    index, count = processes.place()
+    where = f"process {index}: " if count > 1 else ""
+    print(f"{where}error: {error}", file=sys.stderr, flush=True)

@@ -8,13 +8,12 @@ python -m experiments.semt --mode=predict --workdir=runs/semt --oct=eye.npy
 
 import sys
 
-from experiments.runtime import UserError, say, set_up  # first: it quiets what is imported next
+from experiments.runtime import UserError, complain, set_up  # first: it quiets the next imports
 
 from absl import app, flags  # isort: skip
 
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments import flag_fields
-from experiments.saved_config import refuse_other_config
+from experiments import flag_fields, hosts
 from experiments.screening.alpha import GRID, run_select_alpha
 from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
 from experiments.screening.methods import METHODS
@@ -27,6 +26,7 @@ from experiments.screening.run_train import run_surrogate, run_train
 from experiments.screening.table import run_table
 from experiments.screening.trained_run import restore_screening
 from imo_jax.models.semt.config import SIZES
+from imo_jax.train import processes
 
 FLAGS = flags.FLAGS
 
@@ -61,20 +61,30 @@ def configured() -> ScreeningConfig:
 
 def opened(need: tuple[str, ...]) -> tuple[ScreeningConfig, ScreeningStore]:
     """The settings of a run that is to be trained, and its volumes."""
-    config = configured()
-    refuse_other_config(FLAGS.workdir, config, FREE_TO_CHANGE)
-    make_default_phantom(config.data.manifest)
-    return config, checked_store(config, need)
+
+    def prepared(config: ScreeningConfig) -> ScreeningStore:
+        make_default_phantom(config.data.manifest)
+        return checked_store(config, need)
+
+    return hosts.opened(FLAGS.workdir, configured, prepared, FREE_TO_CHANGE)
+
+
+def trained(config: ScreeningConfig, store: ScreeningStore) -> int:
+    """Trains; the exit code. After it each process is on its own."""
+    exit_code = run_train(config, FLAGS.workdir, store).exit_code
+    processes.leave()
+    return exit_code
 
 
 def train() -> int:
-    config, store = opened(("train",))
-    return run_train(config, FLAGS.workdir, store).exit_code
+    return trained(*opened(("train",)))
 
 
 def surrogate() -> int:
     config, store = opened(("train",))
-    return run_surrogate(config, FLAGS.workdir, store)
+    exit_code = run_surrogate(config, FLAGS.workdir, store)
+    processes.leave()
+    return exit_code
 
 
 def evaluate() -> int:
@@ -86,7 +96,8 @@ def evaluate() -> int:
 
 def train_and_evaluate() -> int:
     config, store = opened(("train", "eval"))
-    if exit_code := run_train(config, FLAGS.workdir, store).exit_code:
+    exit_code = trained(config, store)
+    if exit_code or not processes.is_first():
         return exit_code
     given = flag_fields.given_flags(ScreeningConfig)
     run_eval(restore_screening(FLAGS.workdir, given, FLAGS.checkpoint), FLAGS.out, store)
@@ -135,9 +146,10 @@ def main(arguments: list[str]) -> int:
         raise app.UsageError(f"not a flag: {' '.join(arguments[1:])}")
     set_up()
     try:
+        hosts.join_others(FLAGS.mode, (None, "train", "surrogate"))
         return PROGRAMS[FLAGS.mode]()
-    except UserError as error:
-        say(f"error: {error}")
+    except (UserError, processes.StoppedElsewhere) as error:
+        complain(error)
         return 2
 
 

@@ -1,6 +1,8 @@
 """A training as every program runs it: optimiser, checkpoints, TensorBoard, loop."""
 
+import contextlib
 import functools
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from experiments.run_folder import RunFolder
 from experiments.runtime import RUN_ONCE, UserError, describe_devices, say
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
-from imo_jax.train import parallel
+from imo_jax.train import parallel, processes
 from imo_jax.train.loop import Batches, LoopConfig, Result, train
 from imo_jax.train.metric_log import NonFiniteLoss
 from imo_jax.train.objectives import Objective
@@ -30,22 +32,27 @@ def draw_variables(initial: Callable[[jax.Array], Any], seed: int) -> Any:
 def with_pretrained(variables: Any, path: str, at: tuple[str, ...]) -> Any:
     """`variables` with the backbone at `at` replaced by a file's; says what was loaded.
 
+    Of several processes the first reads the file: the training starts from its variables.
+
     Raises:
       UserError: the file cannot be read, or is not of this backbone.
     """
-    try:
-        variables, line = load_pretrained(path, variables, at)
-    except (OSError, ImportError, ValueError) as error:
-        raise UserError(f"pretrained={path}: {error}") from error
+    with processes.all_or_none():
+        if not processes.is_first():
+            return variables
+        try:
+            variables, line = load_pretrained(path, variables, at)
+        except (OSError, ImportError, ValueError) as error:
+            raise UserError(f"pretrained={path}: {error}") from error
     say(f"{path}: {line}")
     return variables
 
 
 def devices_for(batch_size: int, accumulation: int) -> int:
-    """Devices of this process to train on; UserError where the batch cannot be cut."""
+    """Devices of this process to train on; UserError where the batch cannot be cut over all."""
     devices = jax.local_device_count()
     try:
-        parallel.check_batch_size(batch_size, devices, accumulation)
+        parallel.check_batch_size(batch_size, devices * processes.count(), accumulation)
     except ValueError as error:
         raise UserError(str(error)) from error
     return devices
@@ -65,6 +72,8 @@ def train_network(
     draw: Callable[[dict, int], Mapping[str, np.ndarray]] | None = None,
 ) -> Result:
     """Trains the network of `variables` in `folder`, or goes on where that was interrupted.
+
+    Of several processes the first reads and writes the folder and reports.
 
     Args:
       folder: where checkpoints and TensorBoard's files go.
@@ -89,8 +98,16 @@ def train_network(
         ema_start=optimiser.ema_start,
         axis_name=parallel.AXIS,
     )
-    with Checkpoints(folder.checkpoints, keep_last=loop.keep_last) as checkpoints:
-        board = TensorBoard(folder.tensorboard, max(checkpoints.steps(), default=0))
+    with contextlib.ExitStack() as stack:
+        checkpoints, board, stream = None, None, None
+        if processes.is_first():
+            checkpoints = stack.enter_context(
+                Checkpoints(folder.checkpoints, keep_last=loop.keep_last)
+            )
+            board = TensorBoard(folder.tensorboard, max(checkpoints.steps(), default=0))
+            stack.callback(board.close)
+        else:
+            stream = stack.enter_context(open(os.devnull, "w"))
         try:
             return train(
                 create(variables, adamw, keep_ema=optimiser.ema_decay > 0),
@@ -104,11 +121,10 @@ def train_network(
                 num_devices=devices,
                 tensorboard=board,
                 draw=draw,
+                stream=stream,
             )
         except (NonFiniteLoss, CheckpointMismatch) as error:
             raise UserError(str(error)) from error
-        finally:
-            board.close()
 
 
 def first_line(
@@ -119,5 +135,5 @@ def first_line(
     return (
         f"{name} with {parameters:,} parameters in {dtype}, {sees}, batch {batch_size}, "
         f"{steps} steps on {describe_devices()}"
-        + (f", {devices} devices a step" if devices > 1 else "")
+        + (f", {devices * processes.count()} devices a step" if devices > 1 else "")
     )

@@ -27,6 +27,7 @@ from experiments.training import (
     with_pretrained,
 )
 from imo_jax.metrics.screening_summary import chosen_thresholds, screening_summary
+from imo_jax.train import processes
 from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 from imo_jax.train.screening_objective import ScreeningObjective
@@ -45,7 +46,7 @@ def run_train(
     """
     rows = training_rows(config, store)
     fields = store.vf("train"), store.has_vf("train")
-    write_json(RunFolder(pathlib.Path(workdir)).config, flag_fields.to_dict(config))
+    write_config(config, workdir)
     if config.recipe.surrogates:
         stage1 = run_stage1(config, workdir, store)
         if stage1 is not None and stage1.exit_code:
@@ -66,12 +67,18 @@ def run_surrogate(
     if not config.recipe.surrogates:
         raise UserError(f"--method={config.method} borrows no visual fields; use --method=semt")
     rows = training_rows(config, store)
-    write_json(RunFolder(pathlib.Path(workdir)).config, flag_fields.to_dict(config))
+    write_config(config, workdir)
     stage1 = run_stage1(config, workdir, store)
     if stage1 is not None and stage1.exit_code:
         return stage1.exit_code
     borrowed(config, workdir, store, rows, (store.vf("train"), store.has_vf("train")))
     return 0
+
+
+def write_config(config: ScreeningConfig, workdir: str | pathlib.Path) -> None:
+    """Writes the settings into the run's folder."""
+    path = RunFolder(pathlib.Path(workdir)).config
+    processes.in_first(functools.partial(write_json, path, flag_fields.to_dict(config)))
 
 
 def run_stage1(
@@ -84,20 +91,25 @@ def run_stage1(
     """
     folder, wanted = stage1_folder(config, workdir), stage1_config(config)
     if config.surrogate.stage1 is not None:
-        found = restore_screening(folder, {}).config
-        differing = flag_fields.differences(found.data, config.data, FREE_TO_CHANGE | {"manifest"})
-        if found.method != wanted.method or differing:
-            raise UserError(
-                f"stage1={folder} is a run with --method={found.method}"
-                + "".join(f"\n  {line}" for line in differing)
-                + "\nname one with --method=2d and the same image settings"
-            )
+        processes.in_first(lambda: refuse_other_stage1(folder, wanted))
         return None
     say("stage 1: a ResNet learns features from classes alone")
-    refuse_other_config(folder, wanted, FREE_TO_CHANGE)
-    write_json(RunFolder(folder).config, flag_fields.to_dict(wanted))
+    processes.in_first(lambda: refuse_other_config(folder, wanted, FREE_TO_CHANGE))
+    write_config(wanted, folder)
     fields = store.vf("train"), store.has_vf("train")
     return train_stage(wanted, folder, store, training_rows(wanted, store), fields)
+
+
+def refuse_other_stage1(folder: pathlib.Path, wanted: ScreeningConfig) -> None:
+    """UserError where the run in `folder` is not one that `wanted` could have made."""
+    found = restore_screening(folder, {}).config
+    differing = flag_fields.differences(found.data, wanted.data, FREE_TO_CHANGE | {"manifest"})
+    if found.method != wanted.method or differing:
+        raise UserError(
+            f"stage1={folder} is a run with --method={found.method}"
+            + "".join(f"\n  {line}" for line in differing)
+            + "\nname one with --method=2d and the same image settings"
+        )
 
 
 def borrowed(
@@ -107,12 +119,17 @@ def borrowed(
     rows: np.ndarray,
     fields: Fields,
 ) -> Fields:
-    """The visual fields of the training split with what `rows` lack filled in."""
-    stage1 = restore_screening(stage1_folder(config, workdir), {})
-    found = surrogate_fields(config, workdir, store, rows, stage1)
+    """The visual fields of the training split with what `rows` lack filled in.
+
+    Process 0 has the stage-1 network, and sends to the others what it found.
+    """
     vf, has_vf = (values.copy() for values in fields)
-    vf[rows], has_vf[rows] = found.vf, True
-    return vf, has_vf
+    has_vf[rows] = True
+    with processes.all_or_none():
+        if processes.is_first():
+            stage1 = restore_screening(stage1_folder(config, workdir), {})
+            vf[rows] = surrogate_fields(config, workdir, store, rows, stage1).vf
+    return processes.arrays_of_first(vf), has_vf
 
 
 def train_stage(
@@ -167,7 +184,7 @@ def training_batches(
     fields: Fields,
     start_step: int,
 ) -> Iterator[dict[str, Any]]:
-    """Batches of the steps from `start_step` on, with the visual fields to learn from."""
+    """This process's share of the batches from `start_step` on, with the fields to learn from."""
     make = train_cube_batches if config.recipe.whole_volumes else train_scan_batches
     vf, has_vf = fields
     with contextlib.closing(
@@ -179,6 +196,7 @@ def training_batches(
             start_step=start_step,
             augment_config=config.augment,
             rows=rows,
+            shard=processes.place(),
         )
     ) as batches:
         for batch in batches:
