@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags
 
 from experiments import flag_fields
-from experiments.runtime import UserError
+from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
 from imo_jax.train import processes
 
@@ -37,7 +37,7 @@ def join_others(mode: str | None, training_modes: Collection[str | None]) -> Non
       training_modes: what several processes can do together.
 
     Raises:
-      UserError: flags that are missing, out of range or of no use here, or nobody came.
+      UserError: flags that are missing, out of range or of no use here, or a port in use.
     """
     coordinator, count, index = (
         flags.FLAGS[name].value for name in ("coordinator", "num_processes", "process_id")
@@ -48,6 +48,7 @@ def join_others(mode: str | None, training_modes: Collection[str | None]) -> Non
         raise UserError("; ".join(problems))
     if mode not in training_modes:
         raise UserError(f"--mode={mode} is done by one process; leave out --coordinator")
+    say(f"process {index} of {count}: waiting for the others at {coordinator}")
     try:
         processes.join(coordinator, count, index)
     except RuntimeError as error:

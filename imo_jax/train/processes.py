@@ -45,6 +45,7 @@ def join(coordinator: str, count: int, index: int) -> None:
     """Makes this process number `index` of `count`, and waits for the others.
 
     To be called before JAX is asked for anything: it makes the devices of all processes known.
+    Where not all come within five minutes, the runtime aborts those that did.
 
     Args:
       coordinator: "host:port" at which the others reach process 0.
@@ -52,7 +53,7 @@ def join(coordinator: str, count: int, index: int) -> None:
       index: number of this one, 0 <= index < count.
 
     Raises:
-      RuntimeError: the others did not come within five minutes, or have other numbers of devices.
+      RuntimeError: the port is in use, or the processes have different numbers of devices.
     """
     # JAX would take SIGTERM for itself; the training loop ends on it.
     jax.config.update("jax_enable_preemption_service", False)

@@ -92,3 +92,9 @@ def test_what_is_shared_is_the_same_on_every_device():
         results.append(np.asarray(new))
     np.testing.assert_array_equal(results[0][0], results[0][1])
     assert np.all(results[0] != results[1])
+
+
+def test_the_largest_number_is_known_two_steps_later():
+    line = parallel.Largest(2)
+    assert parallel.IN_FLIGHT == 2
+    assert [line.after_step(number) for number in (0, 15, 2, 0, 0)] == [0, 0, 0, 15, 2]
