@@ -14,6 +14,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import jax  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
 
+from imo_jax.allocator import keep_freed_memory  # noqa: E402
 from imo_jax.train import processes  # noqa: E402
 
 # Compiler options of a program that runs once: what optimising it costs is never earned back.
@@ -34,7 +35,8 @@ def cache_folder() -> pathlib.Path:
 
 
 def set_up() -> None:
-    """Silences libraries and turns on the persistent compilation cache."""
+    """Silences libraries, keeps freed memory, turns on the persistent compilation cache."""
+    keep_freed_memory()
     absl_logging.set_verbosity(absl_logging.ERROR)
     folder = cache_folder() / "xla" / _machine()
     # A folder that cannot be written (a read-only home) costs compile time, nothing else.

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.speed.machine import peak_resident, processor
 from benchmarks.speed.task import Task
+from imo_jax.allocator import keep_freed_memory
 
 IMPLEMENTATIONS = ("jax", "torch", "torch_compile")
 GIVEN, EXPECTED = "given.npz", "expected.npz"  # from our side to its peers
@@ -30,6 +31,7 @@ class Session:
     def __init__(self, impl: str, task: Task, folder: str) -> None:
         # The implementations share a GPU; JAX would take three quarters of it for itself.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        keep_freed_memory()  # as the experiments do, for both sides
         self._impl, self._task, self._folder = impl, task, pathlib.Path(folder)
         side = "jax" if impl == "jax" else "torch"
         # Imported here, so that no process loads the other's library.
