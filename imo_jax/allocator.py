@@ -26,3 +26,12 @@ def keep_freed_memory() -> bool:
         settings = {M_ARENA_MAX: 1, M_MMAP_MAX: 0, M_TRIM_THRESHOLD: NEVER, M_TOP_PAD: TOP_PAD}
         return all(mallopt(name, value) == 1 for name, value in settings.items())
     return False
+
+
+def give_back_unused() -> None:
+    """Gives back what is free now; to be called after something big that happens once.
+
+    Such as compilation: what it leaves is too much in pieces to be of use to the steps.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

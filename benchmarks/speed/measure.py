@@ -14,6 +14,9 @@ PAUSE = 0.02  # seconds between turns: OpenMP's threads keep a core busy for a w
 
 # Largest error of a twin against ours, relative, by precision.
 TOLERANCES = {"float32": 1e-3, "tf32": 1e-2, "bfloat16": 1e-1}
+# Of gradients: behind a ReLU that changes sides, rounding becomes a gradient there or not. Ours of
+# SEMT's step move by 3e-3 where its first kernel is scaled by 1 + 2e-7.
+GRADIENT_TOLERANCES = TOLERANCES | {"float32": 1e-2}
 
 
 class Disagreement(Exception):
@@ -44,7 +47,7 @@ def measure(
             workers.append(worker)
             about[impl] = worker.call("open")
             say(f"{impl} is ready after {time.perf_counter() - begun:.1f} s")
-            check_errors(impl, about[impl]["errors"], TOLERANCES[task.precision], say)
+            check_errors(impl, about[impl]["errors"], task.precision, say)
         seconds = take_turns(workers, repeats)
         peaks = {worker.impl: worker.call("peak") for worker in workers}
         ceiling = max(worker.call("ceiling") for worker in workers)
@@ -68,16 +71,17 @@ def measure(
 
 
 def check_errors(
-    impl: str, errors: dict[str, float], tolerance: float, say: Callable[[str], None]
+    impl: str, errors: dict[str, float], precision: str, say: Callable[[str], None]
 ) -> None:
     """Says how far a twin is from ours; raises Disagreement where that is too far."""
     if not errors:
         return
+    limits = {name: TOLERANCES[precision] for name in errors}
+    limits |= {name: GRADIENT_TOLERANCES[precision] for name in errors if name == "gradient"}
     listed = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
-    say(f"{impl} against jax, relative, at most {tolerance:g} allowed: {listed}")
-    bad = [name for name, error in errors.items() if not error <= tolerance]
-    if bad:
-        raise Disagreement(f"{impl} and jax differ by more than {tolerance:g} in {', '.join(bad)}")
+    say(f"{impl} against jax, relative: {listed}")
+    if bad := [f"{n} (at most {limits[n]:g})" for n, e in errors.items() if not e <= limits[n]]:
+        raise Disagreement(f"{impl} and jax differ too much in {', '.join(bad)}")
 
 
 def take_turns(workers: list[Worker], repeats: int) -> dict[str, list[float]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.speed.machine import peak_resident, processor
 from benchmarks.speed.task import Task
-from imo_jax.allocator import keep_freed_memory
+from imo_jax.allocator import give_back_unused, keep_freed_memory
 
 IMPLEMENTATIONS = ("jax", "torch", "torch_compile")
 GIVEN, EXPECTED = "given.npz", "expected.npz"  # from our side to its peers
@@ -52,6 +52,7 @@ class Session:
             compiled = self._impl == "torch_compile"
             self._case = self._cases.case_of(self._task, given, compiled)
             errors = self._case.compare(expected)
+        give_back_unused()  # as the training loop does after its first step
         return {
             "device": self._runtime.accelerator() or processor(),
             "versions": self._runtime.versions(),

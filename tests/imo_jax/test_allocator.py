@@ -29,6 +29,25 @@ for _ in range(10):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+UNUSED = """
+import pathlib
+import resource
+import numpy as np
+from imo_jax.allocator import give_back_unused, keep_freed_memory
+
+def resident():
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+keep_freed_memory()
+parts = [np.ones(2**20) for _ in range(8)]  # 8 MiB each
+last = np.ones(2**10)  # above them in the heap
+del parts
+print(resident())
+give_back_unused()
+print(resident())
+"""
+
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_memory_is_mapped_once():
@@ -38,3 +57,10 @@ def test_memory_is_mapped_once():
 
     assert faults("keep") < 300
     assert faults("give back") > 10_000  # 20 x 64 MiB in pages of 4 KiB
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_what_is_unused_is_given_back():
+    done = subprocess.run([sys.executable, "-c", UNUSED], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before - after > 60 * 2**20

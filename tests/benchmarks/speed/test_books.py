@@ -55,10 +55,16 @@ def test_turns_alternate_and_the_first_do_not_count(monkeypatch):
 @pytest.mark.parametrize("error", [0.2, float("nan")], ids=str)
 def test_a_twin_that_computes_something_else_is_not_timed(error):
     lines = []
-    measuring.check_errors("torch", {"loss": 0.001}, 0.1, lines.append)
-    assert "loss 1.0e-03" in lines[0] and "0.1" in lines[0]
-    with pytest.raises(measuring.Disagreement, match="gradient"):
-        measuring.check_errors("torch", {"loss": 0.0, "gradient": error}, 0.1, lines.append)
+    measuring.check_errors("torch", {"loss": 0.001}, "bfloat16", lines.append)
+    assert "loss 1.0e-03" in lines[0]
+    with pytest.raises(measuring.Disagreement, match=r"gradient \(at most 0.1\)"):
+        measuring.check_errors("torch", {"loss": 0.0, "gradient": error}, "bfloat16", lines.append)
+
+
+def test_gradients_may_differ_more_than_losses():
+    measuring.check_errors("torch", {"gradient": 0.009}, "float32", print)
+    with pytest.raises(measuring.Disagreement, match=r"loss \(at most 0.001\)"):
+        measuring.check_errors("torch", {"loss": 0.009}, "float32", print)
 
 
 def test_a_line_begins_with_the_agreed_keys(tmp_path):
