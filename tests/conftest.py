@@ -1,9 +1,11 @@
-"""Test-wide settings: two fake CPU devices, strict dtypes and ranks, quiet TensorFlow."""
+"""Test-wide settings: two fake CPU devices, strict dtypes and ranks, quick compilation."""
 
 import os
 
-# Both are read once, when the libraries are first imported; so they are set before any import.
+# All are read once, when the libraries are first imported; so they are set before any import.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Most of the tests' time is compilation, of their child processes, too; none is about speed.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = (

@@ -2,7 +2,6 @@
 
 import sys
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,19 +44,8 @@ class InMemory:
         return self._stores[config.oct_shape]
 
 
-@pytest.fixture
-def quick_to_compile():
-    """Compiling two steps costs more than they do: leave out what makes code fast."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()
-
-
 @pytest.mark.parametrize("name", ["unetpp", "resnet", "imo_without_ird"])
-def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(
-    name, phantom, tmp_path, quick_to_compile
-):
+def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(name, phantom, tmp_path):
     row = TRAINED[name]
     # One eye at a time: evaluation and prediction are the same program, compiled once.
     extra = (*SHORT, "--eval_batch_size=1", *(SMALL_IMO if row.program == "imo" else ()))

@@ -22,9 +22,6 @@ def compiles_quickly(monkeypatch):
     """Most of these tests' time is compilation, and none is about speed."""
     monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
     monkeypatch.setattr(strips, "strip_conv", strips.grouped_conv)
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def shapes(size, image=(1, 64, 64, 3)):

@@ -19,14 +19,6 @@ from imo_jax.layers.strips import (
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def compiles_quickly():
-    """Most of these tests' time is compilation, and none is about speed."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def arrays(shape, k, dtype=jnp.float32):
     keys = jax.random.split(jax.random.key(0), 3)
     x = jax.random.normal(keys[0], shape, dtype)

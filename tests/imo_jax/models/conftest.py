@@ -20,17 +20,13 @@ SMALL = IMOConfig(
 EYES, SIZE, GRID = 4, 32, 8
 
 
-@pytest.fixture(autouse=True, scope="package")
-def compiles_quickly():
-    """Most of these tests' time is compilation, and none is about speed.
+@pytest.fixture(autouse=True)
+def compiles_quickly(monkeypatch):
+    """Most of these tests' time is compilation.
 
     A depthwise convolution is one operation here, not 49 (layers/test_depthwise.py compares them).
     """
-    jax.config.update("jax_disable_most_optimizations", True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
-        yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
 
 
 @pytest.fixture(scope="session")

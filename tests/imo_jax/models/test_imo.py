@@ -178,7 +178,7 @@ def test_outputs_by_name_and_shape(small):
         ),
         ({"refine": "single"}, set(), {"fusion", "noise_level", "label_embedding"}),
     ],
-    ids=str,
+    ids=["without OCT", "without grade", "without segmentation", "single pass"],
 )
 def test_what_is_switched_off_is_not_there(small, variables, options, gone, parts_gone):
     everything, less = small(), small(**options)

@@ -1,19 +1,10 @@
-"""Gives the tests of training their toy model, and programs that compile sooner."""
+"""Gives the tests of training their toy model."""
 
 import importlib.util
 import pathlib
 import sys
 
-import jax
 import pytest
-
-
-@pytest.fixture(autouse=True, scope="package")
-def compiles_quickly():
-    """Most of these tests' time is compilation, and none is about speed."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

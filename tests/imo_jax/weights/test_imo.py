@@ -148,7 +148,9 @@ def test_a_shared_mlp_starts_both_modalities():
 def test_loaded_weights_change_what_the_network_computes():
     model = IMO(SMALL)
     encode = jax.jit(lambda v, f, o: model.apply(v, f, o, train=False, method="encode"))
-    fundus, volume = np.ones((1, 32, 32, 3), np.float32), np.ones((1, 8, 8, 4), np.float32)
+    random = np.random.default_rng(0)
+    fundus = random.normal(size=(1, 32, 32, 3)).astype(np.float32)
+    volume = random.uniform(size=(1, 8, 8, 4)).astype(np.float32)
     variables = jax.tree.map(lambda a: 0.3 * np.abs(a), random_variables(SMALL))
     state = weights.to_torch(variables, SMALL)
     before = encode(weights.load_imo(state, SMALL), fundus, volume)
