@@ -53,13 +53,15 @@ PROGRAMS = {
 }
 
 
-def last_arrays(workdir: pathlib.Path, stages: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Every array of the last checkpoint of each stage, by name."""
+def last_arrays(
+    workdir: pathlib.Path, stages: tuple[str, ...], last: int = STEPS
+) -> dict[str, np.ndarray]:
+    """Every array of the last checkpoint of each stage, which is that of step `last`, by name."""
     found = {}
     for stage in stages:
         with Checkpoints(workdir / stage / "checkpoints", read_only=True) as checkpoints:
             step = checkpoints.steps()[-1]
-            assert step == STEPS, f"the last checkpoint is of step {step}, not {STEPS}"
+            assert step == last, f"the last checkpoint is of step {step}, not {last}"
             items = {name: checkpoints.restore(step, name) for name in ("variables", "training")}
         found |= traverse_util.flatten_dict({stage or "run": items}, sep="/")
     return found

@@ -10,10 +10,8 @@ import kill_and_resume
 import numpy as np
 import pytest
 import small_run
-from flax import traverse_util
 
 from data_pipelines.phantom import make_phantom
-from imo_jax.checkpoints import Checkpoints
 
 STEPS = 4
 MORE = (
@@ -51,13 +49,6 @@ def places():
     ]
 
 
-def last_arrays(folder):
-    """Every array of the last checkpoint, by name."""
-    with Checkpoints(folder / "checkpoints", read_only=True) as checkpoints:
-        items = {name: checkpoints.restore(STEPS, name) for name in ("variables", "training")}
-    return traverse_util.flatten_dict(items, sep="/")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", kill_and_resume.PROGRAMS)
 def test_two_hosts_train_as_one_with_two_devices(name, tmp_path):
@@ -79,7 +70,9 @@ def test_two_hosts_train_as_one_with_two_devices(name, tmp_path):
     assert "2 processes with 1 CPU device" in outputs[0] and "step 1" not in outputs[1]
     assert not folders[1].exists()
     for stage in program.stages:
-        first, second = last_arrays(one / stage), last_arrays(folders[0] / stage)
+        first, second = (
+            kill_and_resume.last_arrays(folder, (stage,), STEPS) for folder in (one, folders[0])
+        )
         assert first.keys() == second.keys()
         largest = max(
             float(np.max(np.abs(np.float64(first[key]) - second[key]), initial=0)) for key in first

@@ -9,7 +9,6 @@ import pytest
 
 from imo_jax.backbones.mit import SIZES, MiT, MiTSize, ReducedAttention
 from imo_jax.layers import depthwise
-from imo_jax.layers.stochastic import DropPath
 
 pytestmark = pytest.mark.usefixtures("compiles_quickly")
 SMALL = MiTSize((1, 1, 1, 1), (4, 8, 8, 8), (1, 2, 2, 2))
@@ -83,20 +82,13 @@ def test_attention_by_its_definition():
         np.testing.assert_allclose(ours.reshape(24, 4), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_rates_grow_linearly_from_zero_and_stages_have_the_dtype(monkeypatch):
-    rates = []
-
-    def spy(rate, name):
-        rates.append(rate)
-        return DropPath(rate, name=name)
-
-    monkeypatch.setattr("imo_jax.backbones.mit.DropPath", spy)
+def test_rates_grow_linearly_from_zero_and_stages_have_the_dtype(drop_path_rates):
+    rates = drop_path_rates("imo_jax.backbones.mit")
     image = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
     net = MiT(DEEPER, drop_path=0.4, dtype=jnp.bfloat16)
 
     def init(key, image):
-        keys = key[None]
-        return net.init_with_output(key, image, keys)
+        return net.init_with_output(key, image, key[None])
 
     stages, _ = jax.eval_shape(init, jax.random.key(0), image)
     # Two branches a block.

@@ -10,7 +10,6 @@ import scipy.ndimage
 
 from imo_jax.backbones.mscan import LAYER_SCALE, MSCAN, MSCANSize, MultiScaleAttention
 from imo_jax.layers import depthwise, strips
-from imo_jax.layers.stochastic import DropPath
 
 pytestmark = pytest.mark.usefixtures("compiles_quickly")
 SMALL = MSCANSize((1, 1, 1, 1), (4, 4, 8, 8), (2, 2, 2, 2))
@@ -65,20 +64,13 @@ def test_attention_by_its_definition():
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=2e-4)
 
 
-def test_rates_grow_linearly_from_zero_and_stages_have_the_dtype(monkeypatch):
-    rates = []
-
-    def spy(rate, name):
-        rates.append(rate)
-        return DropPath(rate, name=name)
-
-    monkeypatch.setattr("imo_jax.backbones.mscan.DropPath", spy)
+def test_rates_grow_linearly_from_zero_and_stages_have_the_dtype(drop_path_rates):
+    rates = drop_path_rates("imo_jax.backbones.mscan")
     image = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
     net = MSCAN(DEEPER, drop_path=0.4, dtype=jnp.bfloat16)
 
     def init(key, image):
-        keys = key[None]
-        return net.init_with_output(key, image, train=False, example_keys=keys)
+        return net.init_with_output(key, image, train=False, example_keys=key[None])
 
     stages, _ = jax.eval_shape(init, jax.random.key(0), image)
     # Two branches a block.

@@ -33,10 +33,7 @@ def run_two(code, *arguments):
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     kept = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    environment = kept | {
-        "PYTHONPATH": f"{HERE.parents[2]}{os.pathsep}{HERE}",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }
+    environment = kept | {"PYTHONPATH": f"{HERE.parents[2]}{os.pathsep}{HERE}"}
     pair = [
         subprocess.Popen(
             [sys.executable, "-c", JOIN + code, coordinator, str(index), *map(str, arguments)],
