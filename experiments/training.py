@@ -17,6 +17,7 @@ from imo_jax.train.loop import Batches, LoopConfig, Result, train
 from imo_jax.train.metric_log import NonFiniteLoss
 from imo_jax.train.objectives import Objective
 from imo_jax.train.optimiser import OptimiserConfig, learning_rate, make_optimiser
+from imo_jax.train.packing import decays
 from imo_jax.train.state import create
 from imo_jax.train.step import train_step
 from imo_jax.train.tensorboard import TensorBoard
@@ -88,7 +89,8 @@ def train_network(
       UserError: a loss that is not finite, or a checkpoint of another network.
     """
     rate = learning_rate(optimiser, loop.train_steps)
-    adamw = make_optimiser(optimiser, rate, DECAY_MASKS[optimiser.weight_decay_on])
+    decay_mask = DECAY_MASKS[optimiser.weight_decay_on]
+    adamw = make_optimiser(optimiser, rate, decays)
     step = functools.partial(
         train_step,
         objective=objective,
@@ -110,7 +112,12 @@ def train_network(
             stream = stack.enter_context(open(os.devnull, "w"))
         try:
             return train(
-                create(variables, adamw, keep_ema=optimiser.ema_decay > 0),
+                create(
+                    variables,
+                    adamw,
+                    decay_mask=decay_mask,
+                    keep_ema=optimiser.ema_decay > 0,
+                ),
                 step=step,
                 key=jax.random.key(seed),
                 batches=batches,

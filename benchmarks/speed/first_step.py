@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.speed.machine import ROOT, peak_resident, processor
 from benchmarks.speed.task import Task, spread
+from imo_jax.allocator import keep_freed_memory
 
 CACHES = ("cold", "warm")
 
@@ -74,6 +75,7 @@ def main() -> None:
     """The process that is timed."""
     impl, folder = sys.argv[1:]
     task = Task(**json.load(sys.stdin))
+    keep_freed_memory()  # as the experiments do, for both sides
     side = "jax" if impl == "jax" else "torch"
     runtime = importlib.import_module(f"benchmarks.speed.{side}_runtime")
     runtime.set_up(task.precision)

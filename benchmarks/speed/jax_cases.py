@@ -30,6 +30,7 @@ from imo_jax.models.semt import network, normalise
 from imo_jax.surrogate.neighbours import nearest
 from imo_jax.train import parallel
 from imo_jax.train.optimiser import OptimiserConfig, learning_rate, make_optimiser
+from imo_jax.train.packing import decays, unpack
 from imo_jax.train.state import create
 from imo_jax.train.step import train_step
 from imo_jax.train.weight_decay import DECAY_MASKS
@@ -81,12 +82,13 @@ class Training:
         self._batch = batch_of(task)
         self._key = jax.random.key(1)
         rate = learning_rate(OPTIMISER, OPTIMISER_STEPS)
-        adamw = make_optimiser(OPTIMISER, rate, DECAY_MASKS[OPTIMISER.weight_decay_on])
+        adamw = make_optimiser(OPTIMISER, rate, decays)
         self._one_step = functools.partial(
             train_step, objective=self._model.objective, optimiser=adamw, rate=rate
         )
         self._variables = drawn(self._model.initial)
-        state = create(self._variables, adamw, keep_ema=False)
+        decay_mask = DECAY_MASKS[OPTIMISER.weight_decay_on]
+        state = create(self._variables, adamw, decay_mask=decay_mask, keep_ema=False)
         self._shapes = jax.eval_shape(lambda: state)
         step = functools.partial(self._one_step, axis_name=parallel.AXIS)
         self._step = parallel.over_devices(step, key=self._key)
@@ -103,7 +105,7 @@ class Training:
         metrics = self._advance()
         state = parallel.unreplicate(self._state)
         # After one step Adam's mean is (1 - b1) times the clipped gradient.
-        mean = optax.tree_utils.tree_get(state.opt_state, "mu")
+        mean = unpack(optax.tree_utils.tree_get(state.opt_state, "mu"))
         gradient = jax.tree.map(lambda m: m / (1 - OPTIMISER.adam_b1), mean)
         found = self._model.to_torch({"params": gradient, "batch_stats": state.batch_stats})
         statistics = {name: x for name, x in found.items() if ".running_" in name}

@@ -240,7 +240,7 @@ class _Loop:
     def _selection_now(self) -> Selection:
         """The selection after a validation; the one before where a signal ends that."""
         begun = time.monotonic()
-        variables = parallel.on_first_device(evaluation_variables(self.state))
+        variables = parallel.on_first_device(self.state, evaluation_variables)
         try:
             self.interrupt.check()
             values = self.validate(variables, self.done, self.interrupt)

@@ -1,5 +1,6 @@
 """The state of a training run: all that a step changes, and all that a checkpoint holds of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
@@ -10,6 +11,7 @@ from flax.serialization import from_state_dict, to_state_dict
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from imo_jax.checkpoints import require_same_arrays
+from imo_jax.train.packing import Packed, pack, pack_all, unpack_all
 
 
 @flax.struct.dataclass
@@ -18,31 +20,38 @@ class TrainState:
 
     Attributes:
       step: () int32, steps done.
-      params: trainable parameters.
+      params: trainable parameters, packed.
       batch_stats: running statistics of normalisation layers; {} for a model without any.
-      opt_state: state of the optax transformation.
-      ema: {"params", "batch_stats"} averaged over the steps, or None where no average is kept.
+      opt_state: state of the optax transformation of packed parameters.
+      ema: {"params", "batch_stats"} averaged over the steps, its parameters packed as well, or None
+        where no average is kept.
     """
 
     step: jax.Array
-    params: Any
+    params: Packed
     batch_stats: Any
     opt_state: Any
     ema: Any
 
 
 def create(
-    variables: dict, optimiser: optax.GradientTransformation, *, keep_ema: bool
+    variables: dict,
+    optimiser: optax.GradientTransformation,
+    *,
+    decay_mask: Callable[[Any], Any],
+    keep_ema: bool,
 ) -> TrainState:
     """State before the first step.
 
     Args:
       variables: {"params": ..., "batch_stats": ...} as `module.init` returns them ("batch_stats"
         may be absent).
-      optimiser: the transformation whose state is made.
+      optimiser: the transformation whose state is made; it is given packed parameters.
+      decay_mask: which parameters decay, see `imo_jax.train.weight_decay.DECAY_MASKS`.
       keep_ema: whether an average is kept beside the parameters.
     """
-    params, batch_stats = variables["params"], variables.get("batch_stats", {})
+    params = pack(variables["params"], decay_mask)
+    batch_stats = variables.get("batch_stats", {})
     ema = {"params": params, "batch_stats": batch_stats} if keep_ema else None
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -55,16 +64,19 @@ def create(
 
 def evaluation_variables(state: TrainState) -> dict:
     """The variables to evaluate with: the average where one is kept, else the current ones."""
-    if state.ema is not None:
-        return state.ema
-    return {"params": state.params, "batch_stats": state.batch_stats}
+    kept = state.ema or {"params": state.params, "batch_stats": state.batch_stats}
+    return unpack_all(kept)
 
 
 def to_items(state: TrainState) -> dict[str, dict]:
-    """`variables` and `training` of `imo_jax.checkpoints`, as nested dicts of the state's arrays."""
-    training = {"step": state.step, "opt_state": to_state_dict(state.opt_state)}
+    """`variables` and `training` of `imo_jax.checkpoints`: nested dicts of the state's arrays.
+
+    Nothing in them is packed, so that a checkpoint has the network's own names.
+    """
+    training = {"step": state.step, "opt_state": to_state_dict(unpack_all(state.opt_state))}
     if state.ema is not None:
-        training |= {"params": state.params, "batch_stats": state.batch_stats}
+        live = {"params": state.params, "batch_stats": state.batch_stats}
+        training |= unpack_all(live)
     return {"variables": evaluation_variables(state), "training": training}
 
 
@@ -80,10 +92,11 @@ def from_items(like: TrainState, variables: dict, training: dict) -> TrainState:
     items = unflatten_dict(flat)
     variables, training = items["variables"], items["training"]
     live = variables if like.ema is None else training
-    return TrainState(
+    restored = TrainState(
         step=training["step"],
         params=live["params"],
         batch_stats=live["batch_stats"],
-        opt_state=from_state_dict(like.opt_state, training["opt_state"]),
+        opt_state=from_state_dict(unpack_all(like.opt_state), training["opt_state"]),
         ema=None if like.ema is None else variables,
     )
+    return pack_all(like, restored)

@@ -11,6 +11,7 @@ from imo_jax.train import ema
 from imo_jax.train.keys import example_keys
 from imo_jax.train.objectives import Objective, Totals, weighted_loss
 from imo_jax.train.optimiser import Schedule
+from imo_jax.train.packing import Packed, unpack
 from imo_jax.train.state import TrainState
 
 Batch = dict[str, jax.Array]
@@ -103,9 +104,9 @@ def _accumulate(
     the number of devices (the psums inside a synchronised BatchNorm are meant, and come out right).
     """
 
-    def loss(params: Any, batch_stats: Any, part: Batch) -> tuple[jax.Array, Totals]:
+    def loss(params: Packed, batch_stats: Any, part: Batch) -> tuple[jax.Array, Totals]:
         totals = objective.totals(
-            params,
+            unpack(params),
             batch_stats,
             part,
             example_keys(key, state.step, part["index"]),

@@ -123,7 +123,8 @@ import jax, numpy as np
 import imo_jax
 from imo_jax.models.imo import IMO, IMOConfig
 from imo_jax.models.imo.sample import predict
-from imo_jax.train import parallel, step, state, optimiser, weight_decay, imo_objective
+from imo_jax.train import (
+    imo_objective, optimiser, packing, parallel, state, step, weight_decay)
 config = IMOConfig(backbone_depths=(1, 1, 1, 1), backbone_widths=(4, 4, 4, 4), feature_dim=8,
                    norm_groups=2, use_oct=False, channel_attention_reduction=2, grade_hidden=8,
                    grade_blocks=1, se_reduction=2, decoder_layers=1, decoder_heads=2,
@@ -135,14 +136,15 @@ variables = jax.jit(lambda: IMO(config).init(
     jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32), None))()
 settings = optimiser.OptimiserConfig(warmup_steps=0)
 rate = optimiser.learning_rate(settings, 2)
-adamw = optimiser.make_optimiser(settings, rate, weight_decay.kernels_only)
+adamw = optimiser.make_optimiser(settings, rate, packing.decays)
 objective = imo_objective.ImoObjective(config, imo_objective.ObjectiveConfig(), 2)
-begun = state.create(variables, adamw, keep_ema=False)
+begun = state.create(
+    variables, adamw, decay_mask=weight_decay.kernels_only, keep_ema=False)
 part = {name: value[None] for name, value in batch.items()}
 done, metrics = jax.jit(lambda s, b: step.train_step(
     s, b, objective=objective, optimiser=adamw, rate=rate, key=jax.random.key(0)))(begun, part)
 assert np.isfinite(metrics["loss"]) and int(done.step) == 1
-found = predict({"params": done.params, "batch_stats": done.batch_stats}, batch, config=config)
+found = predict(state.evaluation_variables(done), batch, config=config)
 assert found["probabilities"].shape == (1, 32, 32, 3)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)

@@ -65,7 +65,7 @@ def test_donation_touches_nobody_elses_memory():
         seen = []
         for _ in range(3):
             state, _ = step(state, batch)
-            seen.append((parallel.unreplicate(state), parallel.on_first_device(state)))
+            seen.append((parallel.unreplicate(state), parallel.on_first_device(state, dict)))
         assert float(np.abs(given["w"]).max()) == 0
         for k, (host, device) in enumerate(seen):
             assert host["w"][0, 0] == k + 1

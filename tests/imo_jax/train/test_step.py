@@ -9,6 +9,8 @@ import optax
 import pytest
 
 from imo_jax.train import parallel
+from imo_jax.train.packing import pack, unpack
+from imo_jax.train.weight_decay import kernels_only
 
 RUNS, STEPS = {}, {}
 
@@ -106,8 +108,9 @@ def test_a_term_that_nothing_counts_is_zero(toy):
     batch["has_b"] = np.zeros(8, bool)
     new, metrics = jax.jit(step)(state, jax.tree.map(lambda x: x[None], batch))
     assert float(metrics["loss_b"]) == 0
-    close(new.params["value"], state.params["value"], 0)  # only term b reaches that layer
-    assert apart(new.params["classes"], state.params["classes"]) > 1e-9
+    before, after = unpack(state.params), unpack(new.params)
+    close(after["value"], before["value"], 0)  # only term b reaches that layer
+    assert apart(after["classes"], before["classes"]) > 1e-9
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(new))
 
 
@@ -119,12 +122,13 @@ def test_gradient_is_that_of_the_weighted_loss(toy):
     plain = jax.jit(functools.partial(step, optimiser=sgd))
     state = state.replace(opt_state=sgd.init(state.params))
     new, metrics = plain(state, batch)
-    gradient = jax.tree.map(jnp.subtract, state.params, new.params)
-    kernel, direction = state.params["classes"]["kernel"], gradient["classes"]["kernel"]
+    before = unpack(state.params)
+    gradient = jax.tree.map(jnp.subtract, before, unpack(new.params))
+    kernel, direction = before["classes"]["kernel"], gradient["classes"]["kernel"]
     losses = []
     for sign in (1, -1):
-        params = dict(state.params)
-        params["classes"] = dict(params["classes"], kernel=kernel + sign * 1e-2 * direction)
+        moved = dict(before["classes"], kernel=kernel + sign * 1e-2 * direction)
+        params = pack(before | {"classes": moved}, kernels_only)
         losses.append(float(plain(state.replace(params=params), batch)[1]["loss"]))
     slope = (losses[0] - losses[1]) / 2e-2
     np.testing.assert_allclose(slope, float(jnp.sum(direction**2)), rtol=1e-2)

@@ -23,6 +23,7 @@ from imo_jax.losses import Sum
 from imo_jax.train import keys, loop, parallel, processes
 from imo_jax.train.objectives import Totals
 from imo_jax.train.optimiser import OptimiserConfig, learning_rate, make_optimiser
+from imo_jax.train.packing import decays
 from imo_jax.train.state import create
 from imo_jax.train.step import train_step
 from imo_jax.train.weight_decay import kernels_only
@@ -133,7 +134,7 @@ def make_run(
     key = jax.random.key(seed)
     variables = initial_variables(model, seed)
     rate = learning_rate(config, steps)
-    optimiser = make_optimiser(config, rate, kernels_only)
+    optimiser = make_optimiser(config, rate, decays)
     step = functools.partial(
         train_step,
         objective=ToyObjective(model, weights),
@@ -143,7 +144,7 @@ def make_run(
         ema_decay=config.ema_decay,
         ema_start=config.ema_start,
     )
-    return create(variables, optimiser, keep_ema=ema), step
+    return create(variables, optimiser, decay_mask=kernels_only, keep_ema=ema), step
 
 
 def validate(variables, step, interrupt):
