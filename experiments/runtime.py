@@ -37,6 +37,9 @@ def cache_folder() -> pathlib.Path:
 def set_up() -> None:
     """Silences libraries, keeps freed memory, turns on the persistent compilation cache."""
     keep_freed_memory()
+    # A CPU has nothing else to do meanwhile, and a step that is called before the last one has
+    # quite ended takes its memory anew instead of that one's.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     absl_logging.set_verbosity(absl_logging.ERROR)
     folder = cache_folder() / "xla" / _machine()
     # A folder that cannot be written (a read-only home) costs compile time, nothing else.

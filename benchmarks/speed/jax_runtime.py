@@ -13,11 +13,14 @@ MATMUL_PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": 
 
 
 def set_up(precision: str) -> None:
-    """Chooses how float32 products are rounded; the compute dtype is the network's own.
+    """Calls on a CPU return when they are done, as the experiments have it; chooses precision.
+
+    How float32 products are rounded: the compute dtype is the network's own.
 
     Raises:
       ValueError: TF32 on a device that has none.
     """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     if jax.default_backend() == "gpu":
         jax.config.update("jax_default_matmul_precision", MATMUL_PRECISIONS[precision])
     elif precision == "tf32":
