@@ -59,6 +59,12 @@ setuptools.setup(
         "torch": ["torch>=2.4"],  # reading .pth files; .npz and .safetensors need nothing more
         "vendor": ["eyepy>=0.21"],  # Heidelberg .vol and .e2e; Cirrus .img needs nothing more
         "test": ["pytest>=8", "pytest-xdist>=3.6"],
-        "parity": ["pytest>=8", "pytest-xdist>=3.6", "torch>=2.4", "transformers>=4.46", "monai>=1.4"],
+        "parity": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "torch>=2.4",
+            "transformers>=4.46",
+            "monai>=1.4",
+        ],
     },
 )

@@ -197,8 +197,9 @@ def _complete(study: Study, row: Row) -> dict[float, float] | None:
     scores = rate_scores(study, row)
     if scores is None or not np.isfinite(max(scores.values())):
         return None
-    runs: list[Run] = sum(scored_runs(study, row, chosen_rate(row, scores)), [])
-    return scores if all(is_trained(study, run) for run in runs) else None
+    seeds = scored_runs(study, row, chosen_rate(row, scores))
+    trained = all(is_trained(study, run) for runs in seeds for run in runs)
+    return scores if trained else None
 
 
 def _scored(folders: Sequence[Sequence[pathlib.Path]]) -> tuple[list[list], np.ndarray | None]:

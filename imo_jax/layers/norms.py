@@ -45,7 +45,7 @@ class GroupNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        batch, height, width, channels = x.shape
+        channels = x.shape[-1]
         scale, bias = (_channelwise(v, x.ndim) for v in _affine(self, channels))
         x = x.astype(jnp.float32)
         # Statistics per channel first, then over each group's channels: reductions stay on

@@ -58,8 +58,8 @@ def test_the_log_is_short_and_says_what_runs_where(trained):
 
 def test_prediction_of_one_eye_needs_no_tensorflow(trained, phantom, cache, tmp_path):
     workdir, _ = trained
-    photograph = sorted((phantom / "fundus").glob("*.jpg"))[0]
-    volume = sorted((phantom / "oct").glob(f"{photograph.stem}*.npy"))[0]
+    photograph = min((phantom / "fundus").glob("*.jpg"))
+    volume = min((phantom / "oct").glob(f"{photograph.stem}*.npy"))
     done = imo(
         cache, "--mode=predict", f"--workdir={workdir}", f"--fundus={photograph}",
         f"--oct={volume}", f"--out={tmp_path}", without_tensorflow=True,

@@ -94,7 +94,7 @@ def test_the_log_is_short_and_says_what_runs_where(screened):
 
 
 def test_prediction_of_one_volume_needs_no_tensorflow(screened, volumes, cache, tmp_path):
-    volume = sorted((volumes / "oct").glob("*.npy"))[0]
+    volume = min((volumes / "oct").glob("*.npy"))
     done = semt(
         cache, "--mode=predict", f"--workdir={screened[0]}", f"--oct={volume}",
         f"--out={tmp_path}", without_tensorflow=True,
@@ -160,7 +160,7 @@ def test_every_rival_trains_evaluates_and_predicts(volumes, cache, tmp_path, met
         small_screening.command(workdir, manifest, flagfile, f"--workdir={workdir}"), cache, 600
     )
     assert done.returncode == 0, done.stderr
-    volume = sorted((volumes / "oct").glob("*.npy"))[0]
+    volume = min((volumes / "oct").glob("*.npy"))
     done = semt(cache, "--mode=predict", f"--workdir={workdir}", f"--oct={volume}")
     assert done.returncode == 0, done.stderr
     assert (workdir / "predictions" / f"{volume.stem}.json").exists()

@@ -61,7 +61,7 @@ def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(name,
     assert all((r["confusion"] is not None) == segments for r in records)
     assert all((r["grade_probabilities"] is not None) == grades for r in records)
 
-    photograph = sorted((phantom / "fundus").glob("*.jpg"))[0]
+    photograph = min((phantom / "fundus").glob("*.jpg"))
     trained = evaluation.restored(study, run)
     (said,) = run_predict(
         trained, fundus=str(photograph), volume=None, manifest=None, out=str(tmp_path / "said")
@@ -83,7 +83,7 @@ def test_every_row_trains_evaluates_and_predicts_from_its_flagfile(name, phantom
     done = small_run.run(command, cache, timeout=900)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "eval" / "summary.json").exists()
-    photograph = sorted((phantom / "fundus").glob("*.jpg"))[0]
+    photograph = min((phantom / "fundus").glob("*.jpg"))
     predicting = ["--mode=predict", f"--workdir={tmp_path}", f"--fundus={photograph}"]
     done = small_run.run([*program, *predicting], cache, timeout=900)
     assert done.returncode == 0, done.stderr

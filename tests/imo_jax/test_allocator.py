@@ -61,6 +61,8 @@ def test_memory_is_mapped_once():
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_what_is_unused_is_given_back():
-    done = subprocess.run([sys.executable, "-c", UNUSED], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", UNUSED], capture_output=True, text=True, check=True
+    )
     before, after = map(int, done.stdout.split())
     assert before - after > 60 * 2**20

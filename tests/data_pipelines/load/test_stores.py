@@ -54,9 +54,7 @@ def test_without_oct_there_is_no_oct(manifest):
 
 def test_native_mask_and_frame(store, manifest):
     eye = manifest.split("train")[1]
-    np.testing.assert_array_equal(
-        store.native_mask("train", 1), np.array(Image.open(eye.mask))
-    )
+    np.testing.assert_array_equal(store.native_mask("train", 1), np.array(Image.open(eye.mask)))
     assert store.native_mask("train", 4) is None
     frame = store.frame("train", 1)
     assert (frame.native_height, frame.native_width, frame.size) == (48, 48, 24)

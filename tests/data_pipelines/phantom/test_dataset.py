@@ -63,7 +63,7 @@ def test_the_same_bytes_whatever_the_workers(made, tmp_path):
     files = sorted(str(p.relative_to(made)) for p in made.rglob("*") if p.is_file())
     assert files == sorted(str(p.relative_to(again)) for p in again.rglob("*") if p.is_file())
     assert len(files) == 3 * 6 + 4
-    same, different, errors = filecmp.cmpfiles(made, again, files, shallow=False)
+    _, different, errors = filecmp.cmpfiles(made, again, files, shallow=False)
     assert not different and not errors
 
 
