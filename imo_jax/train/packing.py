@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-# Elements up to which an array is joined: 64 kB. Longer ones gain nothing by it.
-SMALL = 16384
+# Elements up to which an array is joined, 256 kB: few are longer, and those are not copied.
+SMALL = 65536
 
 Path = tuple[str, ...]
 Tree = dict[str, Any]

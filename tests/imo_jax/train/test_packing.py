@@ -19,7 +19,7 @@ def tree(seed=0, of=np):
     shapes = {
         "stem": {"kernel": (3, 4), "bias": (4,)},
         "norm": {"scale": (4,)},
-        "head": {"kernel": (128, 129), "bias": (129,)},
+        "head": {"kernel": (256, 257), "bias": (257,)},
         "gain": (),
     }
     draw = lambda shape: of.asarray(rng.normal(size=shape).astype(np.float32))
@@ -40,12 +40,12 @@ def test_small_arrays_are_joined_by_whether_they_decay(of):
     expected = np.concatenate([given["gain"].reshape(1), head_bias, scale, bias])
     np.testing.assert_array_equal(packed.undecayed, expected)
     (large,) = packed.large
-    assert large is given["head"]["kernel"]  # 16,512 elements: no copy is made of it
+    assert large is given["head"]["kernel"]  # 65,792 elements: no copy is made of it
     same(unpack(packed), given)
 
 
 def test_the_limit_is_where_it_says(monkeypatch):
-    monkeypatch.setattr(packing, "SMALL", 128 * 129)
+    monkeypatch.setattr(packing, "SMALL", 256 * 257)
     assert pack(tree(), kernels_only).large == ()
     monkeypatch.setattr(packing, "SMALL", 0)
     packed = pack(tree(), kernels_only)
