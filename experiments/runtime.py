@@ -35,7 +35,7 @@ def cache_folder() -> pathlib.Path:
 
 
 def set_up() -> None:
-    """Silences libraries, keeps freed memory, turns on the persistent compilation cache."""
+    """Silences libraries, keeps freed memory, waits for calls on a CPU, keeps compiled code."""
     keep_freed_memory()
     # A CPU has nothing else to do meanwhile, and a step that is called before the last one has
     # quite ended takes its memory anew instead of that one's.

@@ -13,9 +13,9 @@ MATMUL_PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": 
 
 
 def set_up(precision: str) -> None:
-    """Calls on a CPU return when they are done, as the experiments have it; chooses precision.
+    """Chooses how float32 products are rounded; the compute dtype is the network's own.
 
-    How float32 products are rounded: the compute dtype is the network's own.
+    Calls on a CPU return when they are done, as in the experiments.
 
     Raises:
       ValueError: TF32 on a device that has none.

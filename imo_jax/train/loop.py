@@ -182,7 +182,7 @@ class _Loop:
                     iterator = batches(self.done)
                 batch = dict(next(iterator))
                 ids = [str(name) for name in batch.pop("id")]
-                # Nothing here waits for the device: the next batch is read and on its way while
+                # Nothing here waits for an accelerator: the next batch is read and on its way while
                 # the steps before it are worked on.
                 on_devices = parallel.shard(batch, num_devices, accumulation)
                 self.state, metrics = step(self.state, on_devices)

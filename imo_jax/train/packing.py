@@ -63,11 +63,12 @@ def pack(tree: Tree, decay_mask: Callable[[Tree], Tree]) -> Packed:
         kind, so that the optimiser can tell them apart.
     """
     flat, decayed = flatten_dict(tree), flatten_dict(decay_mask(tree))
-    small = [path for path in sorted(flat) if flat[path].size <= SMALL]
+    paths = sorted(flat)
+    small = [path for path in paths if flat[path].size <= SMALL]
     layout = Layout(
         decayed=tuple((path, flat[path].shape) for path in small if decayed[path]),
         undecayed=tuple((path, flat[path].shape) for path in small if not decayed[path]),
-        large=tuple((path, decayed[path]) for path in sorted(flat) if flat[path].size > SMALL),
+        large=tuple((path, decayed[path]) for path in paths if flat[path].size > SMALL),
     )
     return pack_as(layout, tree)
 
