@@ -14,7 +14,6 @@ from data_pipelines.load.stores import Store
 from experiments.config import EyeRunConfig, RunConfig
 from experiments.networks import samples
 from experiments.prediction import NOISE_SEED, EyePrediction, predict_batches
-from experiments.runtime import RUN_ONCE
 from experiments.scoring import score
 from imo_jax.diffusion.ddim import sampling_times
 from imo_jax.diffusion.schedule import log_snr
@@ -24,6 +23,7 @@ from imo_jax.metrics.imo_summary import grade_bins, grade_confusion, has_mask, p
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.model import IMO
 from imo_jax.models.imo.sample import predict
+from imo_jax.train.initial import RUN_ONCE
 from imo_jax.visualisation import plots
 from imo_jax.visualisation.denoising_strip import denoising_strip
 from imo_jax.visualisation.overlays import eye_panel, eye_title

@@ -20,12 +20,12 @@ from experiments.scoring import fit_baseline, score_all, validation_metrics
 from experiments.trained_run import initial_variables
 from experiments.training import (
     devices_for,
-    draw_variables,
     first_line,
     train_network,
     with_pretrained,
 )
 from imo_jax.train import processes
+from imo_jax.train.initial import draw
 from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 
@@ -43,7 +43,7 @@ def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
     """
     folder = RunFolder(pathlib.Path(workdir))
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
-    variables = draw_variables(functools.partial(initial_variables, config), config.seed)
+    variables = draw(functools.partial(initial_variables, config), config.seed)
     network = kind(config.model)
     if config.pretrained is not None:
         variables = with_pretrained(variables, config.pretrained, network.backbone)

@@ -17,9 +17,6 @@ from absl import logging as absl_logging  # noqa: E402
 from imo_jax.allocator import keep_freed_memory  # noqa: E402
 from imo_jax.train import processes  # noqa: E402
 
-# Compiler options of a program that runs once: what optimising it costs is never earned back.
-RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
 
 class UserError(Exception):
     """A problem with what the user gave; its text says what to do, no traceback is shown."""

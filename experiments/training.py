@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from experiments.run_folder import RunFolder
-from experiments.runtime import RUN_ONCE, UserError, describe_devices, say
+from experiments.runtime import UserError, describe_devices, say
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
 from imo_jax.train import parallel, processes
 from imo_jax.train.loop import Batches, LoopConfig, Result, train
@@ -23,11 +23,6 @@ from imo_jax.train.step import train_step
 from imo_jax.train.tensorboard import TensorBoard
 from imo_jax.train.weight_decay import DECAY_MASKS
 from imo_jax.weights.pretrained import load_pretrained
-
-
-def draw_variables(initial: Callable[[jax.Array], Any], seed: int) -> Any:
-    """`initial(key)` of the seed's key, as numpy arrays."""
-    return jax.device_get(jax.jit(initial, compiler_options=RUN_ONCE)(jax.random.key(seed)))
 
 
 def with_pretrained(variables: Any, path: str, at: tuple[str, ...]) -> Any:

@@ -29,6 +29,7 @@ from imo_jax.models.imo.sample import draw_noise, predict
 from imo_jax.models.semt import network, normalise
 from imo_jax.surrogate.neighbours import nearest
 from imo_jax.train import parallel
+from imo_jax.train.initial import draw
 from imo_jax.train.optimiser import OptimiserConfig, learning_rate, make_optimiser
 from imo_jax.train.packing import decays, unpack
 from imo_jax.train.state import create
@@ -37,8 +38,6 @@ from imo_jax.train.weight_decay import DECAY_MASKS
 
 Arrays = dict[str, np.ndarray]
 
-# Compiler options of a program that runs once, as the experiments have them.
-RUN_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 OPTIMISER = OptimiserConfig(
     learning_rate=LEARNING_RATE,
     lr_decay="poly",
@@ -56,11 +55,6 @@ def case_of(task: Task) -> Any:
         return Training(task)
     cases = {"sample": Sampling, "encode": Encoding, "surrogate": Neighbours}
     return cases[task.what](task)
-
-
-def drawn(initial: Callable, seed: int = 0) -> Any:
-    """Initial variables as numpy arrays."""
-    return jax.device_get(jax.jit(initial, compiler_options=RUN_ONCE)(jax.random.key(seed)))
 
 
 def algorithm_flops(function: Callable, *args: Any) -> float:
@@ -86,7 +80,7 @@ class Training:
         self._one_step = functools.partial(
             train_step, objective=self._model.objective, optimiser=adamw, rate=rate
         )
-        self._variables = drawn(self._model.initial)
+        self._variables = draw(self._model.initial, seed=0)
         decay_mask = DECAY_MASKS[OPTIMISER.weight_decay_on]
         state = create(self._variables, adamw, decay_mask=decay_mask, keep_ema=False)
         self._shapes = jax.eval_shape(lambda: state)
@@ -144,7 +138,7 @@ class Sampling:
     def __init__(self, task: Task) -> None:
         self._task, self._model = task, model_of(task)
         self._batch = batch_of(task)
-        self._variables = jax.device_put(drawn(self._model.initial))
+        self._variables = jax.device_put(draw(self._model.initial, seed=0))
         self._on_device = jax.device_put(self._batch)
         self._key = jax.random.key(1)
         self._predict = functools.partial(
@@ -193,7 +187,7 @@ class Encoding:
     def __init__(self, task: Task) -> None:
         self._model = model_of(task)
         self._batch = batch_of(task)
-        self._variables = jax.device_put(drawn(self._model.initial))
+        self._variables = jax.device_put(draw(self._model.initial, seed=0))
         self._on_device = jax.device_put(self._batch)
         self._encode = {"imo": self._imo, "semt": self._semt}[task.model]
         self._jitted = jax.jit(self._encode)

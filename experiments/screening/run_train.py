@@ -21,13 +21,13 @@ from experiments.screening.run_surrogate import stage1_config, stage1_folder, su
 from experiments.screening.trained_run import initial_variables, restore_screening
 from experiments.training import (
     devices_for,
-    draw_variables,
     first_line,
     train_network,
     with_pretrained,
 )
 from imo_jax.metrics.screening_summary import chosen_thresholds, screening_summary
 from imo_jax.train import processes
+from imo_jax.train.initial import draw
 from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 from imo_jax.train.screening_objective import ScreeningObjective
@@ -142,7 +142,7 @@ def train_stage(
     """Trains one network in the folder `root` on the volumes `rows` with their visual fields."""
     folder = RunFolder(root)
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
-    variables = draw_variables(functools.partial(initial_variables, config), config.seed)
+    variables = draw(functools.partial(initial_variables, config), config.seed)
     if config.pretrained is not None:
         variables = with_pretrained(variables, config.pretrained, ("backbone",))
     say(
