@@ -12,7 +12,6 @@ from experiments.comparison.figure import eyes_picture
 from experiments.comparison.report import write_report
 from experiments.comparison.rows import ENSEMBLE, IMO, TABLES, TRAINED, Row, Table
 from experiments.comparison.runs import (
-    Run,
     Stores,
     chosen_rate,
     config_of,

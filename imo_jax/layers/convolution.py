@@ -1,12 +1,14 @@
 """Convolution over two or three axes, padded as PyTorch pads, fast on each platform.
 
-XLA is quick everywhere but for volumes on CPU, where its convolution is several times slower than
-that of images, and the gradients of a strided one fifty times. There a convolution of volumes is
-one of images: the slices that a kernel sees lie beside each other as channels.
+XLA is quick everywhere but on CPU. There its convolution of volumes is several times slower than
+that of images, and the gradients of a strided one fifty times: a convolution of volumes is one of
+images, and the slices that a kernel sees lie beside each other as channels. Images with many
+channels are convolved by Winograd's algorithm.
 """
 
 import functools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -15,6 +17,7 @@ import jax.numpy as jnp
 
 from imo_jax.layers import initializers
 from imo_jax.layers.linear import linear
+from imo_jax.layers.winograd import suits, winograd_conv
 
 Padding = tuple[tuple[int, int], ...]
 DIMENSIONS = {2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
@@ -56,8 +59,8 @@ def conv(
         # A matmul of the positions that count: (1, 1, in, out) -> (in, out)
         x = x[:, *(slice(None, None, stride) for _ in sizes)]
         return linear(x, kernel.reshape(kernel.shape[-2:]), None, x.dtype)
-    window = Window(stride, dilation, padding)
-    return plain_conv(window, x, kernel) if len(sizes) == 2 else _volume_conv(window, x, kernel)
+    cpu_form = image_conv if len(sizes) == 2 else folded_conv
+    return _conv(cpu_form, Window(stride, dilation, padding), x, kernel)
 
 
 def plain_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -71,6 +74,13 @@ def plain_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
         rhs_dilation=(window.dilation,) * axes,
         dimension_numbers=DIMENSIONS[axes],
     )
+
+
+def image_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """The fastest form for images on CPU."""
+    if suits(x, kernel, *window):
+        return winograd_conv(window.padding, x, kernel)
+    return plain_conv(window, x, kernel)
 
 
 def folded_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -89,42 +99,45 @@ def folded_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
     # (k, k, k, in, out) -> (k, k, k, in, out), the first k beside in -> (k, k, k*in, out)
     kernel = kernel.transpose(1, 2, 0, 3, 4)
     kernel = kernel.reshape(*kernel.shape[:2], -1, kernel.shape[-1])
-    y = plain_conv(Window(stride, dilation, tuple(others)), images, kernel)
+    y = image_conv(Window(stride, dilation, tuple(others)), images, kernel)
     # (B*D', H', W', out) -> (B, D', H', W', out)
     return y.reshape(batch, slices, *y.shape[1:])
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _volume_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
+Form = Callable[[Window, jax.Array, jax.Array], jax.Array]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _conv(cpu_form: Form, window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
     return jax.lax.platform_dependent(
         x,
         kernel,
-        cpu=functools.partial(folded_conv, window),
+        cpu=functools.partial(cpu_form, window),
         default=functools.partial(plain_conv, window),
     )
 
 
 def _forward(
-    window: Window, x: jax.Array, kernel: jax.Array
+    cpu_form: Form, window: Window, x: jax.Array, kernel: jax.Array
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _volume_conv(window, x, kernel), (x, kernel)
+    return _conv(cpu_form, window, x, kernel), (x, kernel)
 
 
 def _backward(
-    window: Window, saved: tuple[jax.Array, jax.Array], g: jax.Array
+    cpu_form: Form, window: Window, saved: tuple[jax.Array, jax.Array], g: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    def gradients(form, x: jax.Array, kernel: jax.Array, g: jax.Array):
+    def gradients(form: Form, x: jax.Array, kernel: jax.Array, g: jax.Array):
         return jax.vjp(functools.partial(form, window), x, kernel)[1](g)
 
     return jax.lax.platform_dependent(
         *saved,
         g,
-        cpu=functools.partial(gradients, folded_conv),
+        cpu=functools.partial(gradients, cpu_form),
         default=functools.partial(gradients, plain_conv),
     )
 
 
-_volume_conv.defvjp(_forward, _backward)
+_conv.defvjp(_forward, _backward)
 
 
 class Conv(nn.Module):

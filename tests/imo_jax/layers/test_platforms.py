@@ -53,6 +53,13 @@ def test_convolution_of_volumes(platform, rank):
         assert result.count("x") == rank
 
 
+@pytest.mark.parametrize(("platform", "direct"), [("cpu", 0), ("cuda", 3), ("tpu", 3)])
+def test_convolution_of_many_channels(platform, direct):
+    x = jax.ShapeDtypeStruct((8, 56, 56, 64), jnp.float32)
+    text = lowered(conv, platform, x, jax.ShapeDtypeStruct((3, 3, 64, 64), jnp.float32))
+    assert text.count("stablehlo.convolution") == direct
+
+
 @pytest.mark.parametrize(("platform", "scatters"), [("cpu", 0), ("cuda", 1), ("tpu", 1)])
 def test_max_pool(platform, scatters):
     assert lowered(max_pool, platform, X).count("stablehlo.select_and_scatter") == scatters
