@@ -88,7 +88,7 @@ def test_other_errors_of_a_run_are_told(fake, tmp_path, monkeypatch):
 def test_runs_of_other_settings_are_refused_before_any_training(fake, tmp_path):
     run_row(study(tmp_path), VIT, Stores())
     changed = study(tmp_path, extra=("--train_steps=100",))
-    with pytest.raises(UserError, match="train_steps: 240 -> 100"):
+    with pytest.raises(UserError, match="train_steps: 400 -> 100"):
         check_study(changed, [IMO, VIT])
     check_study(study(tmp_path, extra=("--bootstrap=50",)), [IMO, VIT])
 
