@@ -1,4 +1,4 @@
-"""Max-pooling over two or three axes whose gradient is fast on each platform.
+"""Max-pooling over two or three axes whose gradient is fast on each platform, and over channels.
 
 XLA's gradient of max-pooling is a scatter that XLA:CPU runs as a plain loop, thirty times slower
 than this: the winner of each window is found elementwise, and the gradient is a sum of slices.
@@ -140,3 +140,29 @@ def _merge(phases: jax.Array, stride: int) -> jax.Array:
     pairs = itertools.chain(*((axes + 1 + i, i) for i in range(axes)))
     x = x.transpose(axes, *pairs, 2 * axes + 1)
     return x.reshape(batch, *(stride * n for n in sizes), channels)
+
+
+def channel_max(x: jax.Array) -> jax.Array:
+    """Largest channel at each position, (..., C) -> (..., 1).
+
+    The gradient goes to it, of equal ones to the first, as in PyTorch. JAX's own looks for the
+    channels that equal the maximum: where XLA computes x a second time and rounds it differently, it
+    finds none, and divides by their number.
+    """
+    return _channel_max(x.shape[-1], x)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _channel_max(channels: int, x: jax.Array) -> jax.Array:
+    return jnp.max(x, axis=-1, keepdims=True)
+
+
+def _channel_forward(channels: int, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return _channel_max(channels, x), jnp.argmax(x, axis=-1)
+
+
+def _channel_backward(channels: int, winner: jax.Array, g: jax.Array) -> tuple[jax.Array]:
+    return (g * jax.nn.one_hot(winner, channels, dtype=g.dtype),)
+
+
+_channel_max.defvjp(_channel_forward, _channel_backward)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from imo_jax.layers.convolution import Conv
 from imo_jax.layers.linear import Linear
+from imo_jax.layers.pooling import channel_max
 from imo_jax.models.imo.config import IMOConfig
 
 
@@ -34,7 +35,7 @@ class SpatialAttention(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         mean = jnp.mean(x.astype(jnp.float32), axis=-1, keepdims=True)
-        peak = jnp.max(x, axis=-1, keepdims=True)
+        peak = channel_max(x)
         maps = jnp.concatenate([mean.astype(self.dtype), peak.astype(self.dtype)], axis=-1)
         return nn.sigmoid(Conv(1, 7, dtype=self.dtype, name="conv")(maps))
 

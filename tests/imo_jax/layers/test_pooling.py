@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imo_jax.layers import pooling
-from imo_jax.layers.pooling import max_pool
+from imo_jax.layers.pooling import channel_max, max_pool
 
 
 def line(*values):
@@ -50,3 +50,19 @@ def test_the_selected_gradient_equals_the_scattered_one(shape, size, stride):
     ours = jax.jit(functools.partial(pooling.selected_gradient, size, stride))(x, g)
     xla = jax.jit(functools.partial(pooling.scattered_gradient, size, stride))(x, g)
     np.testing.assert_allclose(ours, xla, atol=1e-5)
+
+
+def test_the_gradient_of_the_largest_channel_goes_to_the_first_of_them():
+    x = jnp.array([[1.0, 3.0, 2.0], [5.0, 4.0, 5.0], [0.0, 0.0, 0.0]])
+    y, pullback = jax.vjp(channel_max, x)
+    assert y.tolist() == [[3], [5], [0]]
+    (gradient,) = pullback(jnp.array([[1.0], [10.0], [100.0]]))
+    assert gradient.tolist() == [[0, 1, 0], [10, 0, 0], [100, 0, 0]]
+    assert channel_max(x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+def test_the_gradient_of_the_largest_channel_compares_no_values():
+    """Values computed twice, and rounded differently, would equal no maximum."""
+    program = jax.make_jaxpr(jax.grad(lambda x: jnp.sum(channel_max(x))))(jnp.ones((2, 3)))
+    compared = [e.invars[0].aval.dtype for e in program.eqns if e.primitive.name == "eq"]
+    assert not any(jnp.issubdtype(dtype, jnp.floating) for dtype in compared)
