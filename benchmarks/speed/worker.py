@@ -52,7 +52,7 @@ class Session:
             compiled = self._impl == "torch_compile"
             self._case = self._cases.case_of(self._task, given, compiled)
             errors = self._case.compare(expected)
-        give_back_unused()  # as the training loop does after its first step
+        give_back_unused()  # as the train step does when it is compiled
         return {
             "device": self._runtime.accelerator() or processor(),
             "versions": self._runtime.versions(),

@@ -9,7 +9,6 @@ from typing import Any, TextIO
 import jax
 import numpy as np
 
-from imo_jax.allocator import give_back_unused
 from imo_jax.checkpoints import Checkpoints
 from imo_jax.train import parallel, processes
 from imo_jax.train.interrupt import Interrupt, Interrupted
@@ -193,8 +192,6 @@ class _Loop:
                 self.progress.step()
                 if first or self.done % self.config.log_every == 0:
                     self._report(compiling=first)
-                if first:
-                    give_back_unused()
         finally:
             if hasattr(iterator, "close"):
                 iterator.close()

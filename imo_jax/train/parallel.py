@@ -14,6 +14,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from imo_jax.allocator import give_back_unused
+
 AXIS = "devices"  # name of the device axis, for collectives inside the step
 
 # Steps that may be queued on the device. Without a bound, a loop that never waits would pile up
@@ -124,7 +126,19 @@ def over_devices(step: Callable, **shared: Any) -> Callable:
         return step(state, batch, **shared)
 
     mapped = jax.pmap(one_device, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
-    return lambda state, batch: mapped(state, batch, shared)
+    if jax.process_count() > 1:
+        # What is compiled ahead would want the arrays of all processes.
+        return lambda state, batch: mapped(state, batch, shared)
+    compiled: dict[Any, Callable] = {}
+
+    def call(state: Any, batch: Any) -> Any:
+        shapes = jax.tree.structure(batch), *((x.shape, x.dtype) for x in jax.tree.leaves(batch))
+        if shapes not in compiled:
+            compiled[shapes] = mapped.lower(state, batch, shared).compile()
+            give_back_unused()  # before the step asks for as much again
+        return compiled[shapes](state, batch, shared)
+
+    return call
 
 
 @functools.cache
