@@ -59,8 +59,10 @@ def conv(
         # A matmul of the positions that count: (1, 1, in, out) -> (in, out)
         x = x[:, *(slice(None, None, stride) for _ in sizes)]
         return linear(x, kernel.reshape(kernel.shape[-2:]), None, x.dtype)
-    cpu_form = image_conv if len(sizes) == 2 else folded_conv
-    return _conv(cpu_form, Window(stride, dilation, padding), x, kernel)
+    window = Window(stride, dilation, padding)
+    if len(sizes) == 2 and not suits(x, kernel, *window):
+        return plain_conv(window, x, kernel)
+    return _conv(image_conv if len(sizes) == 2 else folded_conv, window, x, kernel)
 
 
 def plain_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:

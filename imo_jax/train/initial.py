@@ -6,7 +6,7 @@ that each array would have drawn with its own key, and the rest of the function 
 numbers.
 """
 
-import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -94,11 +94,12 @@ def _needed(jaxpr: Any) -> list:
 
 def _compute(jaxpr: Any, equation: Any, given: list) -> list:
     """The outputs of one equation of `jaxpr`."""
-    known = [isinstance(atom, Literal) for atom in equation.invars]
-    variables = [x for x, literal in zip(equation.invars, known, strict=True) if not literal]
-    alone = jaxpr.replace(constvars=[], invars=variables, outvars=equation.outvars, eqns=[equation])
-    values = [x for x, literal in zip(given, known, strict=True) if not literal]
-    return jaxpr_as_fun(ClosedJaxpr(alone, ()))(*values)
+    pairs = zip(equation.invars, given, strict=True)
+    values = {atom: value for atom, value in pairs if not isinstance(atom, Literal)}
+    alone = jaxpr.replace(
+        constvars=[], invars=list(values), outvars=equation.outvars, eqns=[equation]
+    )
+    return jaxpr_as_fun(ClosedJaxpr(alone, ()))(*values.values())
 
 
 def _is_known(key: jax.Array, bit_width: int) -> bool:
@@ -115,7 +116,7 @@ def _draw_rows(requests: list[Request]) -> jax.Array:
 
 
 @jax.jit
-@functools.partial(jax.vmap, in_axes=(0, 0))
+@jax.vmap
 def _threefry(key: jax.Array, start: jax.Array) -> jax.Array:
     """Bits `start` to `start + ROW` of what jax.random.bits draws with this key.
 
@@ -131,10 +132,10 @@ def _cut(rows: jax.Array, shapes: list[tuple[int, ...]]) -> list[jax.Array]:
     counts = np.array([_rows(shape) for shape in shapes], int)
     ends = np.cumsum(counts)
     return [
-        rows[first:end].reshape(-1)[: int(np.prod(shape))].reshape(shape)
+        rows[first:end].reshape(-1)[: math.prod(shape)].reshape(shape)
         for shape, first, end in zip(shapes, ends - counts, ends, strict=True)
     ]
 
 
 def _rows(shape: tuple[int, ...]) -> int:
-    return -(-int(np.prod(shape)) // ROW)
+    return -(-math.prod(shape) // ROW)

@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from imo_jax.allocator import give_back_unused
+from imo_jax.train import processes
 
 AXIS = "devices"  # name of the device axis, for collectives inside the step
 
@@ -126,7 +127,7 @@ def over_devices(step: Callable, **shared: Any) -> Callable:
         return step(state, batch, **shared)
 
     mapped = jax.pmap(one_device, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
-    if jax.process_count() > 1:
+    if processes.count() > 1:
         # What is compiled ahead would want the arrays of all processes.
         return lambda state, batch: mapped(state, batch, shared)
     compiled: dict[Any, Callable] = {}
