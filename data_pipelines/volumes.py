@@ -7,7 +7,7 @@ from PIL import Image
 
 from data_pipelines.volume_files import read_volume
 
-__all__ = ["read_volume", "to_cube", "to_grid", "to_scans"]
+__all__ = ["centre_scans", "kept_scans", "read_volume", "to_cube", "to_grid", "to_scans"]
 
 
 def to_grid(volume: np.ndarray, slices: int, depth: int, width: int) -> np.ndarray:
@@ -58,7 +58,7 @@ def to_scans(
     Args:
       volume: as to_cube; the stretch to 0..255 is that of the whole volume.
       depth, width: the wanted size of a B-scan.
-      max_scans: at most so many B-scans are kept, evenly spaced; None keeps all.
+      max_scans: keeps what kept_scans says; None keeps all.
 
     Returns:
       uint8 (n, depth, width).
@@ -66,13 +66,31 @@ def to_scans(
     Raises:
       ValueError: as to_cube.
     """
-    count = len(volume) if max_scans is None else min(len(volume), max_scans)
-    _check(volume, count, depth, width)
+    _check(volume, len(volume), depth, width)
     low, scale = _byte_range(volume)
-    kept = (np.arange(count) + 0.5) * len(volume) / count
     return np.stack(
-        [_to_bytes(_resize_plane(volume[int(i)], depth, width), low, scale) for i in kept]
+        [
+            _to_bytes(_resize_plane(volume[i], depth, width), low, scale)
+            for i in kept_scans(len(volume), max_scans)
+        ]
     )
+
+
+def centre_scans(count: int, max_scans: int | None) -> list[int]:
+    """Numbers of the B-scans that a volume of `count` is looked at: evenly spaced, at most
+    `max_scans`; None = all."""
+    wanted = count if max_scans is None else min(count, max_scans)
+    return [int((i + 0.5) * count / wanted) for i in range(wanted)]
+
+
+def kept_scans(count: int, max_scans: int | None) -> list[int]:
+    """Numbers of the centres and of the B-scans next to them, ascending.
+
+    A network that sees three adjacent B-scans sees three that are adjacent in the volume, however
+    few centres there are.
+    """
+    near = {i + step for i in centre_scans(count, max_scans) for step in (-1, 0, 1)}
+    return sorted(near & set(range(count)))
 
 
 def _check(volume: np.ndarray, slices: int, depth: int, width: int) -> None:

@@ -36,7 +36,7 @@ _, tfds = import_tensorflow()
 
 # Raise it whenever reading, resizing or the format of a record changes: caches made before are then
 # prepared anew.
-FORMAT_VERSION = "1.0.0"
+FORMAT_VERSION = "1.1.0"
 SPLITS = ("train", "val", "test")
 COUNTS_FILE = "counts.json"
 # Images that each split remembers besides those that TfdsRecords keeps.
@@ -54,7 +54,7 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """The images of one part, volume after volume in the manifest's order.
 
     Attributes:
-      counts: split -> number of images of each volume; filled while the records are written.
+      counts: split -> (images, slices) of each volume; filled while the records are written.
     """
 
     VERSION = tfds.core.Version(FORMAT_VERSION)
@@ -65,7 +65,7 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self, *, volumes: Mapping[str, Sequence[ScreeningVolume]], part: Part, **kwargs
     ) -> None:
         self._volumes = volumes
-        self.counts: dict[str, list[int]] = {split: [] for split in volumes}
+        self.counts: dict[str, list[tuple[int, int]]] = {split: [] for split in volumes}
         name = part.name + "x".join(map(str, part.shape))
         config = PartConfig(name=name, part=part, description="OCT volumes at working resolution")
         super().__init__(config=config, **kwargs)
@@ -94,8 +94,8 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         workers = os.cpu_count() or 1
         volumes = ordered_map(lambda row: part.read(row.oct), rows, workers, ahead=workers)
         what = f"{records_name(split)} volumes ({part.name}s)"
-        for volume, images in enumerate(progress_line(volumes, len(rows), what)):
-            self.counts[split].append(len(images))
+        for volume, (images, slices) in enumerate(progress_line(volumes, len(rows), what)):
+            self.counts[split].append((len(images), slices))
             for number, image in enumerate(images):
                 key = ordered_key(volume, len(rows), number)
                 yield key, {part.name: image, "volume": volume, "number": number}
@@ -182,7 +182,8 @@ def _prepare_part(
     keep = KEEP_BYTES // math.prod(part.shape)
     return {
         split: Images(
-            counts[split],
+            [kept for kept, _ in counts[split]],
+            [part.centres(slices) for _, slices in counts[split]],
             _ImagesOfRecords(
                 TfdsRecords(records_folder(folder), records_name(split), keep), part.name
             ),

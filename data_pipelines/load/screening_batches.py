@@ -1,7 +1,7 @@
 """Batches for screening: what training step k and evaluation batch k contain.
 
 A batch is a dict of numpy arrays (B examples):
-  scan uint8 (B, S, S, 3), B-scans i - 1, i, i + 1 of a volume with edges repeated, or
+  scan uint8 (B, S, S, 3), a B-scan between the two next to it, with edges repeated, or
   cube uint8 (B, slices, depth, width) · glaucoma int32 (B,) 0 or 1 · vf float32 (B, 3) in percent,
   dB, dB (vfi, md, psd), 0 where absent · has_vf bool (B, 3) · valid bool (B,) · index uint32 (B,),
   the global example index · row int32 (B,), the volume's position in the split, -1 for padding ·
@@ -48,13 +48,6 @@ def image_shape(grid: ScreeningGrid, part: str) -> tuple[int, ...]:
     return (*shapes[part], 3) if part == "scan" else shapes[part]
 
 
-def triplet(store: ScreeningStore, split: str, row: int, number: int) -> np.ndarray:
-    """uint8 (S, S, 3): B-scans number - 1, number, number + 1 of a volume; edges are repeated."""
-    last = int(store.num_scans(split)[row]) - 1
-    numbers = (max(number - 1, 0), number, min(number + 1, last))
-    return np.stack([store.scan(split, row, n) for n in numbers], axis=-1)
-
-
 def train_scan_batches(
     store: ScreeningStore,
     split: str = "train",
@@ -96,7 +89,7 @@ def train_scan_batches(
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
         rng = example_generator(seed, index)
         number = int(rng.integers(counts[row]))
-        image = triplet(store, split, row, number)
+        image = store.triplet(split, row, number)
         if augment_config is not None:
             image = augment_scan(image, right[row], augment_config, rng)
         return image, number
@@ -170,7 +163,7 @@ def eval_scan_batches(
 
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
         number = examples[index][1]
-        image = triplet(store, split, row, number)
+        image = store.triplet(split, row, number)
         return (mirror_width(image, 1) if mirrored[row] else image), number
 
     make = _Batches(store, split, "scan", batch_size, shard, row_of, image_of)

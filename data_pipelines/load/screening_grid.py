@@ -1,6 +1,7 @@
 """What a screening run keeps of OCT volumes: single B-scans, whole cubes, or both."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,15 +26,22 @@ class Part:
       name: "scan" or "cube".
       shape: of one image.
       make: (slices, depth, width) -> uint8 (images, *shape): all images of a volume, in order.
+      centres: slices of a volume -> positions, among its images, of those that are looked at; the
+        others are only seen beside them.
     """
 
     name: str
     shape: tuple[int, ...]
     make: Callable[[np.ndarray], np.ndarray]
+    centres: Callable[[int], list[int]]
 
-    def read(self, path: Path) -> np.ndarray:
-        """uint8 (images, *shape) of a volume's file; raises what volumes.read_volume raises."""
-        return self.make(volumes.read_volume(path))
+    def read(self, path: Path) -> tuple[np.ndarray, int]:
+        """uint8 (images, *shape) of a volume's file, and its number of slices.
+
+        Raises what volumes.read_volume raises.
+        """
+        volume = volumes.read_volume(path)
+        return self.make(volume), len(volume)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +52,8 @@ class ScreeningGrid:
       scan_size: side of the square B-scans in pixels; None for a run without them. Depth and width
         are resized each by itself; all B-scans are kept, so that their number varies.
       cube_shape: (slices, depth, width) of the cubes, or None for a run without them.
-      max_scans: at most so many B-scans of a volume are kept, evenly spaced; None keeps all.
+      max_scans: at most so many B-scans of a volume are looked at, evenly spaced; the two next to
+        each are kept beside it. None: all.
     """
 
     scan_size: int | None
@@ -75,9 +84,23 @@ class ScreeningGrid:
                     "scan",
                     (side, side),
                     lambda volume: volumes.to_scans(volume, side, side, limit),
+                    functools.partial(_centres, max_scans=limit),
                 )
             )
         if self.cube_shape is not None:
             shape = tuple(self.cube_shape)
-            parts.append(Part("cube", shape, lambda volume: volumes.to_cube(volume, *shape)[None]))
+            parts.append(
+                Part(
+                    "cube",
+                    shape,
+                    lambda volume: volumes.to_cube(volume, *shape)[None],
+                    lambda slices: [0],
+                )
+            )
         return tuple(parts)
+
+
+def _centres(slices: int, max_scans: int | None) -> list[int]:
+    """Positions of the centres among the B-scans that are kept."""
+    kept = volumes.kept_scans(slices, max_scans)
+    return [kept.index(number) for number in volumes.centre_scans(slices, max_scans)]

@@ -18,18 +18,27 @@ class Images:
     """The images of the volumes of one split, in one sequence.
 
     Attributes:
-      counts: int32 (volumes,): how many images each volume has.
+      counts: int32 (volumes,): how many images of each volume are looked at.
     """
 
-    def __init__(self, counts: Sequence[int], images: Sequence[np.ndarray]) -> None:
-        """`images` are uint8 arrays, those of the first volume first."""
-        self.counts = np.array(counts, np.int32)
-        self._starts = [0, *itertools.accumulate(counts)]
-        self._images = images
+    def __init__(
+        self,
+        kept: Sequence[int],
+        centres: Sequence[Sequence[int]],
+        images: Sequence[np.ndarray],
+    ) -> None:
+        """Of each volume the number of its images, and the positions of those looked at (see Part).
 
-    def get(self, i: int, number: int) -> np.ndarray:
-        """Image `number` of volume i."""
-        return self._images[self._starts[i] + number]
+        `images` are uint8 arrays, those of the first volume first.
+        """
+        self.counts = np.array([len(positions) for positions in centres], np.int32)
+        self._kept, self._centres, self._images = kept, centres, images
+        self._starts = [0, *itertools.accumulate(kept)]
+
+    def get(self, i: int, number: int, beside: int = 0) -> np.ndarray:
+        """Image `number` of volume i, or the one `beside` it; past the ends, the last one."""
+        position = min(max(self._centres[i][number] + beside, 0), self._kept[i] - 1)
+        return self._images[self._starts[i] + position]
 
 
 class ScreeningStore:
@@ -100,8 +109,15 @@ class ScreeningStore:
         """uint8 (S, S): B-scan `number` of volume i. May be read-only."""
         return self._get("scan", split, i, number)
 
+    def triplet(self, split: str, i: int, number: int) -> np.ndarray:
+        """uint8 (S, S, 3): B-scan `number` of volume i between the two next to it in the volume.
+
+        At the ends of a volume the edge is repeated.
+        """
+        return np.stack([self._get("scan", split, i, number, step) for step in (-1, 0, 1)], axis=-1)
+
     def scans(self, split: str, i: int) -> np.ndarray:
-        """uint8 (n, S, S): all B-scans of a volume in order."""
+        """uint8 (n, S, S): all B-scans of a volume that are looked at, in order."""
         images = self._images_of("scan", split, i)
         return np.stack([images.get(i, number) for number in range(images.counts[i])])
 
@@ -112,12 +128,12 @@ class ScreeningStore:
     def _of(self, split: str) -> tuple[ScreeningVolume, ...]:
         return self._volumes.get(split, ())
 
-    def _get(self, part: str, split: str, i: int, number: int) -> np.ndarray:
+    def _get(self, part: str, split: str, i: int, number: int, beside: int = 0) -> np.ndarray:
         images = self._images_of(part, split, i)
         if not 0 <= number < images.counts[i]:
             volume = self._of(split)[i].id
             raise IndexError(f"no {part} {number} in volume {volume}: it has {images.counts[i]}")
-        return images.get(i, number)
+        return images.get(i, number, beside)
 
     def _images_of(self, part: str, split: str, i: int) -> Images:
         if part not in self._images:
@@ -164,8 +180,9 @@ class ScreeningArrayStore(ScreeningStore):
                     ahead=2,
                 )
             )
-            for part, arrays in zip(grid.parts, zip(*whole, strict=True), strict=True):
-                counts = [len(array) for array in arrays]
-                flat = [image for array in arrays for image in array]
-                images[part.name][split] = Images(counts, flat)
+            for part, found in zip(grid.parts, zip(*whole, strict=True), strict=True):
+                kept = [len(array) for array, _ in found]
+                centres = [part.centres(slices) for _, slices in found]
+                flat = [image for array, _ in found for image in array]
+                images[part.name][split] = Images(kept, centres, flat)
         return cls(grid, volumes, images, backend="threads")

@@ -7,7 +7,7 @@ from PIL import Image
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.volume_files import natural_key
-from data_pipelines.volumes import read_volume, to_cube, to_grid, to_scans
+from data_pipelines.volumes import centre_scans, read_volume, to_cube, to_grid, to_scans
 
 VOLUME = np.random.default_rng(0).integers(0, 256, (12, 10, 9), np.uint8)
 
@@ -280,11 +280,18 @@ def test_b_scans_are_stretched_by_the_range_of_the_whole_volume():
 
 
 @pytest.mark.parametrize(
-    ("limit", "kept"),
-    [(None, range(12)), (12, range(12)), (99, range(12)), (4, [1, 4, 7, 10]), (1, [6]),
-     (5, [1, 3, 6, 8, 10])],
-)  # fmt: skip
-def test_so_many_b_scans_are_kept_evenly_spaced(limit, kept):
+    ("limit", "centres", "kept"),
+    [
+        (None, range(12), range(12)),
+        (12, range(12), range(12)),
+        (99, range(12), range(12)),
+        (4, [1, 4, 7, 10], range(12)),
+        (2, [3, 9], [2, 3, 4, 8, 9, 10]),
+        (1, [6], [5, 6, 7]),
+    ],
+)
+def test_evenly_spaced_b_scans_are_kept_with_their_neighbours(limit, centres, kept):
+    assert centre_scans(12, limit) == list(centres)
     assert (to_scans(VOLUME, 10, 9, limit) == VOLUME[list(kept)]).all()
 
 

@@ -135,7 +135,7 @@ def test_what_changes_images_prepares_anew(prepare, manifest, tmp_path, monkeypa
     status = path.stat()
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert names() == 1
-    monkeypatch.setattr(oct_screening, "FORMAT_VERSION", "1.0.1")
+    monkeypatch.setattr(oct_screening, "FORMAT_VERSION", "1.1.1")
     assert names() == 1
     assert names() == 0
 

@@ -14,7 +14,7 @@ from data_pipelines.load import (
     train_cube_batches,
     train_scan_batches,
 )
-from data_pipelines.load.screening_batches import centres, triplet
+from data_pipelines.load.screening_batches import centres
 
 TRAIN = {"scan": train_scan_batches, "cube": train_cube_batches}
 EVALUATE = {"scan": eval_scan_batches, "cube": eval_cube_batches}
@@ -89,7 +89,7 @@ def test_the_scan_is_the_triplet_around_its_number(store):
             last = store.num_scans("train")[row] - 1
             levels = [10 * row + n for n in (max(number - 1, 0), number, min(number + 1, last))]
             assert image[0, -1].tolist() == levels
-            assert (image == triplet(store, "train", row, number)).all()
+            assert (image == store.triplet("train", row, number)).all()
             numbers.setdefault(int(row), set()).add(int(number))
     assert {row: len(seen) for row, seen in numbers.items()} == dict(
         enumerate(store.num_scans("train").tolist())
@@ -173,7 +173,7 @@ def test_evaluation_sees_every_scan_of_every_volume_in_order_and_pads(store):
     assert joined["valid"].tolist() == [True] * 17 + [False]
     assert joined["index"].tolist() == list(range(18))
     for image, (row, number) in zip(joined["scan"], expected, strict=False):
-        assert (image == triplet(store, "val", row, number)).all()
+        assert (image == store.triplet("val", row, number)).all()
     assert joined["scan"][0, 0, -1].tolist() == [80, 80, 81]
     assert joined["scan"][4, 0, -1].tolist() == [83, 84, 84]
     assert (joined["scan"][-1] == 0).all() and not joined["has_vf"][-1].any()

@@ -70,6 +70,17 @@ def test_max_scans_keeps_fewer(manifest):
     assert store.scans("train", 2)[:, 0, -1].tolist() == [20, 22, 24]
 
 
+def test_the_neighbours_of_a_scan_are_those_of_the_volume(make_screening):
+    """However few B-scans are looked at, those beside one are next to it in the file."""
+    manifest = make_screening(train=1)
+    path = manifest.split("train")[0].oct
+    np.save(path, np.tile(np.arange(12, dtype=np.uint8)[:, None, None], (1, 16, 16)))
+    store = ScreeningArrayStore.from_manifest(manifest, scan_size=16, max_scans=2)
+    triplets = [store.triplet("train", 0, number)[0, 0].tolist() for number in range(2)]
+    assert store.scans("train", 0)[:, 0, 0].tolist() == [3, 9]
+    assert triplets == [[2, 3, 4], [8, 9, 10]]
+
+
 @pytest.mark.parametrize(
     ("sizes", "ask", "words"),
     [
