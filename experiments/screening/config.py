@@ -81,6 +81,10 @@ class ScreeningEvaluationConfig:
     scan_stride: int = field(
         default=1, metadata={"help": "every so many B-scans of a volume are predicted"}
     )
+    validation_stride: int = field(
+        default=1,
+        metadata={"help": "every so many B-scans of a volume are predicted in validations"},
+    )
     bootstrap: int = field(
         default=2000, metadata={"help": "resamples of the patients for the 95 % intervals"}
     )
@@ -126,7 +130,7 @@ class ScreeningConfig:
         problems = []
         for part, names in (
             (self.data, ("cube_slices", "cube_depth", "cube_width", "batch_size")),
-            (self.evaluation, ("eval_batch_size", "scan_stride", "bootstrap")),
+            (self.evaluation, ("eval_batch_size", "scan_stride", "validation_stride", "bootstrap")),
             (self.surrogate, ("neighbours",)),
         ):
             problems += [

@@ -51,6 +51,7 @@ def predict_volumes(
     split: str,
     config: ScreeningConfig,
     between: Callable[[], None] = lambda: None,
+    stride: int | None = None,
 ) -> VolumePredictions:
     """Predicts every volume of a split.
 
@@ -59,10 +60,11 @@ def predict_volumes(
       store, split: the volumes.
       config: of the run.
       between: called before each batch; may raise to stop.
+      stride: every so many B-scans are predicted; None = config.evaluation.scan_stride.
     """
     number = store.num(split)
     probability, vf = VolumeSums(number, 1), VolumeSums(number, 3)
-    for batch, said in predicted(variables, store, split, config, between):
+    for batch, said in predicted(variables, store, split, config, between, stride=stride):
         where = batch["row"], batch["valid"]
         probability.add(said["probability"], *where)
         if "vf" in said:
@@ -77,7 +79,7 @@ def descriptors(
 ) -> np.ndarray:
     """(N, C) float32 norm-3 descriptors of the volumes of a split, from all their B-scans."""
     sums: Norm3Pooling | None = None
-    for batch, said in predicted(variables, store, split, config):
+    for batch, said in predicted(variables, store, split, config, stride=1):
         if sums is None:
             sums = Norm3Pooling(store.num(split), said["features"].shape[1], pooling)
         sums.add(said["features"], batch["row"], batch["valid"])
@@ -91,19 +93,24 @@ def predicted(
     config: ScreeningConfig,
     between: Callable[[], None] = lambda: None,
     rows: Sequence[int] | None = None,
+    stride: int | None = None,
 ) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     """Each batch of a split, or of some of its volumes, with what is said of it (predict_batch)."""
     variables = jax.device_put(variables)
-    for batch in batches_of(store, split, config, rows):
+    for batch in batches_of(store, split, config, rows, stride):
         between()
         pixels = {config.model.input: batch[config.model.input]}
         yield batch, jax.device_get(predict_batch(variables, pixels, config=config.model))
 
 
 def batches_of(
-    store: ScreeningStore, split: str, config: ScreeningConfig, rows: Sequence[int] | None
+    store: ScreeningStore,
+    split: str,
+    config: ScreeningConfig,
+    rows: Sequence[int] | None,
+    stride: int | None,
 ) -> Iterator[dict[str, Any]]:
-    """All B-scans, or all cubes, of the volumes of a split."""
+    """Every `stride`-th B-scan (None = scan_stride), or the cubes, of the volumes of a split."""
     settings = {
         "batch_size": config.evaluation.eval_batch_size,
         "right_as_left": config.augment.right_as_left,
@@ -111,7 +118,8 @@ def batches_of(
     }
     if config.recipe.whole_volumes:
         return eval_cube_batches(store, split, **settings)
-    return eval_scan_batches(store, split, stride=config.evaluation.scan_stride, **settings)
+    stride = stride or config.evaluation.scan_stride
+    return eval_scan_batches(store, split, stride=stride, **settings)
 
 
 def records(

@@ -3,7 +3,11 @@
 import dataclasses
 
 from data_pipelines.augment.scan import ScanAugmentConfig
-from experiments.screening.config import ScreeningConfig, ScreeningDataConfig
+from experiments.screening.config import (
+    ScreeningConfig,
+    ScreeningDataConfig,
+    ScreeningEvaluationConfig,
+)
 from imo_jax.models.semt.config import SIZES
 from imo_jax.train.loop import LoopConfig
 from imo_jax.train.optimiser import OptimiserConfig
@@ -36,6 +40,8 @@ def paper() -> ScreeningConfig:
         loop=LoopConfig(
             train_steps=20_000, eval_every=1000, save_every=1000, patience=5, **SELECTION
         ),
+        # 25 of a volume's 200 B-scans: all of them, twenty times, would be six times the training.
+        evaluation=ScreeningEvaluationConfig(validation_stride=8),
     )
 
 

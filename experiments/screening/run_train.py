@@ -215,7 +215,9 @@ def validate(
     log: pathlib.Path,
 ) -> dict[str, float]:
     """Point scores on the validation split; `best_metric` among them decides which step is best."""
-    predictions = predict_volumes(variables, store, "val", config, interrupt.check)
+    predictions = predict_volumes(
+        variables, store, "val", config, interrupt.check, config.evaluation.validation_stride
+    )
     found = records(store, "val", predictions)
     summary = screening_summary(found, resamples=1)
     values = {name: v["value"] for name, v in summary.items() if isinstance(v, dict)}
