@@ -22,7 +22,7 @@ def binary_cross_entropy(
 ) -> Sum:
     """-log P(class), with P(glaucoma) = sigmoid(logit), weighted by class.
 
-    SEMT's eq. 3 prints the term of the positives alone; the text says binary cross entropy, and
+    The paper prints the term of the positives alone; the text says binary cross entropy, and
     this is both terms. The mean divides by the summed weights, so `pos_weight` shifts attention
     between the classes without changing the size of the loss.
 
@@ -46,7 +46,7 @@ def _weights(glaucoma: jax.Array, valid: jax.Array, pos_weight: float) -> jax.Ar
 
 
 def squared_error(predicted: jax.Array, target: jax.Array, counted: jax.Array) -> Sum:
-    """Squared error of one visual field index over the examples that have it (SEMT, eq. 4).
+    """Squared error of one visual field index over the examples that have it.
 
     Args:
       predicted: (B,), any float dtype; the mathematics is float32.

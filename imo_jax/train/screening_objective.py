@@ -19,7 +19,7 @@ Batch = dict[str, jax.Array]
 
 @dataclass(frozen=True)
 class ScreeningObjectiveConfig:
-    """Weights of the losses: L = L_classification + sum_j alpha_j L_j (SEMT, eq. 5)."""
+    """Weights of the losses: L = L_classification + sum_j alpha_j L_j."""
 
     alpha_vfi: float = field(
         default=1.0, metadata={"help": "weight of the visual field index's squared error"}
