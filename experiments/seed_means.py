@@ -1,4 +1,4 @@
-"""Scores of several seeds as one: the value and its interval's ends, each averaged."""
+"""Scores of several seeds as one (value and interval ends averaged), and as Markdown."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,3 +21,9 @@ def cell(value: Interval | None, style: str = ".3f") -> str:
     if value is None:
         return "-"
     return f"{value['value']:{style}} ({value['low']:{style}} to {value['high']:{style}})"
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of texts."""
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])

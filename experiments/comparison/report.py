@@ -11,7 +11,7 @@ import pandas as pd
 from experiments.comparison.rows import IMO, Row, Table
 from experiments.comparison.scores import TESTED, Finished, differences, summaries, wilcoxon
 from experiments.drawing import save_image
-from experiments.seed_means import cell, over_seeds
+from experiments.seed_means import cell, markdown, over_seeds
 from imo_jax.visualisation.plots import interval_bars
 
 # Head -> key of the summary -> what the table calls it.
@@ -217,11 +217,6 @@ def flat(
             for key, value in values.items()
         ]
     return pd.DataFrame(lines, columns=["row", "kind", "seed", "key", "value", "low", "high"])
-
-
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def _paper(row: Row, key: str) -> str:

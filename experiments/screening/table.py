@@ -20,6 +20,7 @@ from experiments.screening.reading import checked_store
 from experiments.screening.run_eval import read_records, run_eval
 from experiments.screening.run_train import run_train
 from experiments.screening.trained_run import restore_screening
+from experiments.seed_means import cell, markdown, over_seeds
 from imo_jax import visual_field
 from imo_jax.metrics.screening_summary import screening_difference
 from imo_jax.visualisation.plots import interval_bars
@@ -162,14 +163,6 @@ def write_tables(root: pathlib.Path, manifest: str, rows: list[Row], seeds: int)
     say(f"written to {root}")
 
 
-def over_seeds(summaries: list[dict[str, Any]], key: str) -> dict[str, float] | None:
-    """Value and interval ends, each averaged over the seeds; None where a seed has none."""
-    values = [summary.get(key) for summary in summaries]
-    if any(value is None for value in values):
-        return None
-    return {end: float(np.mean([v[end] for v in values])) for end in ("value", "low", "high")}
-
-
 def heading(manifest: str, finished: dict[str, list[dict[str, Any]]], seeds: int) -> str:
     """Which data set, how much of it, and how to read the intervals."""
     one = next(iter(finished.values()))[0]
@@ -189,7 +182,7 @@ def scores_table(
     head = ["row", "parameters"]
     head += [f"{level} {names[score]}" for level in LEVELS for score in SCORES]
     head += ["paper, image", "paper, case", "min a run"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for row in rows:
         costs = [
             read_json(row_folder(root, row, s) / "cost.json")
@@ -199,8 +192,8 @@ def scores_table(
         cells += [cell(over_seeds(finished[row.name], key)) for key in KEYS]
         cells += [" / ".join(f"{x:.3f}" for x in level) for level in row.paper]
         cells.append(f"{np.median([cost['seconds'] for cost in costs]) / 60:.1f}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(head, lines)
 
 
 def fields_table(rows: list[Row], finished: dict[str, list[dict[str, Any]]]) -> str:
@@ -208,22 +201,20 @@ def fields_table(rows: list[Row], finished: dict[str, list[dict[str, Any]]]) -> 
     head = ["row"]
     for index in visual_field.INDICES:
         head += [f"{index.upper()} r", f"{index.upper()} MAE ({visual_field.UNITS[index]})"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for row in rows:
         values = [over_seeds(finished[row.name], key) for key in FIELD_KEYS]
         if any(value is not None for value in values):
-            lines.append("| " + " | ".join([row.title, *map(cell, values)]) + " |")
-    return "\n".join(lines)
+            lines.append([row.title, *map(cell, values)])
+    return markdown(head, lines)
 
 
 def claims_table(root: pathlib.Path, rows: list[Row], seeds: int) -> str:
     """Paired differences of the rows that the paper compares: does its order hold here?"""
     by_name = {row.name: row for row in rows}
     keys = ("image_accuracy", "image_auc", "case_accuracy", "case_auc")
-    lines = [
-        "| difference, paired by patient | " + " | ".join(k.replace("_", " ") for k in keys) + " |",
-        "|---" * (len(keys) + 1) + "|",
-    ]
+    head = ["difference, paired by patient", *(key.replace("_", " ") for key in keys)]
+    lines = []
     for better, worse in CLAIMS:
         if better not in by_name or worse not in by_name:
             continue
@@ -238,12 +229,5 @@ def claims_table(root: pathlib.Path, rows: list[Row], seeds: int) -> str:
         ]
         cells = [cell(over_seeds(differences, key), "+.3f") for key in keys]
         name = f"{by_name[better].title} − {by_name[worse].title}"
-        lines.append("| " + " | ".join([name, *cells]) + " |")
-    return "\n".join(lines)
-
-
-def cell(value: dict[str, float] | None, style: str = ".3f") -> str:
-    """A value with its interval as text."""
-    if value is None:
-        return "-"
-    return f"{value['value']:{style}} ({value['low']:{style}} to {value['high']:{style}})"
+        lines.append([name, *cells])
+    return markdown(head, lines)
