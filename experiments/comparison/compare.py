@@ -183,7 +183,14 @@ def described(study: Study, rows: Sequence[Row]) -> str:
     weights = f"from scratch: {', '.join(scratch)}" if loaded and scratch else "from scratch"
     if loaded:
         weights = f"pretrained: {', '.join(loaded)}" + (f"; {weights}" if scratch else "")
-    folds = f"{len(study.manifests)} folds" if len(study.manifests) > 1 else "its own splits"
+    folds = "its own splits"
+    if len(study.manifests) > 1:
+        folds = f"{len(study.manifests)} folds"
+        if len(study.rates) > 1:
+            folds += (
+                "; the learning rate is chosen on the validation eyes of the first, which are test "
+                "eyes of others, for all rows alike"
+            )
     return (
         f"Data set: {study.manifests[0]} ({folds}). Scale {study.scale}: images of "
         f"{config.augment.crop_size} pixels, batch {config.data.batch_size}, "

@@ -70,6 +70,20 @@ def test_the_ensemble_takes_the_segmenter_that_validates_best(fake, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("manifests", "rates", "says"),
+    [
+        (("m.csv",), (1e-3, 3e-3), False),
+        (("a.csv", "b.csv"), (1e-3,), False),
+        (("a.csv", "b.csv"), (1e-3, 3e-3), True),
+    ],
+)
+def test_a_rate_chosen_on_eyes_that_other_folds_test_is_said(tmp_path, manifests, rates, says):
+    asked = study(tmp_path, manifests=manifests, rates=rates)
+    text = compare.described(asked, [TABLES[1].rows[0]])
+    assert ("test eyes of others" in text) == says
+
+
 def test_an_ensemble_without_its_members_says_what_to_do(fake, tmp_path):
     with pytest.raises(UserError, match="needs finished runs of imo and of a segmenter"):
         compare.run_table(study(tmp_path), 1, ["ensemble"])
