@@ -22,8 +22,8 @@ from benchmarks.speed.task import (
     WEIGHT_DECAY,
     Task,
 )
+from imo_jax.models import inputs as imo_inputs
 from imo_jax.models.imo import IMO
-from imo_jax.models.imo import inputs as imo_inputs
 from imo_jax.models.imo.model import STRIDE
 from imo_jax.models.imo.sample import draw_noise, predict
 from imo_jax.models.semt import network, normalise

@@ -9,10 +9,10 @@ import jax
 from imo_jax.layers.resize import bilinear
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.graders.grader import Grader
-from imo_jax.models.imo.inputs import normalise
-from imo_jax.models.imo.sample import uncertainty
+from imo_jax.models.inputs import normalise
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.models.segmenters.networks import network as segmenter
+from imo_jax.models.uncertainty import uncertainty
 
 BaselineConfig = SegmenterConfig | GraderConfig
 

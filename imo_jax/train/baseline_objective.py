@@ -6,7 +6,7 @@ import jax
 
 from imo_jax.models.baselines import BaselineConfig, module
 from imo_jax.models.graders.config import GraderConfig
-from imo_jax.models.imo.inputs import normalise
+from imo_jax.models.inputs import normalise
 from imo_jax.train import keys
 from imo_jax.train.eye_losses import (
     EyeLosses,

@@ -11,8 +11,8 @@ from imo_jax.diffusion.schedule import log_snr
 from imo_jax.labels import IGNORE
 from imo_jax.layers.resize import nearest
 from imo_jax.models.imo.config import IMOConfig
-from imo_jax.models.imo.inputs import normalise
 from imo_jax.models.imo.model import IMO, STRIDE
+from imo_jax.models.inputs import normalise
 from imo_jax.train import keys
 from imo_jax.train.eye_losses import EyeLosses, LossConfig, grade_accuracy
 from imo_jax.train.objectives import Totals

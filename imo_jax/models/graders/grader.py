@@ -30,7 +30,7 @@ class Grader(nn.Module):
         """Logits of the grades.
 
         Args:
-          fundus: (B, H, W, 3) float32, normalised (models/imo/inputs.py); H and W at least 32.
+          fundus: (B, H, W, 3) float32, normalised (models/inputs.py); H and W at least 32.
           oct_volume: (B, h, w, D) float32 in 0..1, or None = no eye has one; looked at where the
             config says with_oct.
           has_oct: (B,) bool, None = all have one. A missing volume contributes exactly nothing.

@@ -21,8 +21,9 @@ from imo_jax.diffusion import ddim
 from imo_jax.diffusion.schedule import log_snr
 from imo_jax.layers.resize import bilinear
 from imo_jax.models.imo.config import IMOConfig
-from imo_jax.models.imo.inputs import normalise
 from imo_jax.models.imo.model import IMO
+from imo_jax.models.inputs import normalise
+from imo_jax.models.uncertainty import uncertainty
 
 BATCH_KEYS = ("fundus", "oct", "has_oct", "index")
 RESOLUTIONS = ("image", "grid")  # of the probabilities: (H, W), or the logits' own (H/4, W/4)
@@ -215,25 +216,6 @@ def _expand(state: dict[str, jax.Array], *, rows: jax.Array, noise: jax.Array) -
 def _mix(weights: jax.Array, rows: jax.Array) -> jax.Array:
     """(B, K, h, w, k) x (k, C) -> (B, K, h, w, C)."""
     return jnp.einsum("bnhwk,kc->bnhwc", weights, rows)
-
-
-def uncertainty(sample_probabilities: jax.Array) -> dict[str, jax.Array]:
-    """Mean and spread of K samples' class probabilities (B, K, h, w, C); see `predict`."""
-    mean = jnp.mean(sample_probabilities, axis=1)
-    entropy = _entropy(mean)
-    expected = jnp.mean(_entropy(sample_probabilities), axis=1)
-    return {
-        "probabilities": mean,
-        "sample_probabilities": sample_probabilities,
-        "entropy": entropy,
-        # Never negative but for rounding.
-        "mutual_information": jnp.maximum(entropy - expected, 0.0),
-    }
-
-
-def _entropy(probabilities: jax.Array) -> jax.Array:
-    """Entropy in nats over the last axis; 0 log 0 = 0."""
-    return jnp.sum(jax.scipy.special.entr(probabilities), axis=-1)
 
 
 def _resize(logits: jax.Array, size: tuple[int, int]) -> jax.Array:

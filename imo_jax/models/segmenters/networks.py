@@ -14,7 +14,7 @@ from imo_jax.models.segmenters.upernet import UPerNet
 #   apply(variables, fundus, oct_volume=None, has_oct=None, train=bool, example_keys=None,
 #         axis_name=None)
 #
-# fundus: (B, H, W, 3) float32, normalised (models/imo/inputs.py); H and W at least 32.
+# fundus: (B, H, W, 3) float32, normalised (models/inputs.py); H and W at least 32.
 # oct_volume: (B, h, w, D) float32 in 0..1, or None; looked at where the config says with_oct.
 # has_oct: (B,) bool, or None = all have one. A missing volume contributes exactly nothing.
 # train: batch norms use and move batch statistics (apply with mutable=["batch_stats"]).

@@ -11,7 +11,7 @@ import pytest
 from imo_jax.diffusion.forward import add_noise
 from imo_jax.models.imo import IMO
 from imo_jax.models.imo.cmfa import CMFA
-from imo_jax.models.imo.inputs import normalise
+from imo_jax.models.inputs import normalise
 
 GRID, DIM = 8, 8
 

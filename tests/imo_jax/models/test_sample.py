@@ -10,7 +10,8 @@ import pytest
 from imo_jax.diffusion.ddim import sampling_times
 from imo_jax.diffusion.schedule import alpha_sigma, log_snr
 from imo_jax.models.imo import IMO, sample
-from imo_jax.models.imo.sample import predict, sample_logits, uncertainty
+from imo_jax.models.imo.sample import predict, sample_logits
+from imo_jax.models.uncertainty import uncertainty
 
 EYES, SAMPLES, GRID = 4, 2, 8
 KEY = jax.random.key(5)

@@ -12,7 +12,7 @@ from imo_jax.layers.resize import bilinear
 from imo_jax.models import baselines
 from imo_jax.models.graders import config as graders
 from imo_jax.models.graders.config import GraderConfig
-from imo_jax.models.imo.inputs import normalise
+from imo_jax.models.inputs import normalise
 from imo_jax.models.segmenters import sizes as segmenters
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.train.baseline_objective import BaselineObjective
