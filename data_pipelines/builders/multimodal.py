@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pipelines.builders.cache import prepared_folder
 from data_pipelines.builders.fingerprint import fingerprint
-from data_pipelines.builders.progress import progress_line
+from data_pipelines.progress import progress_line
 from data_pipelines.builders.records import (
     best_format,
     ordered_key,

@@ -6,41 +6,30 @@ come from the manifest, so that changing one prepares nothing anew.
 """
 
 import dataclasses
-import functools
-import json
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.builders.cache import prepared_folder
 from data_pipelines.builders.fingerprint import fingerprint
-from data_pipelines.builders.progress import progress_line
-from data_pipelines.builders.records import (
-    best_format,
-    ordered_key,
-    raw,
-    records_folder,
-    write_records,
-)
-from data_pipelines.load.ordered_map import ordered_map
+from data_pipelines.builders.packs import SPLIT, PackedRecords, PackReader, prepared
+from data_pipelines.builders.records import best_format, ordered_key, raw, write_records
+from data_pipelines.builders.workers import read_all
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
 from data_pipelines.load.screening_grid import Part, ScreeningGrid
 from data_pipelines.load.screening_stores import Images, ScreeningStore
-from data_pipelines.load.tfds_records import KEEP_BYTES, TfdsRecords, quiet_logs, records_name
+from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
 from data_pipelines.manifest import ScreeningManifest, ScreeningVolume
+from data_pipelines.progress import progress_line
 
 _, tfds = import_tensorflow()
 
 # Raise it whenever reading, resizing or the format of a record changes: caches made before are then
 # prepared anew.
-FORMAT_VERSION = "1.1.0"
+FORMAT_VERSION = "2.0.0"
 SPLITS = ("train", "val", "test")
-COUNTS_FILE = "counts.json"
-# Images that each split remembers besides those that TfdsRecords keeps.
-REMEMBERED = 64
+SCANS = 200  # B-scans of a usual volume
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -51,21 +40,19 @@ class PartConfig(tfds.core.BuilderConfig):
 
 
 class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """The images of one part, volume after volume in the manifest's order.
+    """The images of one part, volume after volume in the given order.
 
     Attributes:
-      counts: split -> (images, slices) of each volume; filled while the records are written.
+      written: (images, slices) of each volume; filled while the records are written.
     """
 
     VERSION = tfds.core.Version(FORMAT_VERSION)
     # TFDS would look for download checksums beside the builder's code; there is nothing to download.
     code_path = None
 
-    def __init__(
-        self, *, volumes: Mapping[str, Sequence[ScreeningVolume]], part: Part, **kwargs
-    ) -> None:
+    def __init__(self, *, volumes: Sequence[ScreeningVolume], part: Part, **kwargs) -> None:
         self._volumes = volumes
-        self.counts: dict[str, list[tuple[int, int]]] = {split: [] for split in volumes}
+        self.written: list[tuple[int, int]] = []
         name = part.name + "x".join(map(str, part.shape))
         config = PartConfig(name=name, part=part, description="OCT volumes at working resolution")
         super().__init__(config=config, **kwargs)
@@ -77,42 +64,35 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return tfds.core.DatasetInfo(
             builder=self,
             features=tfds.features.FeaturesDict(features),
-            disable_shuffling=True,  # keys are ordered: the files keep the manifest's order
+            disable_shuffling=True,  # keys are ordered: the files keep the given order
         )
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         del dl_manager  # nothing is ever downloaded
-        return {
-            records_name(split): self._generate_examples(split, rows)
-            for split, rows in self._volumes.items()
-        }
+        return {SPLIT: self._generate_examples()}
 
-    def _generate_examples(
-        self, split: str, rows: Sequence[ScreeningVolume]
-    ) -> Iterator[tuple[int, dict[str, object]]]:
-        part = self.builder_config.part
-        workers = os.cpu_count() or 1
-        volumes = ordered_map(lambda row: part.read(row.oct), rows, workers, ahead=workers)
-        what = f"{records_name(split)} volumes ({part.name}s)"
-        for volume, (images, slices) in enumerate(progress_line(volumes, len(rows), what)):
-            self.counts[split].append((len(images), slices))
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, object]]]:
+        part, rows = self.builder_config.part, self._volumes
+        volumes = read_all(lambda row: part.read(row.oct), rows, [row.oct for row in rows])
+        shown = progress_line(volumes, len(rows), f"volumes ({part.name}s)")
+        for volume, (images, slices) in enumerate(shown):
+            self.written.append((len(images), slices))
             for number, image in enumerate(images):
                 key = ordered_key(volume, len(rows), number)
                 yield key, {part.name: image, "volume": volume, "number": number}
 
 
 class _ImagesOfRecords(Sequence):
-    """The images alone of records; the latest are remembered, since neighbours share two of three."""
+    """The images alone of a volume's records."""
 
-    def __init__(self, records: TfdsRecords, name: str) -> None:
-        self._num = len(records)
-        self._get = functools.lru_cache(REMEMBERED)(lambda i: records[i][name])
+    def __init__(self, records: PackedRecords, name: str) -> None:
+        self._records, self._name = records, name
 
     def __len__(self) -> int:
-        return self._num
+        return len(self._records)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        return self._get(i)
+        return self._records[i][self._name]
 
 
 def prepare_screening(
@@ -124,11 +104,11 @@ def prepare_screening(
     splits: Iterable[str] = SPLITS,
     file_format: str | None = None,
 ) -> ScreeningStore:
-    """Opens the prepared volumes of a manifest, preparing them first where that has not been done.
+    """Opens the prepared volumes of a manifest, preparing first those that are not there yet.
 
-    B-scans and cubes lie in cache_dir each under a fingerprint of their own: over the order of the
-    volumes, the path, size and time of change of every file, the sizes and FORMAT_VERSION; so what
-    is prepared is never reused once one of them has changed. The cache may be deleted at any time.
+    B-scans and cubes lie in packs (see builders.packs), each volume's under a key of its own: over
+    the path, size and time of change of its files, the sizes and FORMAT_VERSION; so what is
+    prepared is never reused once one of them has changed, and always where none has.
 
     Args:
       manifest: as manifest.read_screening_manifest returns it; volumes outside `splits` are left
@@ -138,7 +118,7 @@ def prepare_screening(
       splits: names of splits; "" is that of volumes without one.
       file_format: "array_record" or "tfrecord"; None: the former where it is installed.
 
-    Raises what reading a file raises, naming the file; then nothing is kept.
+    Raises what reading a file raises, naming the file; then the volumes of whole packs are kept.
     """
     grid = ScreeningGrid(scan_size, cube_shape, max_scans)
     volumes = {split: rows for split in splits if (rows := manifest.split(split))}
@@ -152,41 +132,42 @@ def prepare_screening(
 
 def _prepare_part(
     part: Part,
-    volumes: Mapping[str, Sequence[ScreeningVolume]],
+    volumes: dict[str, Sequence[ScreeningVolume]],
     cache_dir: Path,
     max_scans: int | None,
     file_format: str,
 ) -> dict[str, Images]:
     """Split -> images of one part."""
+    rows = [row for of_split in volumes.values() for row in of_split]
     settings = {
         "part": part.name,
         "shape": part.shape,
         "max_scans": max_scans if part.name == "scan" else None,
-        "splits": {split: len(rows) for split, rows in volumes.items()},
         "file_format": file_format,
         "format_version": FORMAT_VERSION,
     }
-    paths = [row.oct for rows in volumes.values() for row in rows]
-    name = fingerprint(map(str, paths), sorted(set(paths)), settings)
 
-    def write(folder: Path) -> None:
+    def write(folder: Path, positions: list[int]) -> list[tuple[int, int]]:
         with quiet_logs():
             builder = OctScreening(
-                volumes=volumes, part=part, data_dir=folder, file_format=file_format
+                volumes=[rows[i] for i in positions],
+                part=part,
+                data_dir=folder,
+                file_format=file_format,
             )
         write_records(builder, folder)
-        (folder / COUNTS_FILE).write_text(json.dumps(builder.counts))
+        return builder.written
 
-    folder = prepared_folder(cache_dir, name, write)
-    counts = json.loads((folder / COUNTS_FILE).read_text())
-    keep = KEEP_BYTES // math.prod(part.shape)
-    return {
-        split: Images(
-            [kept for kept, _ in counts[split]],
-            [part.centres(slices) for _, slices in counts[split]],
-            _ImagesOfRecords(
-                TfdsRecords(records_folder(folder), records_name(split), keep), part.name
-            ),
+    keys = [fingerprint([], [row.oct], settings) for row in rows]
+    image_bytes = math.prod(part.shape)
+    usual = SCANS if part.name == "scan" else 1
+    places = iter(prepared(cache_dir, keys, write, usual * image_bytes))
+    images = {}
+    for split, of_split in volumes.items():
+        found = [next(places) for _ in of_split]
+        reader = PackReader(KEEP_BYTES // image_bytes)
+        images[split] = Images(
+            [_ImagesOfRecords(reader.records(place), part.name) for place in found],
+            [part.centres(place.about) for place in found],
         )
-        for split in volumes
-    }
+    return images

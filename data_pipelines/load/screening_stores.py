@@ -1,6 +1,5 @@
 """Where the OCT volumes of a screening run come from: the store, and the one that holds arrays."""
 
-import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,30 +14,24 @@ INDICES = ("vfi", "md", "psd")
 
 
 class Images:
-    """The images of the volumes of one split, in one sequence.
+    """The images of the volumes of one split.
 
     Attributes:
       counts: int32 (volumes,): how many images of each volume are looked at.
     """
 
     def __init__(
-        self,
-        kept: Sequence[int],
-        centres: Sequence[Sequence[int]],
-        images: Sequence[np.ndarray],
+        self, volumes: Sequence[Sequence[np.ndarray]], centres: Sequence[Sequence[int]]
     ) -> None:
-        """Of each volume the number of its images, and the positions of those looked at (see Part).
-
-        `images` are uint8 arrays, those of the first volume first.
-        """
+        """The uint8 images of each volume, and the positions of those looked at (see Part)."""
         self.counts = np.array([len(positions) for positions in centres], np.int32)
-        self._kept, self._centres, self._images = kept, centres, images
-        self._starts = [0, *itertools.accumulate(kept)]
+        self._volumes, self._centres = volumes, centres
 
     def get(self, i: int, number: int, beside: int = 0) -> np.ndarray:
         """Image `number` of volume i, or the one `beside` it; past the ends, the last one."""
-        position = min(max(self._centres[i][number] + beside, 0), self._kept[i] - 1)
-        return self._images[self._starts[i] + position]
+        images = self._volumes[i]
+        position = min(max(self._centres[i][number] + beside, 0), len(images) - 1)
+        return images[position]
 
 
 class ScreeningStore:
@@ -181,8 +174,7 @@ class ScreeningArrayStore(ScreeningStore):
                 )
             )
             for part, found in zip(grid.parts, zip(*whole, strict=True), strict=True):
-                kept = [len(array) for array, _ in found]
-                centres = [part.centres(slices) for _, slices in found]
-                flat = [image for array, _ in found for image in array]
-                images[part.name][split] = Images(kept, centres, flat)
+                images[part.name][split] = Images(
+                    [array for array, _ in found], [part.centres(slices) for _, slices in found]
+                )
         return cls(grid, volumes, images, backend="threads")

@@ -38,7 +38,7 @@ class TfdsRecords(Sequence):
     does not exist (TFDS asks for it on Linux only), TFRecord files are read into memory whole.
     """
 
-    def __init__(self, folder: Path, split: str, keep: int) -> None:
+    def __init__(self, folder: Path, split: str, keep: int = 0) -> None:
         """Keeps the first `keep` records in memory once they have been read."""
         _, tfds = import_tensorflow()
         with quiet_logs():

@@ -62,7 +62,7 @@ def test_a_large_set_is_sorted_in_pieces(prepare, manifest, monkeypatch):
         shuffle, "get_bucket_number", lambda **kw: pieces.append(number_of(**kw)) or pieces[-1]
     )
     store = prepare(cube_shape=None)
-    assert pieces[: 3 + 4 + 5] == [0] * 3 + [200] * 4 + [400] * 5
+    assert pieces[: 3 + 4 + 5] == [0] * 3 + [125] * 4 + [250] * 5  # the first three of eight
     arrays = ScreeningArrayStore.from_manifest(manifest, scan_size=16)
     for split, i in (("train", 0), ("train", 4), ("val", 2)):
         np.testing.assert_array_equal(store.scans(split, i), arrays.scans(split, i))
@@ -96,9 +96,9 @@ def test_prepared_once_each_part_by_itself(prepare, tmp_path, capfd):
     prepare(cube_shape=None)
     said = capfd.readouterr()
     assert said.out == ""
-    assert [line.split(":")[0] for line in said.err.splitlines()] == [
-        "prepared train volumes (scans)", "prepared val volumes (scans)"
-    ]  # fmt: skip
+    assert [line.split(" in ")[0] for line in said.err.splitlines()] == [
+        "prepared volumes (scans): 8/8"
+    ]
     (scans,) = folders(tmp_path)
     prepare()
     assert "scans" not in capfd.readouterr().err
@@ -126,18 +126,35 @@ def test_what_changes_images_prepares_anew(prepare, manifest, tmp_path, monkeypa
     assert names() == 1
     assert names(scan_size=17) == 1
     assert names(max_scans=2) == 1
-    assert names(splits=("val",)) == 1
-    swapped = tuple(reversed(manifest.volumes))
-    assert names(manifest=dataclasses.replace(manifest, volumes=swapped)) == 1
     assert names(scan_size=None, cube_shape=(4, 8, 6)) == 1
     assert names(scan_size=None, cube_shape=(4, 8, 5)) == 1
     path = manifest.volumes[0].oct
     status = path.stat()
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert names() == 1
-    monkeypatch.setattr(oct_screening, "FORMAT_VERSION", "1.1.1")
+    monkeypatch.setattr(oct_screening, "FORMAT_VERSION", "2.0.1")
     assert names() == 1
     assert names() == 0
+
+
+def test_sets_share_what_is_prepared(prepare, manifest, make_screening, tmp_path, capfd):
+    """A split, another order, another fold and one more volume find what is there."""
+    more = make_screening(folder="more", train=1).volumes[0]
+    prepare()
+    before = folders(tmp_path)
+    capfd.readouterr()
+    swapped = tuple(reversed(manifest.volumes))
+    store = prepare(dataclasses.replace(manifest, volumes=swapped))
+    assert prepare(splits=("val",)).num("val") == 3
+    assert folders(tmp_path) == before and capfd.readouterr().err == ""
+    arrays = ScreeningArrayStore.from_manifest(manifest, **SIZES)
+    for i in range(5):
+        np.testing.assert_array_equal(store.scans("train", i), arrays.scans("train", 4 - i))
+    added = dataclasses.replace(more, id="more", patient="other")
+    store = prepare(dataclasses.replace(manifest, volumes=(*manifest.volumes, added)))
+    assert store.num("train") == 6
+    said = [line.split(" in ")[0] for line in capfd.readouterr().err.splitlines()]
+    assert said == ["prepared volumes (scans): 1/1", "prepared volumes (cubes): 1/1"]
 
 
 def test_a_failed_preparation_leaves_nothing(prepare, manifest, tmp_path):

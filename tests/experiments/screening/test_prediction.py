@@ -24,8 +24,7 @@ def store():
         ScreeningVolume(f"v{i}", f"p{i}", "OD", "1", "val", pathlib.Path("none"), i, None, None, None)
         for i in range(2)
     ]
-    images = [np.full((32, 32), level, np.uint8) for level in LEVELS] * 2
-    kept = Images([6, 6], [range(6)] * 2, images)
+    kept = Images([[np.full((32, 32), level, np.uint8) for level in LEVELS]] * 2, [range(6)] * 2)
     return ScreeningStore(ScreeningGrid(32), {"val": volumes}, {"scan": {"val": kept}}, "threads")
 
 
