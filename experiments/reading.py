@@ -11,7 +11,7 @@ from data_pipelines.manifest.check import check_manifest
 from data_pipelines.manifest.problems import errors
 from data_pipelines.phantom import make_phantom
 from experiments.config import PHANTOM, EyeRunConfig
-from experiments.runtime import UserError, cache_folder, say
+from experiments.runtime import UserError, cache_folder, check_memory, say
 
 # The phantom of the default run: enough test eyes for an interval that says something.
 PHANTOM_EYES = 240
@@ -41,7 +41,9 @@ def checked_manifest(
     Raises:
       UserError: with the complete list of problems.
     """
-    problems = check_manifest(manifest, data_root, need=need, labels=used_labels(model))
+    problems = check_manifest(
+        manifest, data_root, need=need, labels=used_labels(model), memory=check_memory()
+    )
     if errors(problems):
         raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")
     if problems:

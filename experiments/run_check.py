@@ -5,6 +5,7 @@ from data_pipelines.manifest.check import check_manifest
 from data_pipelines.manifest.problems import errors
 from experiments.config import EyeRunConfig
 from experiments.reading import used_labels
+from experiments.runtime import check_memory
 
 
 def run_check(config: EyeRunConfig) -> int:
@@ -14,6 +15,7 @@ def run_check(config: EyeRunConfig) -> int:
         config.data.data_root,
         need=("train", "eval"),
         labels=used_labels(config.model),
+        memory=check_memory(),
     )
     print(f"{config.data.manifest}: {format_problems(problems)}")
     return 1 if errors(problems) else 0

@@ -31,6 +31,11 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(base) / "imo_jax"
 
 
+def check_memory() -> pathlib.Path:
+    """Where it is kept what was found in files, so that unchanged ones are not opened again."""
+    return cache_folder() / "checked.sqlite"
+
+
 def set_up() -> None:
     """Silences libraries, keeps freed memory, waits for calls on a CPU, keeps compiled code."""
     keep_freed_memory()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.builders.fingerprint import fingerprint
-from data_pipelines.builders.packs import SPLIT, PackedRecords, PackReader, prepared
+from data_pipelines.builders.packs import SPLIT, PackedRecords, PackReader, Written, prepared
 from data_pipelines.builders.records import best_format, ordered_key, raw, write_records
 from data_pipelines.builders.workers import read_all
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
@@ -50,8 +50,16 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     # TFDS would look for download checksums beside the builder's code; there is nothing to download.
     code_path = None
 
-    def __init__(self, *, volumes: Sequence[ScreeningVolume], part: Part, **kwargs) -> None:
-        self._volumes = volumes
+    def __init__(
+        self,
+        *,
+        volumes: Sequence[ScreeningVolume],
+        part: Part,
+        progress: tuple[int, int],
+        **kwargs,
+    ) -> None:
+        """`progress`: how many volumes were written before these, and how many there are."""
+        self._volumes, self._progress = volumes, progress
         self.written: list[tuple[int, int]] = []
         name = part.name + "x".join(map(str, part.shape))
         config = PartConfig(name=name, part=part, description="OCT volumes at working resolution")
@@ -74,7 +82,8 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, object]]]:
         part, rows = self.builder_config.part, self._volumes
         volumes = read_all(lambda row: part.read(row.oct), rows, [row.oct for row in rows])
-        shown = progress_line(volumes, len(rows), f"volumes ({part.name}s)")
+        before, total = self._progress
+        shown = progress_line(volumes, total, f"volumes ({part.name}s)", before=before)
         for volume, (images, slices) in enumerate(shown):
             self.written.append((len(images), slices))
             for number, image in enumerate(images):
@@ -147,11 +156,12 @@ def _prepare_part(
         "format_version": FORMAT_VERSION,
     }
 
-    def write(folder: Path, positions: list[int]) -> list[tuple[int, int]]:
+    def write(folder: Path, positions: list[int], before: int, total: int) -> Written:
         with quiet_logs():
             builder = OctScreening(
                 volumes=[rows[i] for i in positions],
                 part=part,
+                progress=(before, total),
                 data_dir=folder,
                 file_format=file_format,
             )

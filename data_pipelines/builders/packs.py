@@ -44,12 +44,14 @@ class Place:
 
 # (number of records, what JSON can hold) of each example that was written.
 Written = list[tuple[int, Any]]
+# folder, positions of the examples, how many were written before, how many there are in all
+Write = Callable[[Path, list[int], int, int], Written]
 
 
 def prepared(
     cache_dir: Path,
     keys: Sequence[str],
-    write: Callable[[Path, list[int]], Written],
+    write: Write,
     example_bytes: int,
 ) -> list[Place]:
     """The place of each example, after preparing those that no pack holds.
@@ -57,7 +59,7 @@ def prepared(
     Args:
       cache_dir: where the packs lie; it may be deleted at any time.
       keys: one an example; it changes with everything that the prepared example depends on.
-      write: folder, positions in `keys` -> writes the records of these examples, in order.
+      write: writes the records of some of the examples, in order, into a folder.
       example_bytes: about so many a prepared example takes.
 
     Raises what `write` raises; then the pack that was being written is not kept.
@@ -69,8 +71,9 @@ def prepared(
     for start in range(0, len(missing), size):
         chunk = missing[start : start + size]
 
-        def write_pack(folder: Path, chunk: list[str] = chunk) -> None:
-            written = write(folder, [position[key] for key in chunk])
+        def write_pack(folder: Path, chunk: list[str] = chunk, start: int = start) -> None:
+            positions = [position[key] for key in chunk]
+            written = write(folder, positions, start, len(missing))
             (folder / INDEX_FILE).write_text(json.dumps([chunk, written]))
 
         name = hashlib.sha256("".join(chunk).encode()).hexdigest()[:24]

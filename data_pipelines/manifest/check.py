@@ -6,13 +6,21 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+from data_pipelines.manifest.checked_files import CheckedFiles
 from data_pipelines.manifest.fields import GRADES
-from data_pipelines.manifest.files import check_eye_files, check_volume_file, fingerprint
+from data_pipelines.manifest.files import (
+    check_eye_files,
+    check_volume_file,
+    fingerprint,
+    glance,
+)
 from data_pipelines.manifest.multimodal import parse_manifest
 from data_pipelines.manifest.problems import Problem, in_order
 from data_pipelines.manifest.rows import ParsedRow, different_splits, grouped
 from data_pipelines.manifest.screening import POSSIBLE, parse_screening_manifest
+from data_pipelines.progress import progress_line
 
 # The splits that a run reads labels from.
 NEEDS = {"train": ("train", "val"), "eval": ("test",), "predict": ()}
@@ -29,6 +37,7 @@ def check_manifest(
     need: Collection[str] = (),
     labels: Collection[str] = LABELS,
     deep: bool = True,
+    memory: Path | None = None,
 ) -> list[Problem]:
     """Lists everything that is wrong with a multimodal manifest and its files.
 
@@ -38,6 +47,8 @@ def check_manifest(
         "eval" a labelled test split, "predict" photographs only.
       labels: the labels that the run uses, of LABELS.
       deep: also open every file; False looks at the table only.
+      memory: file in which is kept what was found in files, so that one that has not changed is
+        not opened again; None = every file is opened.
 
     Returns:
       Problems in the order of the rows; errors and warnings.
@@ -49,13 +60,7 @@ def check_manifest(
         problems += _check_split_sizes(rows, need)
         problems += _check_labels(rows, need, labels)
     if deep:
-        problems += _in_threads(
-            lambda row: check_eye_files(
-                row.line, row.get("fundus"), row.get("oct"), row.get("mask")
-            ),
-            rows,
-        )
-        problems += _check_copies(rows, "fundus") + _check_copies(rows, "oct")
+        problems += _check_files(rows, ("fundus", "oct", "mask"), check_eye_files, memory)
     return in_order(problems)
 
 
@@ -66,11 +71,12 @@ def check_screening_manifest(
     need: Collection[str] = (),
     surrogates: bool = True,
     deep: bool = True,
+    memory: Path | None = None,
 ) -> list[Problem]:
     """Lists everything that is wrong with a screening manifest; see check_manifest.
 
     Args:
-      path, data_root, need, deep: as check_manifest. With need "train", both classes must be in
+      path, data_root, need, deep, memory: as check_manifest. With need "train", both classes must be in
         the train split.
       surrogates: whether volumes without a complete visual field are going to borrow one: then,
         with need "train", a class that has such volumes must have a donor, a volume with all of
@@ -84,8 +90,7 @@ def check_screening_manifest(
             problems += _check_classes(rows) + (_check_donors(rows) if surrogates else [])
     if deep:
         with_file = [row for row in rows if row.get("oct") is not None]
-        problems += _in_threads(lambda row: check_volume_file(row.line, row.get("oct")), with_file)
-        problems += _check_copies(with_file, "oct")
+        problems += _check_files(with_file, ("oct",), check_volume_file, memory)
     return in_order(problems)
 
 
@@ -95,19 +100,49 @@ def _check_names(given: Collection[str], known: Collection[str]) -> None:
         raise ValueError(f"give a list of {', '.join(known)}, not {given!r}")
 
 
-def _in_threads(check: Callable, rows: Sequence[ParsedRow]) -> list[Problem]:
-    with ThreadPoolExecutor(_THREADS) as pool:
-        found = list(pool.map(check, rows))
-    return [problem for problems in found for problem in problems]
+def _check_files(
+    rows: Sequence[ParsedRow],
+    names: Sequence[str],
+    check: Callable[..., list[Problem]],
+    memory: Path | None,
+) -> list[Problem]:
+    """What `check(line, *files)` finds in the files of each row, and copies among them."""
+
+    def found(row: ParsedRow) -> list[Problem]:
+        files = [row.get(name) for name in names]
+        # Findings are kept without their line: rows move, files stay.
+        known = remembered.of(
+            check.__name__, files, lambda: [vars(p) for p in check(row.line, *files)]
+        )
+        return [Problem(**{**problem, "row": row.line}) for problem in known]
+
+    problems = []
+    with CheckedFiles(memory) as remembered, ThreadPoolExecutor(_THREADS) as pool:
+        results = pool.map(found, rows)
+        for of_row in progress_line(results, len(rows), "rows", verb="checked", always=False):
+            problems += of_row
+        for name in names:
+            if name != "mask":
+                problems += _check_copies(rows, name, remembered, pool)
+    return problems
 
 
-def _check_copies(rows: Sequence[ParsedRow], name: str) -> list[Problem]:
+def _check_copies(
+    rows: Sequence[ParsedRow], name: str, remembered: CheckedFiles, pool: ThreadPoolExecutor
+) -> list[Problem]:
     """The same content under two names: byte-identical files."""
     rows = [row for row in rows if row.get(name) is not None and row.get(name).is_file()]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        prints = dict(
-            zip(map(id, rows), pool.map(lambda r: fingerprint(r.get(name)), rows), strict=True)
-        )
+    prints: dict[int, str | None] = {}
+    # Pieces of the files tell nearly all apart; only those that agree in them are read whole.
+    for look in (glance, fingerprint):
+
+        def print_of(row: ParsedRow, look: Callable = look) -> str | None:
+            file = row.get(name)
+            return remembered.of(look.__name__, [file], lambda: look(file))
+
+        prints = dict(zip(map(id, rows), pool.map(print_of, rows), strict=True))
+        alike = [group for group in grouped(rows, lambda r: prints[id(r)]) if len(group) > 1]
+        rows = [row for group in alike for row in group]
     problems = []
     for copies in grouped(rows, lambda row: prints[id(row)]):
         first = copies[0]

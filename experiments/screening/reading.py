@@ -12,7 +12,7 @@ from data_pipelines.manifest.check import check_screening_manifest
 from data_pipelines.manifest.problems import errors
 from data_pipelines.manifest.screening import ScreeningManifest, read_screening_manifest
 from data_pipelines.phantom import make_phantom
-from experiments.runtime import UserError, cache_folder, say
+from experiments.runtime import UserError, cache_folder, check_memory, say
 from experiments.screening.config import PHANTOM, ScreeningConfig
 
 # The phantom of the default run: several volumes a visit and visits an eye, as in the paper, and
@@ -52,7 +52,9 @@ def checked_manifest(
     Raises:
       UserError: with the complete list of problems.
     """
-    problems = check_screening_manifest(manifest, data_root, need=need, surrogates=surrogates)
+    problems = check_screening_manifest(
+        manifest, data_root, need=need, surrogates=surrogates, memory=check_memory()
+    )
     if errors(problems):
         raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")
     if problems:

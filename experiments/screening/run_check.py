@@ -3,6 +3,7 @@
 from data_pipelines.manifest import format_problems
 from data_pipelines.manifest.check import check_screening_manifest
 from data_pipelines.manifest.problems import errors
+from experiments.runtime import check_memory
 from experiments.screening.config import ScreeningConfig
 
 
@@ -13,6 +14,7 @@ def run_check(config: ScreeningConfig) -> int:
         config.data.data_root,
         need=("train", "eval"),
         surrogates=config.recipe.surrogates and config.train_subset == "all",
+        memory=check_memory(),
     )
     print(f"{config.data.manifest}: {format_problems(problems)}")
     return 1 if errors(problems) else 0

@@ -15,7 +15,7 @@ def written():
 
 @pytest.fixture
 def write(written):
-    def run(folder, positions):
+    def run(folder, positions, before, total):
         written.append(list(positions))
         (folder / "records").write_text(json.dumps(positions))
         return [(position + 1, f"about {position}") for position in positions]
@@ -46,10 +46,10 @@ def test_packs_are_small_enough(tmp_path, write, written, monkeypatch):
 def test_a_preparation_goes_on_after_the_last_whole_pack(tmp_path, write, written, monkeypatch):
     monkeypatch.setattr(packs, "PACK", 2)
 
-    def fails(folder, positions):
+    def fails(*asked):
         if len(written) == 2:
             raise KeyboardInterrupt
-        return write(folder, positions)
+        return write(*asked)
 
     with pytest.raises(KeyboardInterrupt):
         prepared(tmp_path, list("abcdef"), fails, 1)

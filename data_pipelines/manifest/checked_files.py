@@ -1,0 +1,103 @@
+"""What a check has found in files, remembered under their size, times and inode.
+
+A set is decoded once to be checked; a second start reads the table alone. What was found counts for
+the code that found it: another version of the readers or checks looks again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# Modules that decide what is found in a file: those of these folders.
+CODE = (PACKAGE, PACKAGE / "manifest")
+COMMIT_EVERY = 64  # findings; a check that is stopped goes on after the last
+
+
+class CheckedFiles:
+    """A context in which findings are remembered; without a path, or where it cannot be written,
+    nothing is."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._lock = path, threading.Lock()
+        self._database: sqlite3.Connection | None = None
+        self._unsaved = 0
+
+    def __enter__(self) -> Self:
+        if self._path is None:
+            return self
+        # A cache that cannot be written, or is damaged, costs time and nothing else.
+        with contextlib.suppress(OSError, sqlite3.Error):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(self._path, timeout=30, check_same_thread=False)
+            database.execute("CREATE TABLE IF NOT EXISTS found (key TEXT PRIMARY KEY, value TEXT)")
+            self._database = database
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.commit()
+            self._database.close()
+            self._database = None
+
+    def of(self, what: str, files: Sequence[Path | None], find: Callable[[], Any]) -> Any:
+        """find(), or what it gave for these files as they are now. From several threads.
+
+        Args:
+          what: names the question.
+          files: that the answer depends on; a folder stands for all files in it.
+          find: gives something that JSON can hold.
+        """
+        key = self._key(what, files) if self._database is not None else None
+        if key is not None and (known := self._read(key)) is not None:
+            return json.loads(known)
+        found = find()
+        if key is not None:
+            self._write(key, json.dumps(found))
+        return found
+
+    def _key(self, what: str, files: Sequence[Path | None]) -> str | None:
+        try:
+            stamps = [None if file is None else _stamp(file) for file in files]
+        except OSError:  # a file that is not there: whoever looks says so
+            return None
+        return hashlib.sha256(json.dumps([code_version(), what, stamps]).encode()).hexdigest()
+
+    def _read(self, key: str) -> str | None:
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            row = self._database.execute("SELECT value FROM found WHERE key = ?", (key,)).fetchone()
+            return row and row[0]
+        return None
+
+    def _write(self, key: str, value: str) -> None:
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            self._database.execute("INSERT OR REPLACE INTO found VALUES (?, ?)", (key, value))
+            self._unsaved += 1
+            if self._unsaved % COMMIT_EVERY == 0:
+                self._database.commit()
+
+
+def _stamp(path: Path) -> list:
+    status = path.stat()
+    stamp = [str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    if path.is_dir():
+        stamp.append([_stamp(child) for child in sorted(path.iterdir())])
+    return stamp
+
+
+@functools.cache
+def code_version() -> str:
+    """A hash of the code that reads and checks files."""
+    digest = hashlib.sha256()
+    for file in sorted(file for folder in CODE for file in folder.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
