@@ -124,21 +124,33 @@ def read_fundus(path: os.PathLike | str) -> np.ndarray:
       picture that cannot be a photograph (black-and-white, floating point).
     """
     with open_image(path) as opened:
-        image = decode(opened, path)
-        if image.mode.startswith("I;16"):
-            grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-            return np.repeat(grey[:, :, None], 3, axis=2)
-        if image.mode in ("1", "I", "F"):
-            raise BadFile(
-                path,
-                f"has pixels of Pillow mode {image.mode!r} (black-and-white, 32-bit or "
-                "floating point), not those of a photograph; save it as 8-bit RGB",
-            )
-        if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-            colours = image.convert("RGBA")
-            black = Image.new("RGBA", colours.size, (0, 0, 0, 255))
-            image = Image.alpha_composite(black, colours)
-        return np.array(image.convert("RGB"))
+        return photograph_pixels(decode(opened, path), path)
+
+
+def photograph_pixels(image: Image.Image, path: os.PathLike | str) -> np.ndarray:
+    """uint8 (height, width, 3) RGB of an upright picture, converted as `read_fundus` says.
+
+    Args:
+      image: decoded.
+      path: its file, or a name for it, for the message.
+
+    Raises:
+      BadFile: a picture that cannot be a photograph.
+    """
+    if image.mode.startswith("I;16"):
+        grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.mode in ("1", "I", "F"):
+        raise BadFile(
+            path,
+            f"has pixels of Pillow mode {image.mode!r} (black-and-white, 32-bit or "
+            "floating point), not those of a photograph; save it as 8-bit RGB",
+        )
+    if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        colours = image.convert("RGBA")
+        black = Image.new("RGBA", colours.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, colours)
+    return np.array(image.convert("RGB"))
 
 
 def read_label_values(path: os.PathLike | str) -> np.ndarray:
