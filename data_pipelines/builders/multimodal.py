@@ -1,36 +1,32 @@
-"""TFDS builder of the multimodal manifest: each eye read once, at the working resolution."""
+"""TFDS builder of the multimodal manifest: each eye read once, at the working resolution.
+
+Only what comes from an eye's files is stored; labels and splits come from the manifest.
+"""
 
 import dataclasses
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.builders.cache import prepared_folder
 from data_pipelines.builders.fingerprint import fingerprint
-from data_pipelines.progress import progress_line
-from data_pipelines.builders.records import (
-    best_format,
-    ordered_key,
-    raw,
-    records_folder,
-    write_records,
-)
+from data_pipelines.builders.packs import SPLIT, PackedRecords, PackReader, Written, prepared
+from data_pipelines.builders.records import best_format, ordered_key, raw, write_records
+from data_pipelines.builders.workers import read_all
 from data_pipelines.load.examples import FRAME_FIELDS, WorkingGrid, read_record
-from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
-from data_pipelines.load.stores import entry_of
-from data_pipelines.load.tfds_records import quiet_logs, records_name
-from data_pipelines.load.tfds_store import TfdsStore, write_entries
+from data_pipelines.load.stores import Entry, Store, entry_of
+from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
 from data_pipelines.manifest import Eye, Manifest
+from data_pipelines.progress import progress_line
 
 _, tfds = import_tensorflow()
 
 # Raise it whenever reading, framing or the format of a record changes: caches made before are then
 # prepared anew.
-FORMAT_VERSION = "1.0.0"
+FORMAT_VERSION = "2.0.0"
 SPLITS = ("train", "val", "test")
 
 
@@ -42,15 +38,18 @@ class EyesConfig(tfds.core.BuilderConfig):
 
 
 class MultimodalEyes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Records of examples.read_record, in the manifest's order."""
+    """What examples.read_record reads from the files of eyes, in the given order."""
 
     VERSION = tfds.core.Version(FORMAT_VERSION)
     # TFDS would look for download checksums beside the builder's code (and, before that, import a
     # package it does not install); there is nothing to download.
     code_path = None
 
-    def __init__(self, *, eyes: Mapping[str, Sequence[Eye]], grid: WorkingGrid, **kwargs) -> None:
-        self._eyes = eyes
+    def __init__(
+        self, *, eyes: Sequence[Eye], grid: WorkingGrid, progress: tuple[int, int], **kwargs
+    ) -> None:
+        """`progress`: how many eyes were written before these, and how many there are."""
+        self._eyes, self._progress = eyes, progress
         name = f"fundus{grid.image_size}"
         if grid.oct_shape is not None:
             name += "_oct" + "x".join(map(str, grid.oct_shape))
@@ -62,25 +61,22 @@ class MultimodalEyes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return tfds.core.DatasetInfo(
             builder=self,
             features=tfds.features.FeaturesDict(features),
-            disable_shuffling=True,  # keys are ordered: the files keep the manifest's order
+            disable_shuffling=True,  # keys are ordered: the files keep the given order
         )
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         del dl_manager  # nothing is ever downloaded
-        return {
-            records_name(split): self._generate_examples(split, eyes)
-            for split, eyes in self._eyes.items()
-        }
+        return {SPLIT: self._generate_examples()}
 
-    def _generate_examples(
-        self, split: str, eyes: Sequence[Eye]
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        grid = self.builder_config.grid
-        workers = os.cpu_count() or 1
-        records = ordered_map(lambda eye: read_record(eye, grid), eyes, workers, ahead=workers)
-        shown = progress_line(records, len(eyes), f"{records_name(split)} eyes")
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        grid, eyes = self.builder_config.grid, self._eyes
+        names = eye_features(grid)
+        files = [files_of(eye, grid) for eye in eyes]
+        before, total = self._progress
+        records = read_all(lambda eye: read_record(eye, grid), eyes, files)
+        shown = progress_line(records, total, "eyes", before=before)
         for position, record in enumerate(shown):
-            yield ordered_key(position, len(eyes)), record
+            yield ordered_key(position, len(eyes)), {name: record[name] for name in names}
 
 
 def eye_features(grid: WorkingGrid) -> dict[str, tfds.features.FeatureConnector]:
@@ -88,20 +84,42 @@ def eye_features(grid: WorkingGrid) -> dict[str, tfds.features.FeatureConnector]
     side = grid.image_size
     flag = tfds.features.Scalar(np.bool_)
     features = {
-        "id": tfds.features.Text(),
-        "patient": tfds.features.Text(),
         "fundus": raw((side, side, 3)),
         "mask": raw((side, side)),
-        "grade": tfds.features.Scalar(np.int32),
         "has_oct": flag,
         "has_mask": flag,
-        "has_grade": flag,
         "frame": tfds.features.Tensor(shape=(len(FRAME_FIELDS),), dtype=np.int32),
         "native_mask": tfds.features.Tensor(shape=(), dtype=np.object_),
     }
     if grid.oct_shape is not None:
         features["oct"] = raw(grid.oct_shape)
     return features
+
+
+def files_of(eye: Eye, grid: WorkingGrid) -> list[Path]:
+    """The files of an eye that a record is made of."""
+    files = (eye.fundus, eye.mask, eye.oct if grid.oct_shape is not None else None)
+    return [file for file in files if file is not None]
+
+
+class _EyeRecords(Sequence):
+    """Records of read_record: what was stored, with the labels of the manifest."""
+
+    def __init__(self, packed: Sequence[PackedRecords], entries: Sequence[Entry]) -> None:
+        self._packed, self._entries = packed, entries
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        entry = self._entries[i]
+        labels = {
+            "id": entry.id,
+            "patient": entry.patient,
+            "grade": 0 if entry.grade is None else entry.grade,
+            "has_grade": entry.grade is not None,
+        }
+        return self._packed[i][0] | labels
 
 
 def prepare(
@@ -112,12 +130,13 @@ def prepare(
     crop_to_field: bool = True,
     splits: Iterable[str] = SPLITS,
     file_format: str | None = None,
-) -> TfdsStore:
-    """Opens the prepared eyes of a manifest, preparing them first where that has not been done.
+) -> Store:
+    """Opens the prepared eyes of a manifest, preparing first those that are not there yet.
 
-    What is prepared lies in cache_dir under a fingerprint of the manifest's text and eyes, the
-    path, size and time of change of every file, the settings and FORMAT_VERSION; so it is never
-    reused once one of them has changed. The cache may be deleted at any time.
+    Eyes lie in packs (see builders.packs), each under a key of its own: over the path, size and
+    time of change of its files, the settings and FORMAT_VERSION; so what is prepared is never
+    reused once one of them has changed, and always where none has, whatever manifest, fold or
+    split the eye is in and whatever its grade.
 
     Args:
       manifest: as manifest.read_manifest returns it; eyes outside `splits` are left out.
@@ -128,40 +147,37 @@ def prepare(
       splits: names of splits; "" is that of eyes without one.
       file_format: "array_record" or "tfrecord"; None: the former where it is installed.
 
-    Raises what reading a file raises, naming the file; then nothing is kept.
+    Raises what reading a file raises, naming the file; then the eyes of whole packs are kept.
     """
     grid = WorkingGrid(image_size, oct_shape, crop_to_field)
-    eyes = {split: rows for split in splits if (rows := manifest.split(split))}
+    by_split = {split: rows for split in splits if (rows := manifest.split(split))}
+    eyes = [eye for rows in by_split.values() for eye in rows]
     file_format = file_format or best_format()
-    name = _fingerprint(manifest, eyes, grid, file_format)
+    settings = {**vars(grid), "file_format": file_format, "format_version": FORMAT_VERSION}
 
-    def write(folder: Path) -> None:
+    def write(folder: Path, positions: list[int], before: int, total: int) -> Written:
         with quiet_logs():
-            builder = MultimodalEyes(eyes=eyes, grid=grid, data_dir=folder, file_format=file_format)
+            builder = MultimodalEyes(
+                eyes=[eyes[i] for i in positions],
+                grid=grid,
+                progress=(before, total),
+                data_dir=folder,
+                file_format=file_format,
+            )
         write_records(builder, folder)
-        write_entries(
-            folder, grid, {split: [entry_of(eye, grid) for eye in eyes[split]] for split in eyes}
-        )
+        return [(1, None)] * len(positions)
 
-    folder = prepared_folder(Path(cache_dir), name, write)
-    return TfdsStore(folder, records_folder(folder))
+    keys = [fingerprint([], files_of(eye, grid), settings) for eye in eyes]
+    places = iter(prepared(Path(cache_dir), keys, write, record_bytes(grid)))
+    entries, records = {}, {}
+    for split, rows in by_split.items():
+        reader = PackReader(KEEP_BYTES // record_bytes(grid))
+        entries[split] = [entry_of(eye, grid) for eye in rows]
+        packed = [reader.records(next(places)) for _ in rows]
+        records[split] = _EyeRecords(packed, entries[split])
+    return Store(grid, entries, records, backend="tf.data")
 
 
-def _fingerprint(
-    manifest: Manifest, eyes: Mapping[str, Sequence[Eye]], grid: WorkingGrid, file_format: str
-) -> str:
-    rows = [str(row) for split in eyes for row in eyes[split]]
-    files = {
-        path
-        for split in eyes
-        for eye in eyes[split]
-        for path in (eye.fundus, eye.mask, eye.oct if grid.oct_shape is not None else None)
-        if path is not None
-    }
-    settings = {
-        **vars(grid),
-        "splits": list(eyes),
-        "file_format": file_format,
-        "format_version": FORMAT_VERSION,
-    }
-    return fingerprint([manifest.path.read_text(encoding="utf-8"), *rows], sorted(files), settings)
+def record_bytes(grid: WorkingGrid) -> int:
+    """Size of a record, but for its native mask."""
+    return 4 * grid.image_size**2 + math.prod(grid.oct_shape or (0,))

@@ -81,7 +81,7 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, object]]]:
         part, rows = self.builder_config.part, self._volumes
-        volumes = read_all(lambda row: part.read(row.oct), rows, [row.oct for row in rows])
+        volumes = read_all(lambda row: part.read(row.oct), rows, [[row.oct] for row in rows])
         before, total = self._progress
         shown = progress_line(volumes, total, f"volumes ({part.name}s)", before=before)
         for volume, (images, slices) in enumerate(shown):

@@ -19,20 +19,23 @@ DECODED = 8
 
 
 def read_all(
-    read: Callable[[T], R], items: Sequence[T], files: Sequence[Path], budget: int = BUDGET
+    read: Callable[[T], R],
+    items: Sequence[T],
+    files: Sequence[Sequence[Path]],
+    budget: int = BUDGET,
 ) -> Iterator[R]:
     """Yields read(item) in order, read in threads that together hold about `budget` bytes.
 
     Args:
       read: called from several threads at once.
       items: what is read.
-      files: the largest file, or the folder, of each item; its size says what reading it takes.
+      files: those of each item; their size says what reading it takes.
       budget: bytes.
     """
     gate = _Gate(budget)
 
     def admitted(index: int) -> R:
-        with gate.entered(decoded_bytes(files[index])):
+        with gate.entered(sum(map(decoded_bytes, files[index]))):
             return read(items[index])
 
     workers = os.cpu_count() or 1

@@ -9,13 +9,8 @@ import numpy as np
 
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
 
-# Records of a split that are kept in memory once read: all of a small set, some of a large one.
+# What of a split is kept in memory once read: all of a small set, some of a large one.
 KEEP_BYTES = 256 * 2**20
-
-
-def records_name(split: str) -> str:
-    """TFDS's name of a split; the manifest's empty name has to be called something."""
-    return split or "unsplit"
 
 
 @contextlib.contextmanager
@@ -38,8 +33,7 @@ class TfdsRecords(Sequence):
     does not exist (TFDS asks for it on Linux only), TFRecord files are read into memory whole.
     """
 
-    def __init__(self, folder: Path, split: str, keep: int = 0) -> None:
-        """Keeps the first `keep` records in memory once they have been read."""
+    def __init__(self, folder: Path, split: str) -> None:
         _, tfds = import_tensorflow()
         with quiet_logs():
             builder = tfds.builder_from_directory(folder)
@@ -47,22 +41,13 @@ class TfdsRecords(Sequence):
                 self._source = builder.as_data_source(split)
             else:
                 self._source = list(tfds.as_numpy(builder.as_dataset(split=split)))
-        self._keep = keep
-        self._kept: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
         return len(self._source)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        if (record := self._kept.get(i)) is None:
-            record = {name: _plain(name, value) for name, value in self._source[i].items()}
-            if i < self._keep:
-                self._kept[i] = record
-        return record
-
-
-def _plain(name: str, value: Any) -> Any:
-    """Python scalars and text as they were before TFDS stored them."""
-    if isinstance(value, bytes):
-        return value.decode() if name in ("id", "patient") else value
-    return value.item() if isinstance(value, np.generic) else value
+        # Python scalars as they were before TFDS stored them.
+        return {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in self._source[i].items()
+        }

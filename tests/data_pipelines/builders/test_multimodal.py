@@ -10,6 +10,7 @@ from PIL import Image
 
 from data_pipelines.augment import AugmentConfig
 from data_pipelines.builders import multimodal
+from data_pipelines.builders import packs as packing
 from data_pipelines.load import ArrayStore, eval_batches, train_batches
 from data_pipelines.manifest import read_manifest
 
@@ -73,21 +74,23 @@ def test_batches_equal_those_of_arrays(prepare, manifest):
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
-def test_prepared_once(prepare, manifest, monkeypatch, capfd):
+def packs(tmp_path):
+    return {path.name for path in (tmp_path / "cache").glob("*") if path.is_dir()}
+
+
+def said(capfd):
+    return [line.split(" in ")[0] for line in capfd.readouterr().err.splitlines()]
+
+
+def test_prepared_once_with_one_line(prepare, manifest, tmp_path, monkeypatch, capfd):
     first = prepare()
-    assert "prepared train eyes: 7/7" in capfd.readouterr().err
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert [line.split(" in ")[0] for line in printed.err.splitlines()] == ["prepared eyes: 10/10"]
+    before = packs(tmp_path)
     monkeypatch.setattr(multimodal, "read_record", None)  # would fail if it were called
     again = prepare(read_manifest(manifest.path))
-    assert again.folder == first.folder and again.ids("val") == first.ids("val")
-
-
-def test_says_one_line_a_split_and_nothing_else(prepare, capfd):
-    prepare()
-    said = capfd.readouterr()
-    assert said.out == ""
-    assert [line.split(":")[0] for line in said.err.splitlines()] == [
-        "prepared train eyes", "prepared val eyes"
-    ]  # fmt: skip
+    assert packs(tmp_path) == before and again.ids("val") == first.ids("val")
 
 
 def brighten(manifest):
@@ -101,37 +104,58 @@ def touch_volume(manifest):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
 
 
-def regrade(manifest):
+@pytest.mark.parametrize("change", [brighten, touch_volume])
+def test_of_a_changed_file_its_eye_is_prepared_anew(prepare, manifest, change, capfd):
+    prepare()
+    change(manifest)
+    capfd.readouterr()
+    after = prepare(read_manifest(manifest.path))
+    assert said(capfd) == ["prepared eyes: 1/1"]
+    if change is brighten:
+        assert (after.example("train", 0)["fundus"] == 250).all()
+
+
+def test_a_changed_label_prepares_nothing(prepare, manifest, capfd):
+    before = prepare()
     text = manifest.path.read_text()
     manifest.path.write_text(text.replace("mask.png,0", "mask.png,2", 1))
     assert manifest.path.read_text() != text
-
-
-@pytest.mark.parametrize("change", [brighten, touch_volume, regrade])
-def test_a_changed_file_or_manifest_is_prepared_anew(prepare, manifest, change):
-    before = prepare()
-    change(manifest)
+    capfd.readouterr()
     after = prepare(read_manifest(manifest.path))
-    assert after.folder != before.folder
-    if change is brighten:
-        assert (after.example("train", 0)["fundus"] == 250).all()
-    if change is regrade:
-        assert (before.grades("train")[0], after.grades("train")[0]) == (0, 2)
+    assert said(capfd) == []
+    assert (before.grades("train")[0], after.grades("train")[0]) == (0, 2)
+    assert (before.example("train", 0)["grade"], after.example("train", 0)["grade"]) == (0, 2)
 
 
-def test_each_setting_and_the_format_version_are_prepared_anew(prepare, manifest, monkeypatch):
-    folders = [
-        prepare().folder,
-        prepare(image_size=25).folder,
-        prepare(oct_shape=(5, 6, 3)).folder,
-        prepare(oct_shape=None).folder,
-        prepare(crop_to_field=False).folder,
-        prepare(splits=("val",)).folder,
-        prepare(dataclasses.replace(manifest, eyes=manifest.eyes[:-1])).folder,
-    ]
-    monkeypatch.setattr(multimodal, "FORMAT_VERSION", "1.0.1")
-    folders.append(prepare().folder)
-    assert len(set(folders)) == len(folders)
+def test_folds_share_their_eyes(prepare, manifest, capfd):
+    """Other splits, another order and fewer eyes prepare nothing."""
+    prepare()
+    capfd.readouterr()
+    swapped = {"train": "val", "val": "test"}
+    fold = [dataclasses.replace(eye, split=swapped[eye.split]) for eye in manifest.eyes[:0:-1]]
+    store = prepare(dataclasses.replace(manifest, eyes=tuple(fold)))
+    assert said(capfd) == [] and (store.num("val"), store.num("test")) == (6, 3)
+    for split in ("val", "test"):
+        for i, eye_id in enumerate(store.ids(split)):
+            level = 20 + 5 * int(eye_id.removeprefix("eye"))
+            example = store.example(split, i)
+            assert example["id"] == eye_id and (example["fundus"] == level).all()
+
+
+def test_each_setting_and_the_format_version_are_prepared_anew(prepare, tmp_path, monkeypatch):
+    numbers = []
+    for settings in (
+        {},
+        {"image_size": 25},
+        {"oct_shape": (5, 6, 3)},
+        {"oct_shape": None},
+        {"crop_to_field": False},
+    ):
+        prepare(**settings)
+        numbers.append(len(packs(tmp_path)))
+    monkeypatch.setattr(multimodal, "FORMAT_VERSION", "2.0.1")
+    prepare()
+    assert [*numbers, len(packs(tmp_path))] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_failed_preparation_leaves_nothing(prepare, manifest, tmp_path):
@@ -153,7 +177,8 @@ def test_eyes_without_a_split_can_be_asked_for(make_manifest, prepare):
 
 def test_only_so_many_records_are_kept_in_memory(prepare, monkeypatch):
     # 4 x 24 x 24 bytes of photograph and mask, 5 x 6 x 4 of volume: three fit into 7500 bytes.
-    monkeypatch.setattr("data_pipelines.load.tfds_store.KEEP_BYTES", 7500)
+    monkeypatch.setattr(multimodal, "KEEP_BYTES", 7500)
+    monkeypatch.setattr(packing, "REMEMBERED", 0)
     store = prepare()
     twice = [[store.example("train", i)["fundus"] for i in range(7)] for _ in range(2)]
     same = [one is other for one, other in zip(*twice, strict=True)]
@@ -161,12 +186,13 @@ def test_only_so_many_records_are_kept_in_memory(prepare, monkeypatch):
     np.testing.assert_array_equal(*twice)
 
 
-def test_several_files_a_split_keep_the_order(prepare, monkeypatch):
+def test_several_files_a_pack_keep_the_order(prepare, tmp_path, monkeypatch):
     tfds = multimodal.tfds
     download_config = tfds.download.DownloadConfig
     monkeypatch.setattr(
         tfds.download, "DownloadConfig", lambda **kw: download_config(num_shards=3, **kw)
     )
     store = prepare()
-    assert len(list(store.folder.rglob("*train*-of-00003"))) == 3
-    assert [store.example("train", i)["id"] for i in range(7)] == store.ids("train")
+    assert len(list((tmp_path / "cache").rglob("*examples*-of-00003"))) == 3
+    levels = [int(store.example("train", i)["fundus"][0, 0, 0]) for i in range(7)]
+    assert levels == [20 + 5 * i for i in range(7)]

@@ -31,8 +31,10 @@ def test_files_that_are_read_at_once_fit_into_the_budget(tmp_path, monkeypatch, 
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 4)
     files = []
     for i in range(8):
-        files.append(tmp_path / f"{i}.npy")
-        files[-1].write_bytes(bytes(1_000))
+        parts = [tmp_path / f"{i}_{part}.npy" for part in range(2)]
+        for part in parts:
+            part.write_bytes(bytes(500))
+        files.append(parts)
     held = {"now": 0, "most": 0}
     assert list(read_all(reader(held), range(8), files, budget)) == [10 * i for i in range(8)]
     assert held["most"] == most
@@ -47,7 +49,7 @@ def test_an_error_lets_the_next_one_in(tmp_path):
 
     for _ in range(2):
         with pytest.raises(ValueError, match="item 0"):
-            list(read_all(read, [0], [file], 100))
+            list(read_all(read, [0], [[file]], 100))
 
 
 def test_what_a_file_takes_in_memory(tmp_path):

@@ -20,7 +20,7 @@ def test_json(make_manifest, capsys, arrays_only):
         (store, backend, workers, augmented)
         for store, backends in (
             ("ArrayStore", ["threads"]),
-            *([] if arrays_only else [("TfdsStore", ["threads", "tf.data"])]),
+            *([] if arrays_only else [("Store", ["threads", "tf.data"])]),
         )
         for backend in backends
         for workers in ([1, 2] if backend == "threads" else [2])
