@@ -7,14 +7,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from PIL import Image
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.config import EyeRunConfig, RunConfig
 from experiments.networks import samples
-from experiments.prediction import NOISE_SEED, EyePrediction, predict_batches
+from experiments.prediction import EyePrediction, predict_batches
 from experiments.scoring import score
+from imo_jax.atomic_files import write_picture
 from imo_jax.diffusion.ddim import sampling_times
 from imo_jax.diffusion.schedule import log_snr
 from imo_jax.labels import GRADE_NAMES
@@ -23,18 +23,13 @@ from imo_jax.metrics.imo_summary import grade_bins, grade_confusion, has_mask, p
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.model import IMO
 from imo_jax.models.imo.sample import predict
+from imo_jax.predictor.answers import NOISE_SEED
 from imo_jax.train.initial import RUN_ONCE
 from imo_jax.visualisation import plots
 from imo_jax.visualisation.denoising_strip import denoising_strip
 from imo_jax.visualisation.overlays import eye_panel, eye_title
 
 VALIDATION_EYES = 3  # drawn for TensorBoard at each validation
-
-
-def save_image(path: pathlib.Path, image: np.ndarray) -> None:
-    """Writes (H, W, 3) uint8 as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
 
 
 def eye_picture(
@@ -82,8 +77,8 @@ def strip_pictures(
     steps = jax.jit(
         functools.partial(predict, config=model, intermediates=True), compiler_options=RUN_ONCE
     )
-    for index, example in enumerate(examples):
-        batch = {"fundus": example["fundus"][None], "index": np.array([index], np.uint32)}
+    for example in examples:
+        batch = {"fundus": example["fundus"][None], "index": np.zeros(1, np.uint32)}
         if model.use_oct:
             batch |= {"oct": example["oct"][None], "has_oct": np.array([example["has_oct"]])}
         outputs = steps(variables, batch, key=jax.random.key(NOISE_SEED))
@@ -121,18 +116,18 @@ def draw_plots(
     bins = {}
     if confusion.sum():
         title = f"{confusion.sum()} test eyes"
-        save_image(folder / "confusion.png", plots.confusion_matrix(confusion, GRADE_NAMES, title))
+        write_picture(folder / "confusion.png", plots.confusion_matrix(confusion, GRADE_NAMES, title))
         bins["grade"] = grade_bins(records)
     masked = [record for record in records if has_mask(record)]
     if masked:
         bins["pixels near the disc"] = pixel_bins(records)
         columns = ("vcdr_true", "vcdr_pred", "vcdr_sd")
         ratios = (np.array([r[name] for r in masked], np.float64) for name in columns)
-        save_image(folder / "vcdr.png", plots.vcdr_scatter(*ratios))
+        write_picture(folder / "vcdr.png", plots.vcdr_scatter(*ratios))
     if bins:
-        save_image(folder / "reliability.png", plots.reliability_diagram(bins))
+        write_picture(folder / "reliability.png", plots.reliability_diagram(bins))
     shown = ("disc_dice", "cup_dice", "micro_mdice", "qwk", "accuracy")
     shown = [name for name in shown if methods and next(iter(methods.values())).get(name)]
     if shown:
         bars = {name: {m: s.get(m) for m in shown} for name, s in methods.items()}
-        save_image(folder / "scores.png", plots.interval_bars(bars))
+        write_picture(folder / "scores.png", plots.interval_bars(bars))

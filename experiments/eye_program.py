@@ -63,6 +63,9 @@ class EyeProgram:
         )
         flags.DEFINE_string("fundus", None, "photograph to predict (--mode=predict)")
         flags.DEFINE_string("oct", None, "OCT volume beside --fundus; may be missing")
+        flags.DEFINE_boolean(
+            "mirror", False, "predict the mirrored eye, too, and take the mean (--mode=predict)"
+        )
         flag_fields.define_flags(self.config_class)
         flag_fields.show_in_help()
 
@@ -103,6 +106,7 @@ class EyeProgram:
             volume=flags.FLAGS.oct,
             manifest=self._given().get("manifest"),
             out=flags.FLAGS.out,
+            mirror=flags.FLAGS.mirror,
         )
         return 0
 

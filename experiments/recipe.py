@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from experiments import validation_log
-from experiments.drawing import save_image
-from experiments.run_folder import RunFolder, read_json, write_json
+from experiments.run_folder import RunFolder, read_json
+from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.visualisation.plots import learning_curves
 
 # What the default recipe was found from: its settings when the study was made.
@@ -131,7 +131,7 @@ def main() -> None:
     text = as_markdown(rows)
     (options.out / "recipe.md").write_text(text + "\n", encoding="utf-8")
     rows.to_csv(options.out / "recipe.csv", index=False)
-    save_image(options.out / "curves.png", curves(options.out, names, options.seeds))
+    write_picture(options.out / "curves.png", curves(options.out, names, options.seeds))
     print(text)
 
 

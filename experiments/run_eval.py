@@ -8,13 +8,14 @@ import pandas as pd
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from experiments.drawing import draw_plots, eye_picture, save_image, strip_pictures
+from experiments.drawing import draw_plots, eye_picture, strip_pictures
 from experiments.networks import diffuses, kind, samples
 from experiments.prediction import EyePrediction, predict_batches
-from experiments.run_folder import replaced_folder, write_json
+from experiments.run_folder import replaced_folder
 from experiments.runtime import say
 from experiments.scoring import baseline_predictions, score_all
 from experiments.trained_run import TrainedRun
+from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import imo_difference, imo_summary
 
@@ -119,7 +120,7 @@ def drawer(run: TrainedRun, store: Store, folder: pathlib.Path):
         wanted = most < 0 or prediction.index < most
         if wanted and prediction.probabilities is not None:
             picture = eye_picture(store, SPLIT, prediction, record)
-            save_image(folder / "overlays" / f"{prediction.id}.png", picture)
+            write_picture(folder / "overlays" / f"{prediction.id}.png", picture)
 
     return draw
 
@@ -132,7 +133,7 @@ def draw_strips(run: TrainedRun, store: Store, folder: pathlib.Path) -> None:
     examples = [store.example(SPLIT, i) for i in range(len(ids))]
     pictures = strip_pictures(run.variables, run.config, examples)
     for eye_id, picture in zip(ids, pictures, strict=True):
-        save_image(folder / "strips" / f"{eye_id}.png", picture)
+        write_picture(folder / "strips" / f"{eye_id}.png", picture)
 
 
 def summarise(

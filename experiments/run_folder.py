@@ -49,15 +49,6 @@ class RunFolder:
         return self.root / "predictions"
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes JSON by way of a temporary file, so that a reader never sees half of it."""
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
 def read_json(path: pathlib.Path) -> Any:
     """Reads JSON; ValueError names the file where it is not JSON."""
     try:

@@ -14,16 +14,17 @@ from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
 from experiments.networks import kind, samples
 from experiments.prediction import predict_batches
-from experiments.run_folder import RunFolder, write_json
+from experiments.run_folder import RunFolder
 from experiments.runtime import say
 from experiments.scoring import fit_baseline, score_all, validation_metrics
-from experiments.trained_run import initial_variables
 from experiments.training import (
     devices_for,
     first_line,
     train_network,
     with_pretrained,
 )
+from imo_jax.atomic_files import write_json
+from imo_jax.models.variables import initial_variables
 from imo_jax.train import processes
 from imo_jax.train.initial import draw
 from imo_jax.train.interrupt import Interrupt
@@ -43,7 +44,7 @@ def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
     """
     folder = RunFolder(pathlib.Path(workdir))
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
-    variables = draw(functools.partial(initial_variables, config), config.seed)
+    variables = draw(functools.partial(initial_variables, config.model), config.seed)
     network = kind(config.model)
     if config.pretrained is not None:
         variables = with_pretrained(variables, config.pretrained, network.backbone)

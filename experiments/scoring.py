@@ -11,6 +11,7 @@ from imo_jax.labels import CLASS_NAMES, CUP, GRADE_NAMES, RIM
 from imo_jax.metrics.baseline import grade_frequencies, mean_shape
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
 from imo_jax.metrics.imo_summary import imo_summary
+from imo_jax.predictor.eye_result import entropy
 
 # The validation score is the mean of those of these that the labels define: the two shapes and the
 # grade weigh alike, none of them can be bought with another.
@@ -46,12 +47,6 @@ def score_all(
         each(prediction, record)
         records.append(record)
     return records
-
-
-def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """(H, W, C) -> (H, W) float32 entropy in nats."""
-    p = np.clip(probabilities, 1e-12, 1.0)
-    return -(p * np.log(p)).sum(axis=-1)
 
 
 def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:

@@ -1,19 +1,20 @@
 """A trained run, restored from its folder alone."""
 
 import dataclasses
-import functools
 import pathlib
 from typing import Any
 
-import jax
 import numpy as np
 
 from experiments.config import EyeRunConfig
-from experiments.networks import kind
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
 from experiments.saved_config import read_config, with_changes
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables
+from imo_jax.models.variables import variable_shapes
+from imo_jax.predictor.eyes import EyePredictor
+from imo_jax.predictor.load import predictor_of
+from imo_jax.predictor.run import Run, eye_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,12 @@ class TrainedRun:
     variables: dict[str, Any]
     step: int
     baseline: dict[str, np.ndarray]
+
+    def predictor(self) -> EyePredictor:
+        """What `imo_jax.load` gives of the run's folder, with the settings given now."""
+        return predictor_of(
+            [Run(str(self.folder.root), eye_settings(self.config), self.variables, self.step)]
+        )
 
 
 def restore_run(
@@ -54,7 +61,7 @@ def restore_run(
     config = with_changes(read_config(folder, config_class), given, CHANGEABLE)
     try:
         variables, step = restore_variables(
-            folder.checkpoints, variable_shapes(config), which=checkpoint
+            folder.checkpoints, variable_shapes(config.model), which=checkpoint
         )
     except (FileNotFoundError, CheckpointMismatch) as error:
         raise UserError(str(error)) from error
@@ -70,18 +77,3 @@ CHANGEABLE = frozenset(
     {"manifest", "data_root", "eval_samples", "eval_batch_size", "bootstrap", "overlays",
      "sampling_steps", "time_difference", "start_time", "label_embedding"}
 )  # fmt: skip
-
-
-def variable_shapes(config: EyeRunConfig) -> Any:
-    """Names, shapes and dtypes of the network's variables, without computing any."""
-    return jax.eval_shape(functools.partial(initial_variables, config), jax.random.key(0))
-
-
-def initial_variables(config: EyeRunConfig, key: jax.Array) -> dict[str, Any]:
-    """The network's variables before training, drawn with the run's key."""
-    # Parameters do not depend on the sizes of the images: small ones trace quickly.
-    fundus = np.zeros((1, 32, 32, 3), np.float32)
-    volume = None
-    if config.model.use_oct:
-        volume = np.zeros((1, 8, 8, config.model.oct_slices), np.float32)
-    return kind(config.model).init(config.model, key, fundus, volume)

@@ -2,6 +2,8 @@
 
 import ast
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -62,6 +64,25 @@ def forbidden(path: pathlib.Path) -> set[str]:
 
 def room_of(relative: str) -> str:
     return relative.partition("/")[0]
+
+
+def test_the_library_is_light_until_a_predictor_is_asked_for():
+    code = (
+        "import sys, imo_jax; assert 'load' in dir(imo_jax); "
+        "assert not {'jax', 'numpy', 'data_pipelines'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_predictor_needs_no_tensorflow_and_no_flags():
+    code = """
+import sys
+for name in ("tensorflow", "tensorflow_datasets", "experiments"):
+    sys.modules[name] = None
+import imo_jax
+assert callable(imo_jax.load)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_the_walk_sees_a_forbidden_import(tmp_path):

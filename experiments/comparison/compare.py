@@ -26,10 +26,10 @@ from experiments.comparison.runs import (
 from experiments.comparison.scores import Finished
 from experiments.comparison.settings import Study, check_extra, weights_of
 from experiments.config import FREE_TO_CHANGE
-from experiments.drawing import save_image
-from experiments.run_folder import read_json, write_json
+from experiments.run_folder import read_json
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
+from imo_jax.atomic_files import write_json, write_picture
 
 
 def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> int:
@@ -59,7 +59,7 @@ def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> 
     text = write_report(folder, table, finished, described(study, rows), first.evaluation.bootstrap)
     title = f"{table.title}: test eyes, seed 0"
     picture = eyes_picture(finished, stores.of(first), table.heads, title)
-    save_image(folder / "eyes.png", picture)
+    write_picture(folder / "eyes.png", picture)
     print(text)
     say(f"written to {folder}")
     return 0

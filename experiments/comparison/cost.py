@@ -10,11 +10,11 @@ import numpy as np
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.comparison.flops import count_flops
-from experiments.networks import predict, samples
-from experiments.prediction import INPUTS, NOISE_SEED
+from experiments.networks import samples
 from experiments.run_eval import SPLIT
 from experiments.runtime import describe_devices
 from experiments.trained_run import TrainedRun
+from imo_jax.predictor.answers import INPUTS, outputs_of
 
 REPEATS = 20  # timed predictions, after one that is not
 
@@ -32,14 +32,13 @@ def measure_cost(run: TrainedRun, store: Store) -> dict[str, Any]:
     variables = jax.device_put(run.variables)
     number = samples(run.config)
 
-    def predicted(variables: Any, inputs: dict[str, jax.Array], key: jax.Array) -> Any:
-        return predict(variables, inputs, run.config.model, key=key, samples=number)
+    def predicted(variables: Any, inputs: dict[str, jax.Array]) -> Any:
+        return outputs_of(variables, inputs, run.config.model, samples=number)
 
-    key = jax.random.key(NOISE_SEED)
     return {
         "parameters": sum(int(np.size(x)) for x in jax.tree.leaves(run.variables["params"])),
-        "flops": count_flops(predicted, variables, inputs, key),
-        "latency_s": median_seconds(functools.partial(predicted, variables, inputs, key)),
+        "flops": count_flops(predicted, variables, inputs),
+        "latency_s": median_seconds(functools.partial(predicted, variables, inputs)),
         "samples": number,
         "device": describe_devices(),
     }

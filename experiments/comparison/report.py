@@ -10,8 +10,8 @@ import pandas as pd
 
 from experiments.comparison.rows import IMO, Row, Table
 from experiments.comparison.scores import TESTED, Finished, differences, summaries, wilcoxon
-from experiments.drawing import save_image
 from experiments.seed_means import cell, markdown, over_seeds
+from imo_jax.atomic_files import write_picture
 from imo_jax.visualisation.plots import interval_bars
 
 # Head -> key of the summary -> what the table calls it.
@@ -85,7 +85,7 @@ def write_report(
     flat(table, finished, scores, against, tests).to_csv(folder / "table.csv", index=False)
     keys = [key for head in table.heads for key in BARS[head]]
     bars = {f.title: {key: over_seeds(scores[f.row.name], key) for key in keys} for f in finished}
-    save_image(folder / "intervals.png", interval_bars(bars, title=table.title))
+    write_picture(folder / "intervals.png", interval_bars(bars, title=table.title))
     return text
 
 

@@ -15,9 +15,10 @@ from experiments.comparison.rows import Row
 from experiments.comparison.settings import Study, row_config
 from experiments.config import EyeRunConfig
 from experiments.reading import checked_manifest, prepared_store, used_labels
-from experiments.run_folder import RunFolder, read_json, write_json
+from experiments.run_folder import RunFolder, read_json
 from experiments.run_train import run_train
 from experiments.runtime import UserError, say
+from imo_jax.atomic_files import write_json
 from imo_jax.train.loop import LoopConfig
 from imo_jax.train.metric_log import NonFiniteLoss
 

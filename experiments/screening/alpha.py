@@ -7,7 +7,7 @@ import pandas as pd
 
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import validation_log
-from experiments.run_folder import RunFolder, write_json
+from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
 from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
@@ -15,6 +15,7 @@ from experiments.screening.reading import checked_store
 from experiments.screening.run_surrogate import stage1_config, write_table
 from experiments.screening.run_train import run_train
 from imo_jax import visual_field
+from imo_jax.atomic_files import write_json
 
 # The paper chooses by validation and does not say from what; these are facts/semt.md's defaults.
 GRID = (0.1, 0.5, 1.0, 5.0)

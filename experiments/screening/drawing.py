@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.drawing import save_image
 from experiments.screening.prediction import VolumePredictions, predicted
 from experiments.screening.trained_run import TrainedScreening
+from imo_jax.atomic_files import write_picture
 from imo_jax.labels import SCREENING_NAMES
 from imo_jax.metrics.screening import VolumeRecord
 from imo_jax.metrics.screening_summary import (
@@ -30,16 +30,16 @@ def draw_plots(
     """Writes roc.png, calibration.png and, where they are regressed, visual_fields.png."""
     by_level = {level: group(found) for level, group in LEVELS.items()}
     scores = {level: scores_and_classes(group) for level, group in by_level.items()}
-    save_image(folder / "roc.png", roc_plot(scores, thresholds, title=name))
+    write_picture(folder / "roc.png", roc_plot(scores, thresholds, title=name))
     bins = {level: probability_bins(group) for level, group in by_level.items()}
-    save_image(folder / "calibration.png", reliability_diagram(bins, title=name))
+    write_picture(folder / "calibration.png", reliability_diagram(bins, title=name))
     if any(record.vf_predicted is not None for record in found):
         fields = visual_field_scatter(
             np.stack([record.vf_measured for record in found]),
             np.stack([record.vf_predicted for record in found]),
             np.array([record.glaucoma for record in found]),
         )
-        save_image(folder / "visual_fields.png", fields)
+        write_picture(folder / "visual_fields.png", fields)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +95,12 @@ def draw_cams(
             record = found[row]
             title = f"{record.id} ({name}): probability of glaucoma {record.probability:.2f}"
             panel = volume_panel(evidence.images, evidence.cams, title=title)
-            save_image(folder / f"{record.id}.png", panel)
+            write_picture(folder / f"{record.id}.png", panel)
         if seen and seen[0].probabilities is not None:
             lines.append(scan_row(name, seen))
     if len({len(line.scans) for line in lines}) == 1:
         title = f"{run.config.recipe.title}: the B-scan of each volume with the strongest evidence"
-        save_image(folder / "b_scans.png", scan_panel(lines[::-1], title=title))
+        write_picture(folder / "b_scans.png", scan_panel(lines[::-1], title=title))
 
 
 def first_of_class(found: list[VolumeRecord], label: int, number: int) -> list[int]:

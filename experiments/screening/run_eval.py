@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.run_folder import replaced_folder, write_json
+from experiments.run_folder import replaced_folder
 from experiments.runtime import say
 from experiments.screening.drawing import draw_cams, draw_plots
 from experiments.screening.prediction import predict_volumes, records
 from experiments.screening.trained_run import TrainedScreening
 from imo_jax import visual_field
+from imo_jax.atomic_files import write_json
 from imo_jax.metrics.screening import VolumeRecord, record_row
 from imo_jax.metrics.screening_baseline import constant_records, glaucoma_share, mean_field
 from imo_jax.metrics.screening_summary import (

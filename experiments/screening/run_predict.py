@@ -11,14 +11,13 @@ from data_pipelines.bad_file import BadFile
 from data_pipelines.load.screening_stores import ScreeningArrayStore, ScreeningStore
 from data_pipelines.manifest.screening import ScreeningManifest, ScreeningVolume
 from experiments import validation_log
-from experiments.drawing import save_image
-from experiments.run_folder import write_json
 from experiments.runtime import UserError, say
 from experiments.screening.drawing import volume_pictures
 from experiments.screening.prediction import VolumePredictions, predict_volumes
 from experiments.screening.reading import checked_manifest
 from experiments.screening.trained_run import TrainedScreening
 from imo_jax import visual_field
+from imo_jax.atomic_files import write_json, write_picture
 
 SPLIT = ""  # volumes to predict belong to none
 SIDES = ("OD", "OS")
@@ -56,7 +55,7 @@ def run_predict(
         said = predict_volumes(run.variables, store, SPLIT, run.config)
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in volume_pictures(run, store, said).items():
-            save_image(folder / f"{asked.id}_{name}.png", picture)
+            write_picture(folder / f"{asked.id}_{name}.png", picture)
         results.append(volume_json(asked, said, threshold))
         write_json(folder / f"{asked.id}.json", results[-1])
         say(one_line(results[-1]))

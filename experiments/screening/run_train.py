@@ -11,21 +11,23 @@ import numpy as np
 from data_pipelines.load.screening_batches import train_cube_batches, train_scan_batches
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import flag_fields, validation_log
-from experiments.run_folder import RunFolder, write_json
+from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
 from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
 from experiments.screening.prediction import predict_volumes, records
 from experiments.screening.reading import training_rows
 from experiments.screening.run_surrogate import stage1_config, stage1_folder, surrogate_fields
-from experiments.screening.trained_run import initial_variables, restore_screening
+from experiments.screening.trained_run import restore_screening
 from experiments.training import (
     devices_for,
     first_line,
     train_network,
     with_pretrained,
 )
+from imo_jax.atomic_files import write_json
 from imo_jax.metrics.screening_summary import chosen_thresholds, screening_summary
+from imo_jax.models.variables import initial_variables
 from imo_jax.train import processes
 from imo_jax.train.initial import draw
 from imo_jax.train.interrupt import Interrupt
@@ -142,7 +144,7 @@ def train_stage(
     """Trains one network in the folder `root` on the volumes `rows` with their visual fields."""
     folder = RunFolder(root)
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
-    variables = draw(functools.partial(initial_variables, config), config.seed)
+    variables = draw(functools.partial(initial_variables, config.model), config.seed)
     if config.pretrained is not None:
         variables = with_pretrained(variables, config.pretrained, ("backbone",))
     say(

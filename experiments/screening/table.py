@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.drawing import save_image
-from experiments.run_folder import RunFolder, read_json, write_json
+from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
 from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
@@ -22,6 +21,7 @@ from experiments.screening.run_train import run_train
 from experiments.screening.trained_run import restore_screening
 from experiments.seed_means import cell, markdown, over_seeds
 from imo_jax import visual_field
+from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.metrics.screening_summary import screening_difference
 from imo_jax.visualisation.plots import interval_bars
 
@@ -158,7 +158,7 @@ def write_tables(root: pathlib.Path, manifest: str, rows: list[Row], seeds: int)
         row.title: {key.replace("_", " "): over_seeds(finished[row.name], key) for key in KEYS}
         for row in rows
     }
-    save_image(root / "table.png", interval_bars(bars, title=manifest))
+    write_picture(root / "table.png", interval_bars(bars, title=manifest))
     print(text)
     say(f"written to {root}")
 

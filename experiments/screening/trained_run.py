@@ -1,19 +1,15 @@
 """A trained screening run, restored from its folder alone."""
 
 import dataclasses
-import functools
 import pathlib
 from typing import Any
-
-import jax
-import jax.numpy as jnp
 
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
 from experiments.saved_config import read_config, with_changes
 from experiments.screening.config import CHANGEABLE, ScreeningConfig
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables
-from imo_jax.models.semt import network
+from imo_jax.models.variables import variable_shapes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,20 +47,8 @@ def restore_screening(
     config = with_changes(read_config(folder, ScreeningConfig), given, CHANGEABLE)
     try:
         variables, step = restore_variables(
-            folder.checkpoints, variable_shapes(config), which=checkpoint
+            folder.checkpoints, variable_shapes(config.model), which=checkpoint
         )
     except (FileNotFoundError, CheckpointMismatch) as error:
         raise UserError(str(error)) from error
     return TrainedScreening(folder, config, variables, step)
-
-
-def variable_shapes(config: ScreeningConfig) -> Any:
-    """Names, shapes and dtypes of the network's variables, without computing any."""
-    return jax.eval_shape(functools.partial(initial_variables, config), jax.random.key(0))
-
-
-def initial_variables(config: ScreeningConfig, key: jax.Array) -> dict[str, Any]:
-    """The network's variables before training, drawn with the run's key."""
-    # Parameters do not depend on the sizes of the images: small ones trace quickly.
-    shape = (1, 16, 16, 16, 1) if config.recipe.whole_volumes else (1, 32, 32, 3)
-    return network(config.model).init(key, jnp.zeros(shape, jnp.float32), train=False)

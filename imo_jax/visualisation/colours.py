@@ -16,6 +16,7 @@ FRAME: Colour = (255, 255, 255)
 PAPER: Colour = (22, 24, 28)  # behind the tiles
 TEXT: Colour = (236, 238, 240)
 FAINT: Colour = (160, 165, 172)
+WARNING: Colour = (255, 170, 70)  # amber
 
 # Region outlines in drawing order, and fills of the classes background, rim, cup.
 OUTLINES = {"disc": DISC, "cup": CUP}

@@ -3,6 +3,7 @@
 import functools
 import math
 import pathlib
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib
@@ -151,3 +152,26 @@ def _draw_legend(
         draw.rectangle((x, y - 2, x + 2 * text, y + 2), colour)
         draw.text((x + 2 * text + GAP, y), name, colours.TEXT, font(text), anchor="lm")
         x += 2 * text + 4 * GAP + int(font(text).getlength(name))
+
+
+def with_notes(page: np.ndarray, notes: Sequence[str]) -> np.ndarray:
+    """A page with lines of warning below it, wrapped to its width; the page where there are none.
+
+    Args:
+      page: (H, W, 3) uint8.
+      notes: texts of any length.
+
+    Returns:
+      (height, W, 3) uint8.
+    """
+    if not notes:
+        return page
+    width, text = page.shape[1], 14
+    characters = max(int((width - 2 * GAP) / font(text).getlength("n")), 10)
+    lines = [line for note in notes for line in textwrap.wrap(f"! {note}", characters)]
+    height = 2 * GAP + len(lines) * (text + GAP // 2)
+    strip = Image.new("RGB", (width, height), colours.PAPER)
+    ImageDraw.Draw(strip).multiline_text(
+        (GAP, GAP), "\n".join(lines), colours.WARNING, font(text), spacing=GAP // 2
+    )
+    return np.concatenate([page, np.asarray(strip)])

@@ -9,7 +9,8 @@ from data_pipelines.framing import Frame
 from experiments import flag_fields, validation_log
 from experiments.comparison import compare, evaluation, runs
 from experiments.prediction import EyePrediction
-from experiments.run_folder import RunFolder, write_json
+from experiments.run_folder import RunFolder
+from imo_jax.atomic_files import write_json
 from imo_jax.train.loop import Result
 from imo_jax.train.selection import Selection
 

@@ -58,7 +58,14 @@ def test_eyes_without_labels_or_disc_come_back_as_well(tmp_path):
 
 
 def one_eye(probabilities, eye_id="a"):
-    return EyePrediction(0, eye_id, np.ones(3) / 3, probabilities, None, None)
+    return EyePrediction(
+        index=0,
+        id=eye_id,
+        grade_probabilities=np.ones(3) / 3,
+        probabilities=probabilities,
+        sample_ids=None,
+        entropy=None,
+    )
 
 
 def test_an_ensemble_is_the_mean_of_the_probabilities():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imo_jax.visualisation import tiles
+from imo_jax.visualisation import colours, tiles
 
 
 def test_square_around_by_hand():
@@ -67,3 +67,14 @@ def test_a_long_title_is_shrunk_to_the_page():
     page = tiles.sheet(rows, title="a rather long title " * 3, captions=[""] * 3)
     written = (page.max(axis=-1) > 100).any(axis=0)
     assert written.any() and not written[-tiles.GAP :].any()
+
+
+def test_notes_stand_below_the_page_and_are_wrapped_to_its_width():
+    page = np.full((50, 300, 3), 7, np.uint8)
+    assert tiles.with_notes(page, ()) is page
+    one = tiles.with_notes(page, ["short"])
+    many = tiles.with_notes(page, ["words that are many " * 6, "short"])
+    assert one.shape[1] == many.shape[1] == 300 and 50 < len(one) < len(many)
+    np.testing.assert_array_equal(many[:50], page)
+    assert (one[50:] == colours.WARNING).all(axis=-1).any()
+    assert not (many[:, -1] == colours.WARNING).all(axis=-1).any()

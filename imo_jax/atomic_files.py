@@ -1,0 +1,42 @@
+"""Files that appear whole or not at all: written beside their place, then renamed into it."""
+
+import contextlib
+import json
+import os
+import pathlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a path to write to, which takes the place of `path` once the block ends well.
+
+    The folder is made where it is absent. After an error nothing of the new file is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes JSON. Raises ValueError, before anything is written, for NaN and infinity."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_picture(path: pathlib.Path, pixels: np.ndarray) -> None:
+    """Writes (H, W, 3) or (H, W) uint8, or (H, W) uint16, as PNG."""
+    with replacing(path) as part:
+        Image.fromarray(pixels).save(part, "PNG")

@@ -1,0 +1,131 @@
+"""What a network says of a batch of eyes: asked once, with its mirror, or of several networks."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data_pipelines.framing import Frame, unframe_probabilities
+from imo_jax.models import baselines
+from imo_jax.models.imo import sample
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.uncertainty import uncertainty
+
+NOISE_SEED = 0  # of x_T: what is said of an eye is the same whenever it is asked
+INPUTS = ("fundus", "oct", "has_oct")  # of a batch, that go to the device
+
+# Axis of the width in each of them, (B, H, W, 3) and (B, depth, width, slices).
+_WIDTH = {"fundus": 2, "oct": 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class EyeAnswer:
+    """What is said of one eye, on the working square.
+
+    Attributes:
+      grade_probabilities: (G,) float32, or None.
+      probabilities: (S, S, C) float32, mean over samples, or None.
+      sample_ids: (K, S, S) uint8 ids of each sample, or None.
+      entropy: (S, S) float32 nats, or None.
+    """
+
+    grade_probabilities: np.ndarray | None
+    probabilities: np.ndarray | None
+    sample_ids: np.ndarray | None
+    entropy: np.ndarray | None
+
+    def native_probabilities(self, frame: Frame) -> np.ndarray | None:
+        """(H0, W0, C) float32 at the photograph's own size; None where nothing is segmented."""
+        if self.probabilities is None:
+            return None
+        return unframe_probabilities(self.probabilities, frame)
+
+
+def diffuses(model: Any) -> bool:
+    """Whether the network segments by denoising: then it has samples, steps and an x_t."""
+    return isinstance(model, IMOConfig) and model.segment and model.refine == "ddim"
+
+
+def ask(
+    networks: Sequence[Any],
+    batch: dict[str, Any],
+    model: Any,
+    *,
+    samples: int,
+    mirror: bool = False,
+    **options: Any,
+) -> dict[str, np.ndarray]:
+    """The outputs for a batch; of several networks, or of an eye and its mirror, their mean.
+
+    All eyes draw the same noise: what is said of one depends neither on its place nor on its
+    company.
+
+    Args:
+      networks: variables of one or several networks of the same config.
+      batch: `fundus` (B, H, W, 3) uint8; optionally `oct` (B, h, w, D) uint8 and `has_oct` (B,).
+      model: config of the network.
+      samples: diffusion samples an eye, of each network; a network with one answer has none.
+      mirror: ask for the mirrored eye, too.
+      options: `steps` and `zero_x_t` of `models.imo.sample.predict`.
+
+    Returns:
+      Numpy arrays of `models.imo.sample.predict`; samples of all that was asked side by side.
+    """
+    batch = {name: batch[name] for name in INPUTS if batch.get(name) is not None}
+    answers = []
+    for variables in networks:
+        answers.append(outputs_of(variables, batch, model, samples=samples, **options))
+        if mirror:
+            mirrored = {n: np.flip(x, _WIDTH[n]) if n in _WIDTH else x for n, x in batch.items()}
+            found = outputs_of(variables, mirrored, model, samples=samples, **options)
+            answers.append(_unmirrored(found))
+    return jax.device_get(answers[0] if len(answers) == 1 else _together(answers))
+
+
+def outputs_of(
+    variables: Any, batch: dict[str, Any], model: Any, *, samples: int, **options: Any
+) -> dict[str, jax.Array]:
+    """The outputs of one network of any kind; arguments and result as `ask`, on the device."""
+    if not isinstance(model, IMOConfig):
+        return baselines.predict_baseline(variables, batch, config=model)
+    key = jax.random.key(NOISE_SEED)
+    batch = batch | {"index": np.zeros(len(batch["fundus"]), np.uint32)}
+    return sample.predict(variables, batch, config=model, key=key, samples=samples, **options)
+
+
+def _unmirrored(outputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """The outputs for a mirrored eye, as those of the eye."""
+    kept = ("grade_probabilities", "sample_probabilities")
+    outputs = {name: outputs[name] for name in kept if name in outputs}
+    if "sample_probabilities" in outputs:
+        # (B, K, H, W, C), reversed along W
+        outputs["sample_probabilities"] = jnp.flip(outputs["sample_probabilities"], axis=3)
+    return outputs
+
+
+@jax.jit
+def _together(answers: Sequence[dict[str, jax.Array]]) -> dict[str, jax.Array]:
+    """The mean of what several said of the same eyes, and how far they differ."""
+    outputs = {}
+    if "grade_probabilities" in answers[0]:
+        grades = jnp.stack([answer["grade_probabilities"] for answer in answers])
+        outputs["grade_probabilities"] = grades.mean(axis=0)
+    if "sample_probabilities" in answers[0]:
+        samples = [answer["sample_probabilities"] for answer in answers]
+        outputs |= uncertainty(jnp.concatenate(samples, axis=1))
+    return outputs
+
+
+def answer_of(outputs: dict[str, np.ndarray], row: int) -> EyeAnswer:
+    """One eye's part of a batch's outputs."""
+    found = {name: values[row] for name, values in outputs.items()}
+    samples = found.get("sample_probabilities")
+    return EyeAnswer(
+        grade_probabilities=found.get("grade_probabilities"),
+        probabilities=found.get("probabilities"),
+        sample_ids=None if samples is None else samples.argmax(axis=-1).astype(np.uint8),
+        entropy=found.get("entropy"),
+    )

@@ -1,0 +1,226 @@
+"""What a predictor says of one eye, and the files that hold it."""
+
+import dataclasses
+import functools
+import math
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.framing import Frame
+from imo_jax.atomic_files import write_json, write_picture
+from imo_jax.metrics.imo_eye import EyeRecord, score_eye
+from imo_jax.predictor.answers import EyeAnswer
+from imo_jax.predictor.inputs import UPRIGHT
+from imo_jax.visualisation.overlays import eye_panel, eye_title
+from imo_jax.visualisation.tiles import with_notes
+
+NO_DISC = "no disc was found: the photograph may not show one; do not rely on what is said of it"
+UNCERTAINTY_STEP = 1e-4  # nats: a step of grey of the uncertainty's picture
+
+
+@dataclasses.dataclass(frozen=True)
+class VerticalCdr:
+    """A vertical cup-to-disc ratio.
+
+    Attributes:
+      value: 0..1; None where no disc was found.
+      sd_over_samples: standard deviation (n - 1) over the samples of a network that draws some:
+        how much its noise matters, which says nothing of its error; None below two samples.
+      samples: how many there are, of all networks together.
+    """
+
+    value: float | None
+    sd_over_samples: float | None
+    samples: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EyeResult:
+    """What is said of one eye.
+
+    Large arrays are computed when they are asked for; what is kept is of the working square.
+
+    Attributes:
+      id: of the eye.
+      has_oct: whether an OCT volume was looked at.
+      warnings: doubts about the input and about what was found, in words; () = none.
+      answer: of the network, on the working square.
+      fundus: (S, S, 3) uint8, the working square: what the network saw.
+      frame: where that square lies in the photograph.
+      grade_names: of the grades, in the order of their probabilities.
+      exif_orientation: by which the file's pixels were turned to be upright; 1 = not at all.
+    """
+
+    id: str
+    has_oct: bool
+    warnings: tuple[str, ...]
+    answer: EyeAnswer
+    fundus: np.ndarray
+    frame: Frame
+    grade_names: tuple[str, ...]
+    exif_orientation: int = UPRIGHT
+
+    @property
+    def grade(self) -> str | None:
+        """The most probable grade; None of a network that does not grade."""
+        found = self.grade_probabilities
+        return None if found is None else max(found, key=found.__getitem__)
+
+    @property
+    def grade_probabilities(self) -> dict[str, float] | None:
+        """Name of a grade -> probability; None of a network that does not grade."""
+        found = self.answer.grade_probabilities
+        if found is None:
+            return None
+        return dict(zip(self.grade_names, map(float, found), strict=True))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the upright photograph."""
+        return self.frame.native_height, self.frame.native_width
+
+    @property
+    def probabilities(self) -> np.ndarray | None:
+        """(H0, W0, 3) float32 of background, rim and cup at the photograph's own size, upright.
+
+        None of a network that does not segment; outside the working square it is background.
+        """
+        return self.answer.native_probabilities(self.frame)
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """(H0, W0) uint8 ids, 0 background, 1 rim, 2 cup: the most probable of each pixel."""
+        found = self.probabilities
+        return None if found is None else found.argmax(axis=-1).astype(np.uint8)
+
+    @property
+    def entropy(self) -> np.ndarray | None:
+        """(H0, W0) float32 nats, 0..ln 3: how uncertain each pixel of the mask is."""
+        found = self.probabilities
+        return None if found is None else entropy(found)
+
+    @property
+    def vertical_cdr(self) -> VerticalCdr | None:
+        """The vertical cup-to-disc ratio; None of a network that does not segment."""
+        if self.answer.sample_ids is None:
+            return None
+        record = self.record
+        return VerticalCdr(
+            _defined(record["vcdr_pred"]), _defined(record["vcdr_sd"]), len(self.answer.sample_ids)
+        )
+
+    @functools.cached_property
+    def record(self) -> EyeRecord:
+        """As evaluation scores it, without a truth (`metrics.imo_eye.score_eye`)."""
+        return score_eye(
+            self.id,
+            self.id,
+            probabilities=self.probabilities,
+            sample_ids=self.answer.sample_ids,
+            grade_probabilities=self.answer.grade_probabilities,
+        )
+
+    def overlay(self) -> np.ndarray | None:
+        """(height, width, 3) uint8: photograph, disc, outlines and uncertainty side by side.
+
+        Warnings stand below. None of a network that does not segment.
+        """
+        if self.answer.probabilities is None:
+            return None
+        panel = eye_panel(
+            self.fundus,
+            self.answer.probabilities.argmax(axis=-1),
+            title=eye_title(self.record),
+            uncertainty=self.answer.entropy,
+        )
+        return with_notes(panel, self.warnings)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `<id>.json` holds; None (null) where a number is not defined."""
+        result: dict[str, Any] = {
+            "id": self.id,
+            "has_oct": self.has_oct,
+            "warnings": list(self.warnings),
+        }
+        if self.grade is not None:
+            result |= {"grade": self.grade, "grade_probabilities": self.grade_probabilities}
+        if self.answer.probabilities is not None:
+            result["vertical_cdr"] = dataclasses.asdict(self.vertical_cdr)
+            result["mask"] = {
+                "file": f"{self.id}_mask.png",
+                "ids": {"background": 0, "rim": 1, "cup": 2},
+                "height": self.size[0],
+                "width": self.size[1],
+                "orientation": self._orientation(),
+            }
+            result["uncertainty"] = {
+                "file": f"{self.id}_uncertainty.png",
+                "is": "entropy of the class probabilities, 16-bit grey, upright as the mask",
+                "nats_per_grey_value": UNCERTAINTY_STEP,
+            }
+        return result
+
+    def _orientation(self) -> str:
+        if self.exif_orientation == UPRIGHT:
+            return "as the photograph"
+        return (
+            "upright, as the photograph is shown: its file's own pixels lie turned (EXIF "
+            f"orientation {self.exif_orientation})"
+        )
+
+    def save(self, folder: str | pathlib.Path) -> dict[str, Any]:
+        """Writes `<id>_mask.png`, `<id>_uncertainty.png`, `<id>_overlay.png` and `<id>.json`.
+
+        Each whole or not at all, the JSON last: where it is, the rest is too. A network that does
+        not segment has the JSON alone.
+
+        Args:
+          folder: made where it is absent.
+
+        Returns:
+          What the JSON holds.
+        """
+        folder = pathlib.Path(folder)
+        probabilities = self.probabilities
+        if probabilities is not None:
+            grey = np.rint(entropy(probabilities) / UNCERTAINTY_STEP).astype(np.uint16)
+            mask = probabilities.argmax(axis=-1).astype(np.uint8)
+            write_picture(folder / f"{self.id}_mask.png", mask)
+            write_picture(folder / f"{self.id}_uncertainty.png", grey)
+            write_picture(folder / f"{self.id}_overlay.png", self.overlay())
+        result = self.to_json()
+        write_json(folder / f"{self.id}.json", result)
+        return result
+
+    def __str__(self) -> str:
+        """One line, as a person would say it."""
+        parts = []
+        if self.grade is not None:
+            share = self.grade_probabilities[self.grade]
+            parts.append(f"grade {self.grade} ({100 * share:.0f} %)")
+        if (ratio := self.vertical_cdr) is not None:
+            text = "no disc found" if ratio.value is None else f"vertical CDR {ratio.value:.2f}"
+            spread = ratio.sd_over_samples if ratio.value is not None else None
+            parts.append(text if spread is None else f"{text} ± {spread:.3f}")
+        if not self.has_oct:
+            parts.append("from the photograph alone")
+        if self.warnings:
+            parts.append(f"doubtful: {'; '.join(self.warnings)}")
+        return f"{self.id}: {', '.join(parts)}"
+
+
+def found_disc(answer: EyeAnswer) -> bool:
+    """Whether any pixel is rim or cup; True of a network that does not segment."""
+    return answer.probabilities is None or bool(answer.probabilities.argmax(axis=-1).any())
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """(H, W, C) -> (H, W) float32 entropy in nats."""
+    p = np.clip(probabilities, 1e-12, 1.0)
+    return -(p * np.log(p)).sum(axis=-1)
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

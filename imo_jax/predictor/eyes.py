@@ -1,0 +1,187 @@
+"""A trained network that grades and segments eyes, from files, arrays or pictures."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from data_pipelines import framing, volumes
+from data_pipelines.load.ordered_map import ordered_map
+from imo_jax.labels import GRADE_NAMES
+from imo_jax.predictor import inputs
+from imo_jax.predictor.answers import EyeAnswer, answer_of, ask
+from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc
+from imo_jax.predictor.inputs import Photograph, PhotographLike, VolumeLike
+
+NO_OCT_USED = "the network was trained without OCT: the volume was not looked at"
+READERS = 2  # threads that read files while the network works
+
+
+@dataclasses.dataclass(frozen=True)
+class EyeSettings:
+    """How a network wants its eyes, and how it is asked.
+
+    Attributes:
+      model: config of the network.
+      image_size: side of the working square in pixels.
+      oct_shape: (depth, width, slices) of the OCT volume; None of a network without OCT.
+      crop_to_field: cut the black border around the photograph's field of view.
+      samples: diffusion samples an eye; 1 of a network with a single answer.
+      batch_size: eyes asked at a time where there are several.
+      grade_names: of the grades, in the order of the network's.
+    """
+
+    model: Any
+    image_size: int
+    oct_shape: tuple[int, int, int] | None
+    crop_to_field: bool
+    samples: int
+    batch_size: int
+    grade_names: tuple[str, ...] = GRADE_NAMES
+
+
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """An eye as the network sees it, and what is known of it beside."""
+
+    photograph: Photograph  # without its pixels, which may be many
+    fundus: np.ndarray
+    frame: framing.Frame
+    oct: np.ndarray | None
+    warnings: tuple[str, ...]
+
+
+class EyePredictor:
+    """Predicts eyes. Made by `imo_jax.load`; may be called from several threads at once.
+
+    Eyes of any size are brought to one working square, and batches are of one eye or of
+    `settings.batch_size` of them (filled up), so that a call compiles nothing but the first time.
+
+    Attributes:
+      settings: EyeSettings.
+      title: what is asked, for people.
+    """
+
+    def __init__(self, networks: Sequence[Any], settings: EyeSettings, title: str) -> None:
+        """`networks` are the variables of one network, or of several whose mean is taken."""
+        self.settings = settings
+        self.title = title
+        self._networks = [jax.device_put(variables) for variables in networks]
+
+    def __repr__(self) -> str:
+        return f"<EyePredictor: {self.title}>"
+
+    def predict(
+        self,
+        fundus: PhotographLike | Sequence[PhotographLike],
+        oct: VolumeLike | Sequence[VolumeLike | None] | None = None,
+        *,
+        ids: str | Sequence[str] | None = None,
+        mirror: bool = False,
+    ) -> EyeResult | list[EyeResult]:
+        """Predicts one eye, or a list of eyes.
+
+        Args:
+          fundus: a photograph: a path, an array (H, W, 3) uint8 RGB, or a picture of Pillow (see
+            `inputs.photograph_of`); or a list of them.
+          oct: the OCT volume of the eye: a path or an array (slices, depth, width); None = there is
+            none. With a list of photographs a list of as many, None where an eye has none.
+          ids: names of the eyes, in results and file names; None = names of the files, or eye_1,
+            eye_2, ...
+          mirror: ask for the mirrored eye, too, and take the mean.
+
+        Returns:
+          An EyeResult, or a list of them for a list.
+
+        Raises:
+          ValueError: an input that cannot be read, with its name, the reason and what to do.
+        """
+        photographs, many = inputs.as_list(fundus)
+        scans = [None] * len(photographs) if oct is None else inputs.as_list(oct)[0]
+        names = None if ids is None else inputs.as_list(ids)[0]
+        results = list(self.stream(photographs, scans, ids=names, mirror=mirror))
+        return results if many else results[0]
+
+    __call__ = predict
+
+    def stream(
+        self,
+        photographs: Sequence[PhotographLike],
+        scans: Sequence[VolumeLike | None],
+        *,
+        ids: Sequence[str] | None = None,
+        mirror: bool = False,
+    ) -> Iterator[EyeResult]:
+        """As `predict` of a list, one after the other: for more eyes than fit into memory."""
+        if len(scans) != len(photographs):
+            raise inputs.BadInput(f"{len(scans)} OCT volumes for {len(photographs)} photographs")
+        names = inputs.distinct_ids(photographs, ids)
+        inputs.require_files([*photographs, *scans])
+        size = 1 if len(photographs) == 1 else self.settings.batch_size
+        eyes = zip(names, photographs, scans, strict=True)
+        seen = ordered_map(lambda eye: self._seen(*eye), eyes, workers=READERS, ahead=size)
+        while chunk := list(itertools.islice(seen, size)):
+            outputs = ask(
+                self._networks,
+                self._batch(chunk, size),
+                self.settings.model,
+                samples=self.settings.samples,
+                mirror=mirror,
+            )
+            for row, eye in enumerate(chunk):
+                yield self._result(eye, answer_of(outputs, row))
+
+    def _seen(self, name: str, photograph: PhotographLike, scan: VolumeLike | None) -> _Seen:
+        """Reads an eye and brings it to the working grid."""
+        settings = self.settings
+        image = inputs.photograph_of(photograph, name)
+        warnings: list[str] = []
+        frame = self._frame(image)
+        volume = None
+        if scan is not None and settings.oct_shape is None:
+            warnings.append(NO_OCT_USED)
+        elif scan is not None:
+            depth, width, slices = settings.oct_shape
+            volume = volumes.to_grid(inputs.volume_of(scan, name), slices, depth, width)
+        return _Seen(
+            photograph=dataclasses.replace(image, pixels=image.pixels[:0]),
+            fundus=framing.frame_image(image.pixels, frame),
+            frame=frame,
+            oct=volume,
+            warnings=tuple(warnings),
+        )
+
+    def _frame(self, image: Photograph) -> framing.Frame:
+        """The square of a photograph that the network sees: the one place that decides it."""
+        settings = self.settings
+        return framing.find_frame(image.pixels, settings.image_size, settings.crop_to_field)
+
+    def _batch(self, eyes: Sequence[_Seen], size: int) -> dict[str, np.ndarray]:
+        """`size` rows: the eyes, then black ones that nobody looks at."""
+        side = self.settings.image_size
+        batch = {"fundus": np.zeros((size, side, side, 3), np.uint8)}
+        if self.settings.oct_shape is not None:
+            batch["oct"] = np.zeros((size, *self.settings.oct_shape), np.uint8)
+            batch["has_oct"] = np.zeros(size, bool)
+        for row, eye in enumerate(eyes):
+            batch["fundus"][row] = eye.fundus
+            if eye.oct is not None:
+                batch["oct"][row] = eye.oct
+                batch["has_oct"][row] = True
+        return batch
+
+    def _result(self, eye: _Seen, answer: EyeAnswer) -> EyeResult:
+        doubts = () if found_disc(answer) else (NO_DISC,)
+        return EyeResult(
+            id=eye.photograph.name,
+            has_oct=eye.oct is not None,
+            warnings=(*eye.warnings, *doubts),
+            answer=answer,
+            fundus=eye.fundus,
+            frame=eye.frame,
+            grade_names=self.settings.grade_names,
+            exif_orientation=eye.photograph.exif_orientation,
+        )

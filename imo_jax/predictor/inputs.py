@@ -1,0 +1,154 @@
+"""What is predicted: photographs and OCT volumes from files, arrays or Pillow's pictures.
+
+A doubtful input is refused or warned of by the same rules whether it comes from a file or not.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from data_pipelines.bad_file import BadFile
+from data_pipelines.images import exif_orientation, photograph_pixels, read_fundus
+from data_pipelines.volume_limits import plain
+from data_pipelines.volumes import read_volume
+
+PhotographLike = str | os.PathLike | np.ndarray | Image.Image
+VolumeLike = str | os.PathLike | np.ndarray
+
+ORIENTATION_TAG = 0x0112  # of EXIF
+UPRIGHT = 1  # the EXIF orientation of a file whose pixels lie as they are shown
+
+
+class BadInput(ValueError):
+    """Inputs that do not fit together, or that are not there; the message says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Photograph:
+    """A fundus photograph as it is shown.
+
+    Attributes:
+      name: of the eye, for messages and file names.
+      pixels: (H, W, 3) uint8 RGB, upright.
+      file: that it was read from, or None.
+      exif_orientation: by which the file's own pixels were turned to be upright; 1 = not at all.
+    """
+
+    name: str
+    pixels: np.ndarray
+    file: str | None = None
+    exif_orientation: int = UPRIGHT
+
+
+def is_file(given: Any) -> bool:
+    """Whether an input is named by its path."""
+    return isinstance(given, str | os.PathLike)
+
+
+def default_id(given: Any, number: int) -> str:
+    """The name of an eye: its file's, without the ending, or `eye_1`, `eye_2`, ..."""
+    return pathlib.Path(given).stem if is_file(given) else f"eye_{number + 1}"
+
+
+def photograph_of(given: PhotographLike, name: str) -> Photograph:
+    """Reads a photograph.
+
+    Args:
+      given: a JPEG, PNG, TIFF or BMP file; a uint8 array (H, W, 3) RGB, (H, W, 4) RGBA or (H, W)
+        grey, or a uint16 array (H, W) grey, which are converted as such files are; or a picture of
+        Pillow, which is turned upright as its EXIF says.
+      name: of the eye.
+
+    Raises:
+      BadFile (a ValueError): it cannot be a photograph; names the file or the eye, and why.
+    """
+    if is_file(given):
+        return Photograph(name, read_fundus(given), os.fspath(given), exif_orientation(given))
+    if isinstance(given, np.ndarray):
+        return Photograph(name, photograph_pixels(_picture(given, name), name))
+    if isinstance(given, Image.Image):
+        upright, orientation = _upright(given)
+        return Photograph(name, photograph_pixels(upright, name), None, orientation)
+    raise BadFile(name, f"a photograph is a path, a numpy array or a picture of Pillow, not a "
+                        f"{type(given).__name__}")  # fmt: skip
+
+
+def _upright(picture: Image.Image) -> tuple[Image.Image, int]:
+    """A picture turned as its EXIF says, and the orientation that it had."""
+    try:
+        orientation = int(picture.getexif().get(ORIENTATION_TAG, UPRIGHT))
+        return ImageOps.exif_transpose(picture), orientation
+    except Exception:  # noqa: BLE001 - damaged EXIF says nothing about the pixels
+        return picture, UPRIGHT
+
+
+def _picture(pixels: np.ndarray, name: str) -> Image.Image:
+    """An array as the picture that a file with these pixels would be."""
+    shape, dtype = pixels.shape, pixels.dtype
+    grey, colour = len(shape) == 2, len(shape) == 3 and shape[2] in (3, 4)
+    if 0 in shape or not (grey or colour):
+        raise BadFile(
+            name,
+            f"has shape {shape}: a photograph is (height, width, 3) RGB, (height, width, 4) RGBA "
+            "or (height, width) grey; give several as a list",
+        )
+    if dtype == np.uint8 or (dtype == np.uint16 and grey):
+        return Image.fromarray(np.ascontiguousarray(pixels))
+    raise BadFile(
+        name,
+        f"holds {dtype}, from which the range of brightness cannot be known; give uint8 in 0..255",
+    )
+
+
+def volume_of(given: VolumeLike, name: str) -> np.ndarray:
+    """Reads an OCT volume.
+
+    Args:
+      given: a file or folder that `data_pipelines.volumes.read_volume` takes, or an array
+        (slices, depth, width), which is taken as a .npy file with these numbers is.
+      name: of the eye.
+
+    Returns:
+      (slices, depth, width) uint8 or float32.
+
+    Raises:
+      BadFile (a ValueError): names the file or the eye, and why.
+    """
+    if is_file(given):
+        return read_volume(given)
+    if isinstance(given, np.ndarray):
+        return plain(given, f"OCT volume of {name}")
+    raise BadFile(name, "an OCT volume is a path or a numpy array (slices, depth, width), not a "
+                        f"{type(given).__name__}")  # fmt: skip
+
+
+def as_list(given: Any) -> tuple[list[Any], bool]:
+    """One or many inputs as a list, and whether there were many (a list or tuple)."""
+    many = isinstance(given, list | tuple)
+    return (list(given) if many else [given]), many
+
+
+def distinct_ids(given: Sequence[Any], ids: Sequence[str] | None) -> list[str]:
+    """The eyes' names: as given, or from their files.
+
+    Raises:
+      BadInput: another number of names than of eyes, or a name twice: files would collide.
+    """
+    found = list(ids) if ids is not None else [default_id(x, i) for i, x in enumerate(given)]
+    if len(found) != len(given):
+        raise BadInput(f"{len(found)} ids for {len(given)} eyes")
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise BadInput(f"two eyes would be named {', '.join(twice[:5])}; name all with ids=[...]")
+    return found
+
+
+def require_files(given: Sequence[Any]) -> None:
+    """Raises BadInput listing all files that are not there, before any is read."""
+    paths = [pathlib.Path(path) for path in given if is_file(path)]
+    if absent := [f"{path}: no such file" for path in paths if not path.exists()]:
+        raise BadInput("\n".join(absent))

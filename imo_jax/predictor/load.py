@@ -1,0 +1,69 @@
+"""From a path to a predictor: one run folder, or several whose mean is taken."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from imo_jax.predictor.eyes import EyePredictor
+from imo_jax.predictor.run import Run, read_run
+
+
+def load(
+    path: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    checkpoint: str = "best",
+    samples: int | None = None,
+) -> EyePredictor:
+    """A trained network, ready to predict; it predicts to the bit what `--mode=predict` writes.
+
+        predictor = imo_jax.load("runs/imo")
+        result = predictor.predict("eye.jpg", "eye_oct.npy")
+
+    Needs no TensorFlow.
+
+    Args:
+      path: folder of a run; or several folders of runs (folds, seeds) whose networks and working
+        squares are alike: their mean as one predictor.
+      checkpoint: "best" by validation, or "last".
+      samples: diffusion samples an eye; None = as the run evaluates.
+
+    Raises:
+      FileNotFoundError: there is no run, or no checkpoint.
+      ValueError: a run that cannot be read, or runs that cannot be averaged, with the reasons.
+    """
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    if not paths:
+        raise ValueError("no run is named")
+    return predictor_of([read_run(given, checkpoint) for given in paths], samples)
+
+
+def predictor_of(runs: Sequence[Run], samples: int | None = None) -> EyePredictor:
+    """The predictor of one run, or the mean of several; arguments and errors as `load`."""
+    first = runs[0]
+    for run in runs[1:]:
+        require_alike(first, run)
+    settings = first.settings
+    if samples is not None:
+        if samples < 1:
+            raise ValueError(f"samples={samples} must be at least 1")
+        settings = dataclasses.replace(settings, samples=samples)
+    title = ", ".join(f"{run.where} (step {run.step})" for run in runs)
+    return EyePredictor([run.variables for run in runs], settings, title)
+
+
+def require_alike(first: Run, other: Run) -> None:
+    """Raises ValueError with what differs between two runs that are to be averaged."""
+    parts = [(first.settings, other.settings), (first.settings.model, other.settings.model)]
+    if type(parts[1][0]) is not type(parts[1][1]):
+        raise ValueError(f"{first.where} and {other.where} hold networks of different kinds")
+    lines = [
+        f"{field.name}: {getattr(one, field.name)!r} and {getattr(two, field.name)!r}"
+        for one, two in parts
+        for field in dataclasses.fields(one)
+        if field.name != "model" and getattr(one, field.name) != getattr(two, field.name)
+    ]
+    if lines:
+        raise ValueError(
+            f"{first.where} and {other.where} cannot be averaged, they differ in\n  "
+            + "\n  ".join(lines)
+        )

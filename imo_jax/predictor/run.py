@@ -1,0 +1,81 @@
+"""A trained run as its folder tells of it: what network, how it wants its eyes, its variables."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import types
+from typing import Any
+
+from imo_jax.checkpoints import restore_variables
+from imo_jax.models.graders.config import GraderConfig
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.segmenters.config import SegmenterConfig
+from imo_jax.models.semt.config import SemtConfig
+from imo_jax.models.variables import variable_shapes
+from imo_jax.predictor.answers import diffuses
+from imo_jax.predictor.eyes import EyeSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained network.
+
+    Attributes:
+      where: folder or file it was read from.
+      settings: how it is asked.
+      variables: {"params", "batch_stats"} numpy arrays.
+      step: of the checkpoint.
+    """
+
+    where: str
+    settings: EyeSettings
+    variables: dict[str, Any]
+    step: int
+
+
+def eye_settings(config: Any) -> EyeSettings:
+    """How the network of a run on eyes is asked, from the run's configuration."""
+    return EyeSettings(
+        model=config.model,
+        image_size=config.data.image_size,
+        oct_shape=oct_shape(config),
+        crop_to_field=config.data.crop_to_field,
+        samples=config.evaluation.eval_samples if diffuses(config.model) else 1,
+        batch_size=config.evaluation.eval_batch_size,
+    )
+
+
+def oct_shape(config: Any) -> tuple[int, int, int] | None:
+    """(depth, width, slices) of the OCT grid; None of a network without OCT."""
+    if not config.model.use_oct:
+        return None
+    return config.data.oct_depth, config.data.oct_width, config.model.oct_slices
+
+
+def read_run(path: str | os.PathLike, checkpoint: str) -> Run:
+    """Reads a run folder.
+
+    Raises:
+      FileNotFoundError: no run there, or no checkpoint.
+      ValueError: settings or arrays that do not fit this version.
+    """
+    folder = pathlib.Path(path)
+    config = _read_config(folder)
+    settings = eye_settings(config)
+    variables, step = restore_variables(
+        folder / "checkpoints", variable_shapes(config.model), which=checkpoint
+    )
+    return Run(str(folder), settings, variables, step)
+
+
+def _read_config(folder: pathlib.Path) -> Any:
+    file = folder / "config.json"
+    if not file.exists():
+        raise FileNotFoundError(f"{folder} holds no trained run (no config.json)")
+    values = json.loads(file.read_text(encoding="utf-8"))
+    model = values["model"]
+    kinds = (IMOConfig, SegmenterConfig, GraderConfig, SemtConfig)
+    kind = next(k for k in kinds if {f.name for f in dataclasses.fields(k)} == set(model))
+    parts = {n: types.SimpleNamespace(**v) for n, v in values.items() if isinstance(v, dict)}
+    return types.SimpleNamespace(**(values | parts | {"model": kind(**model)}))

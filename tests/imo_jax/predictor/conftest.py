@@ -1,0 +1,92 @@
+"""Small run folders with random networks, and eyes to predict."""
+
+import dataclasses
+import functools
+import json
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipelines.phantom import make_phantom
+from experiments import flag_fields
+from experiments.config import DataConfig, GraderRunConfig, RunConfig, SegmenterRunConfig
+from imo_jax.checkpoints import Checkpoints
+from imo_jax.models.graders.config import GraderConfig
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.segmenters.config import SegmenterConfig
+from imo_jax.models.variables import variable_shapes
+
+SMALL = IMOConfig(
+    backbone_depths=(1, 1, 1, 1), backbone_widths=(8, 8, 8, 8), feature_dim=8, norm_groups=2,
+    oct_slices=4, oct_blocks=2, channel_attention_reduction=2, grade_hidden=8, grade_blocks=1,
+    se_reduction=4, decoder_layers=1, decoder_heads=2, decoder_mlp=8, time_frequencies=2,
+    time_dim=8, signal_scale=1.0,
+)  # fmt: skip
+CONFIGS = {
+    "imo": RunConfig(model=SMALL),
+    "segmenter": SegmenterRunConfig(model=SegmenterConfig(network="unetpp", size="tiny")),
+    "grader": GraderRunConfig(model=GraderConfig(network="resnet", size="tiny")),
+}
+
+
+def random_variables(model, seed):
+    """Variables of a network that is neither sure nor blind, without a compilation."""
+
+    def draw(path, leaf):
+        name = jax.tree_util.keystr(path)
+        rng = np.random.default_rng([seed + 4, *name.encode()])
+        if name.endswith("['var']"):
+            return rng.uniform(0.5, 2, leaf.shape).astype(np.float32)
+        if name.endswith(("['bias']", "['shift']")):  # else one class would be everywhere
+            return np.zeros(leaf.shape, np.float32)
+        return (0.5 * rng.normal(size=leaf.shape)).astype(np.float32)
+
+    shapes = variable_shapes(model)
+    return jax.tree_util.tree_map_with_path(draw, {name: dict(shapes[name]) for name in shapes})
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """(kind, seed) -> folder of a run with a random network, as training would leave it."""
+
+    @functools.cache
+    def make(kind, seed=0, **changes):
+        config = dataclasses.replace(
+            CONFIGS[kind],
+            data=DataConfig(image_size=48, oct_depth=16, oct_width=12),
+            augment=dataclasses.replace(CONFIGS[kind].augment, crop_mode="none", crop_size=48),
+        ).completed()
+        config = flag_fields.replace_leaves(config, changes)
+        folder = tmp_path_factory.mktemp(f"{kind}{seed}")
+        (folder / "config.json").write_text(json.dumps(flag_fields.to_dict(config)))
+        with Checkpoints(folder / "checkpoints") as checkpoints:
+            checkpoints.save(
+                7,
+                variables=random_variables(config.model, seed),
+                training={"step": np.int32(7)},
+                progress={"best_step": 7},
+            )
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory):
+    """A folder of phantom eyes."""
+    return make_phantom(tmp_path_factory.mktemp("data") / "phantom", eyes=3, seed=0)
+
+
+@pytest.fixture(scope="session")
+def eyes(phantom):
+    """[(photograph, volume)] files of the phantom eyes."""
+    photographs = sorted((phantom / "fundus").glob("*.jpg"))
+    return [(p, min((phantom / "oct").glob(f"{p.stem}*.npy"))) for p in photographs]
+
+
+@pytest.fixture(scope="session")
+def arrays(eyes):
+    """[(photograph, volume)] as arrays."""
+    return [(np.asarray(Image.open(p)), np.load(v)) for p, v in eyes]

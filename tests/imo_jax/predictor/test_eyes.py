@@ -1,0 +1,214 @@
+"""Predictions of eyes from Python: what is taken, what comes out, and that nothing recompiles."""
+
+import concurrent.futures
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import imo_jax
+from experiments.config import RunConfig
+from experiments.run_predict import run_predict
+from experiments.trained_run import restore_run
+from imo_jax.models.imo import sample
+from imo_jax.predictor.eye_result import NO_DISC, found_disc
+from imo_jax.predictor.eyes import NO_OCT_USED
+
+
+def same(one, other):
+    """Whether two results say the same to the bit."""
+    assert one.has_oct == other.has_oct and one.frame == other.frame
+    for name in ("grade_probabilities", "probabilities", "sample_ids", "entropy"):
+        np.testing.assert_array_equal(getattr(one.answer, name), getattr(other.answer, name))
+    return True
+
+
+@pytest.fixture(scope="module")
+def predictor(run_folder):
+    return imo_jax.load(run_folder("imo"))
+
+
+@pytest.fixture(scope="module")
+def result(predictor, eyes):
+    return predictor.predict(*eyes[0])
+
+
+def test_a_prediction_has_its_fields_at_the_photographs_own_size(result, eyes):
+    width, height = Image.open(eyes[0][0]).size
+    assert result.id == eyes[0][0].stem and result.has_oct
+    assert result.probabilities.shape == (height, width, 3)
+    np.testing.assert_allclose(result.probabilities.sum(axis=-1), 1, atol=1e-5)
+    assert result.mask.shape == (height, width) and result.mask.dtype == np.uint8
+    assert 1 < len(np.unique(result.mask)) and result.mask.max() <= 2
+    np.testing.assert_array_equal(result.mask, result.probabilities.argmax(axis=-1))
+    assert result.entropy.shape == (height, width)
+    assert 0 <= result.entropy.min() and result.entropy.max() <= np.log(3) + 1e-6
+    assert list(result.grade_probabilities) == ["normal", "early", "mid/advanced"]
+    assert result.grade_probabilities[result.grade] == max(result.grade_probabilities.values())
+    assert result.vertical_cdr.samples == 4
+    assert result.overlay().dtype == np.uint8 and result.overlay().shape[-1] == 3
+
+
+def test_the_program_writes_the_same_bits(run_folder, phantom, eyes, result, tmp_path):
+    run = restore_run(str(run_folder("imo")), {}, "best", RunConfig)
+    photograph, volume = map(str, eyes[0])
+    run_predict(run, fundus=photograph, volume=volume, manifest=None, out=str(tmp_path / "program"))
+    result.save(tmp_path / "library")
+    names = sorted(path.name for path in (tmp_path / "program").iterdir())
+    assert names == [f"{result.id}{end}" for end in
+                     (".json", "_mask.png", "_overlay.png", "_uncertainty.png")]  # fmt: skip
+    for name in names:
+        one, other = ((tmp_path / f / name).read_bytes() for f in ("program", "library"))
+        assert one == other, name
+
+
+def test_files_hold_what_the_result_says(result, tmp_path):
+    result.save(tmp_path)
+    said = json.loads((tmp_path / f"{result.id}.json").read_text())
+    assert said == result.to_json()
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / said["mask"]["file"])),
+                                  result.mask)  # fmt: skip
+    grey = np.asarray(Image.open(tmp_path / said["uncertainty"]["file"]), np.float64)
+    np.testing.assert_allclose(
+        grey * said["uncertainty"]["nats_per_grey_value"], result.entropy, atol=6e-5
+    )
+
+
+def test_files_arrays_and_pictures_are_the_same_eye(predictor, result, eyes, arrays):
+    photograph, volume = arrays[0]
+    assert same(result, predictor.predict(photograph, volume, ids="x"))
+    assert same(result, predictor.predict(Image.open(eyes[0][0]), eyes[0][1]))
+
+
+def test_many_eyes_are_a_list_in_order_and_an_eye_does_not_depend_on_its_company(predictor, eyes):
+    photographs, volumes = [p for p, _ in eyes], [eyes[0][1], None, eyes[2][1]]
+    together = predictor.predict(photographs, volumes)
+    assert [r.id for r in together] == [p.stem for p in photographs]
+    assert [r.has_oct for r in together] == [True, False, True]
+    backwards = predictor.predict(photographs[::-1], volumes[::-1])[::-1]
+    assert all(map(same, together, backwards))
+
+
+def test_eyes_of_other_sizes_compile_nothing_anew(predictor, arrays, result):
+    compiled = sample._predict._cache_size()
+    for photograph, volume in arrays:
+        predictor.predict(photograph[:-31, :-17], volume[:, 3:])
+        predictor.predict(photograph[::2, ::2])
+    assert sample._predict._cache_size() == compiled
+
+
+def test_threads_get_what_one_alone_gets(predictor, arrays):
+    alone = [predictor.predict(*eye) for eye in arrays]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: predictor.predict(*arrays[i % 3]), range(12)))
+    assert all(same(result, alone[i % 3]) for i, result in enumerate(found))
+
+
+def test_mirror_is_the_mean_of_the_eye_and_its_mirror(run_folder, arrays):
+    predictor = imo_jax.load(run_folder("imo"), samples=2)
+    photograph, volume = arrays[0]
+    eye = predictor.predict(photograph, volume)
+    flipped = predictor.predict(photograph[:, ::-1], volume[:, :, ::-1])
+    both = predictor.predict(photograph, volume, mirror=True)
+    if flipped.frame.left == eye.frame.left:  # else the mirrored eye is framed a pixel beside
+        mean = (eye.answer.probabilities + flipped.answer.probabilities[:, ::-1]) / 2
+        np.testing.assert_allclose(both.answer.probabilities, mean, atol=1e-5)
+        grades = (eye.answer.grade_probabilities + flipped.answer.grade_probabilities) / 2
+        np.testing.assert_allclose(both.answer.grade_probabilities, grades, atol=1e-5)
+    assert len(both.answer.sample_ids) == 4
+    assert np.abs(both.answer.probabilities - eye.answer.probabilities).max() > 1e-3
+
+
+def test_several_runs_are_one_predictor_with_their_mean(run_folder, eyes):
+    folders = [run_folder("imo", seed) for seed in (0, 1)]
+    singles = [imo_jax.load(folder).predict(*eyes[0]) for folder in folders]
+    mean = imo_jax.load(folders).predict(*eyes[0])
+    np.testing.assert_allclose(
+        mean.answer.probabilities, sum(s.answer.probabilities for s in singles) / 2, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        mean.answer.grade_probabilities,
+        sum(s.answer.grade_probabilities for s in singles) / 2,
+        atol=1e-6,
+    )
+    assert mean.vertical_cdr.samples == 8
+
+
+def test_runs_that_differ_are_not_averaged(run_folder):
+    with pytest.raises(ValueError, match="image_size|feature_dim|different kinds"):
+        imo_jax.load([run_folder("imo"), run_folder("segmenter")])
+    with pytest.raises(ValueError, match="signal_scale: 1.0 and 0.5"):
+        imo_jax.load([run_folder("imo"), run_folder("imo", 0, signal_scale=0.5)])
+
+
+def test_a_segmenter_and_a_grader_say_what_they_can(run_folder, eyes, tmp_path):
+    segmented = imo_jax.load(run_folder("segmenter")).predict(eyes[0][0])
+    assert segmented.grade is None and segmented.mask.any()
+    graded = imo_jax.load(run_folder("grader")).predict(*eyes[0])
+    assert graded.mask is None and graded.vertical_cdr is None and graded.overlay() is None
+    assert graded.warnings == (NO_OCT_USED,)
+    graded.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{graded.id}.json"]
+
+
+def test_a_turned_photograph_says_how_its_mask_lies(predictor, arrays, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = tmp_path / "turned.png"
+    Image.fromarray(arrays[0][0][:, :-40]).save(turned, exif=exif)
+    result = predictor.predict(turned)
+    stored = Image.open(turned).size
+    assert result.mask.shape == stored  # (height, width) upright = (width, height) as stored
+    mask = result.to_json()["mask"]
+    assert (mask["height"], mask["width"]) == stored
+    assert "EXIF orientation 6" in mask["orientation"]
+
+
+def test_where_no_disc_is_found_it_is_said(result):
+    nothing, disc = (np.zeros((48, 48, 3), np.float32) for _ in range(2))
+    nothing[..., 0] = 1
+    disc[..., 0], disc[20, 20] = 0.4, (0.2, 0.8, 0.0)
+    answers = [dataclasses.replace(result.answer, probabilities=p) for p in (nothing, disc)]
+    assert [found_disc(answer) for answer in answers] == [False, True]
+    doubtful = dataclasses.replace(result, answer=answers[0], warnings=(NO_DISC,))
+    assert NO_DISC in str(doubtful) and doubtful.to_json()["warnings"] == [NO_DISC]
+    assert doubtful.vertical_cdr.value is None and doubtful.grade == result.grade
+    plain = dataclasses.replace(doubtful, warnings=())
+    assert len(doubtful.overlay()) > len(plain.overlay())  # a note stands below
+
+
+BAD = {
+    "floats": (np.zeros((40, 40, 3)), "float64.*uint8"),
+    "two axes too many": (np.zeros((2, 40, 40, 3), np.uint8), "list"),
+    "five channels": (np.zeros((40, 40, 5), np.uint8), "RGB"),
+    "no pixels": (np.zeros((0, 40, 3), np.uint8), "shape"),
+    "black and white": (Image.new("1", (40, 40)), "black-and-white"),
+    "no picture": (3, "path, a numpy array"),
+    "absent": ("absent.jpg", "absent.jpg: no such file"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_photograph_is_refused_with_its_reason(predictor, name):
+    given, words = BAD[name]
+    with pytest.raises(ValueError, match=words):
+        predictor.predict(given)
+
+
+def test_lists_that_do_not_fit_are_refused(predictor, eyes):
+    photographs = [p for p, _ in eyes]
+    with pytest.raises(ValueError, match="1 OCT volumes for 3 photographs"):
+        predictor.predict(photographs, [eyes[0][1]])
+    with pytest.raises(ValueError, match="two eyes would be named"):
+        predictor.predict([photographs[0], photographs[0]])
+    with pytest.raises(ValueError, match="a.jpg: no such file\nb.jpg: no such file"):
+        predictor.predict(["a.jpg", "b.jpg"])
+    with pytest.raises(ValueError, match="NaN"):
+        predictor.predict(photographs[0], np.full((4, 8, 8), np.nan))
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no trained run"):
+        imo_jax.load(tmp_path)
