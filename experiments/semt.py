@@ -21,11 +21,12 @@ from experiments.screening.presets import PRESETS
 from experiments.screening.reading import checked_store, make_default_phantom
 from experiments.screening.run_check import run_check
 from experiments.screening.run_eval import run_eval
-from experiments.screening.run_predict import SIDES, run_predict
+from experiments.screening.run_predict import run_predict
 from experiments.screening.run_train import run_surrogate, run_train
 from experiments.screening.table import run_table
 from experiments.screening.trained_run import restore_screening
 from imo_jax.models.semt.config import SIZES
+from imo_jax.predictor.volumes import SIDES
 from imo_jax.train import processes
 
 FLAGS = flags.FLAGS

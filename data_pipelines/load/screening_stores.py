@@ -178,3 +178,14 @@ class ScreeningArrayStore(ScreeningStore):
                     [array for array, _ in found], [part.centres(slices) for _, slices in found]
                 )
         return cls(grid, volumes, images, backend="threads")
+
+    @classmethod
+    def of_one(
+        cls, row: ScreeningVolume, volume: np.ndarray, grid: ScreeningGrid
+    ) -> "ScreeningArrayStore":
+        """A store of one volume that was read: (slices, depth, width) as volumes.read_volume."""
+        images = {
+            part.name: {row.split: Images([part.make(volume)], [part.centres(len(volume))])}
+            for part in grid.parts
+        }
+        return cls(grid, {row.split: [row]}, images, backend="threads")

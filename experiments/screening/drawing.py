@@ -1,12 +1,11 @@
 """Pictures of a screening run: plots of the scores, and where the network sees evidence."""
 
-import dataclasses
 import pathlib
 
 import numpy as np
 
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.screening.prediction import VolumePredictions, predicted
+from experiments.screening.prediction import predicted
 from experiments.screening.trained_run import TrainedScreening
 from imo_jax.atomic_files import write_picture
 from imo_jax.labels import SCREENING_NAMES
@@ -17,6 +16,7 @@ from imo_jax.metrics.screening_summary import (
     probability_bins,
     scores_and_classes,
 )
+from imo_jax.predictor.volume_result import Evidence
 from imo_jax.visualisation.cam_panels import ScanRow, scan_panel, volume_panel
 from imo_jax.visualisation.plots import reliability_diagram
 from imo_jax.visualisation.screening_plots import roc_plot, visual_field_scatter
@@ -40,26 +40,6 @@ def draw_plots(
             np.array([record.glaucoma for record in found]),
         )
         write_picture(folder / "visual_fields.png", fields)
-
-
-@dataclasses.dataclass(frozen=True)
-class Evidence:
-    """What a network saw of one volume, and where it saw it.
-
-    Attributes:
-      images: (n, H, W) uint8, B-scans, or the slices of a cube.
-      cams: (m, h, w) float32 activation maps, of these B-scans or of the slices of the last map.
-      probabilities: (n,) of glaucoma of each B-scan; None of a network that sees volumes whole.
-    """
-
-    images: np.ndarray
-    cams: np.ndarray
-    probabilities: np.ndarray | None
-
-    @property
-    def clearest(self) -> int:
-        """The B-scan with the strongest evidence, for or against."""
-        return int(np.abs(self.cams.mean(axis=(1, 2))).argmax())
 
 
 def evidence_of(run: TrainedScreening, store: ScreeningStore, split: str, row: int) -> Evidence:
@@ -122,24 +102,3 @@ def scan_row(name: str, seen: list[Evidence]) -> ScanRow:
         np.stack([evidence.cams[i] for evidence, i in pairs]),
         np.array([evidence.probabilities[i] for evidence, i in pairs]),
     )
-
-
-def volume_pictures(
-    run: TrainedScreening, store: ScreeningStore, said: VolumePredictions
-) -> dict[str, np.ndarray]:
-    """Pictures of the only volume of a store: `cam` on B-scans (2-D methods), and `en_face`."""
-    (split,) = store.splits
-    evidence = evidence_of(run, store, split, 0)
-    title = f"{store.ids(split)[0]}: probability of glaucoma {said.probability[0]:.2f}"
-    pictures = {"en_face": volume_panel(evidence.images, evidence.cams, title=title)}
-    if evidence.probabilities is not None:
-        number = len(evidence.images)
-        chosen = np.unique(np.linspace(0, number - 1, SCANS_SHOWN + 2).round().astype(int)[1:-1])
-        line = ScanRow(
-            "B-scans",
-            evidence.images[chosen],
-            evidence.cams[chosen],
-            evidence.probabilities[chosen],
-        )
-        pictures["cam"] = scan_panel([line], title=title)
-    return pictures

@@ -1,7 +1,6 @@
 """What a network says of whole volumes: the mean over their B-scans."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,23 +10,10 @@ import numpy as np
 from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_batches
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.screening.config import ScreeningConfig
-from imo_jax import visual_field
 from imo_jax.metrics.screening import VolumeRecord
-from imo_jax.models.semt import SemtConfig, network, normalise
+from imo_jax.models.semt.predict import predict_batch
 from imo_jax.surrogate.descriptor import Norm3Pooling
 from imo_jax.volume_sums import VolumeSums
-
-
-@functools.partial(jax.jit, static_argnames=("config",))
-def predict_batch(variables: Any, pixels: dict[str, Any], *, config: SemtConfig) -> dict[str, Any]:
-    """`probability` of glaucoma (B,), `features` (B, C), `cam` (B, ...), and, where the network
-    regresses, `vf` (B, 3) in percent and dB."""
-    outputs = network(config).apply(variables, normalise(pixels), train=False)
-    said = {"probability": jax.nn.sigmoid(outputs["logit"])}
-    said |= {name: outputs[name] for name in ("features", "cam")}
-    if "vf" in outputs:
-        said["vf"] = visual_field.unscale(outputs["vf"])
-    return said
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,9 @@ from experiments.saved_config import read_config, with_changes
 from experiments.screening.config import CHANGEABLE, ScreeningConfig
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables
 from imo_jax.models.variables import variable_shapes
+from imo_jax.predictor.load import predictor_of
+from imo_jax.predictor.run import Run, validation_threshold, volume_settings
+from imo_jax.predictor.volumes import VolumePredictor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,17 @@ class TrainedScreening:
     config: ScreeningConfig
     variables: dict[str, Any]
     step: int
+
+    def predictor(self) -> VolumePredictor:
+        """What `imo_jax.load` gives of the run's folder, with the settings given now."""
+        run = Run(
+            str(self.folder.root),
+            volume_settings(self.config),
+            self.variables,
+            self.step,
+            validation_threshold(self.folder.validation, self.step),
+        )
+        return predictor_of([run])
 
 
 def restore_screening(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from imo_jax.predictor.eyes import EyePredictor
 from imo_jax.predictor.run import Run, read_run
+from imo_jax.predictor.volumes import VolumePredictor, VolumeSettings
 
 
 def load(
@@ -13,11 +14,13 @@ def load(
     *,
     checkpoint: str = "best",
     samples: int | None = None,
-) -> EyePredictor:
+) -> EyePredictor | VolumePredictor:
     """A trained network, ready to predict; it predicts to the bit what `--mode=predict` writes.
 
         predictor = imo_jax.load("runs/imo")
         result = predictor.predict("eye.jpg", "eye_oct.npy")
+
+        imo_jax.load("runs/semt").predict("eye_oct.npy", eye="OD")
 
     Needs no TensorFlow.
 
@@ -37,18 +40,24 @@ def load(
     return predictor_of([read_run(given, checkpoint) for given in paths], samples)
 
 
-def predictor_of(runs: Sequence[Run], samples: int | None = None) -> EyePredictor:
+def predictor_of(
+    runs: Sequence[Run], samples: int | None = None
+) -> EyePredictor | VolumePredictor:
     """The predictor of one run, or the mean of several; arguments and errors as `load`."""
     first = runs[0]
     for run in runs[1:]:
         require_alike(first, run)
     settings = first.settings
+    networks = [run.variables for run in runs]
+    title = ", ".join(f"{run.where} (step {run.step})" for run in runs)
+    if isinstance(settings, VolumeSettings):
+        threshold = first.threshold if len(runs) == 1 else None  # of no mean was one chosen
+        return VolumePredictor(networks, settings, title, threshold)
     if samples is not None:
         if samples < 1:
             raise ValueError(f"samples={samples} must be at least 1")
         settings = dataclasses.replace(settings, samples=samples)
-    title = ", ".join(f"{run.where} (step {run.step})" for run in runs)
-    return EyePredictor([run.variables for run in runs], settings, title)
+    return EyePredictor(networks, settings, title)
 
 
 def require_alike(first: Run, other: Run) -> None:

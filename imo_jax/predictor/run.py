@@ -1,5 +1,6 @@
 """A trained run as its folder tells of it: what network, how it wants its eyes, its variables."""
 
+import csv
 import dataclasses
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import types
 from typing import Any
 
+from data_pipelines.load.screening_grid import ScreeningGrid
 from imo_jax.checkpoints import restore_variables
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig
@@ -15,6 +17,7 @@ from imo_jax.models.semt.config import SemtConfig
 from imo_jax.models.variables import variable_shapes
 from imo_jax.predictor.answers import diffuses
 from imo_jax.predictor.eyes import EyeSettings
+from imo_jax.predictor.volumes import VolumeSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +29,14 @@ class Run:
       settings: how it is asked.
       variables: {"params", "batch_stats"} numpy arrays.
       step: of the checkpoint.
+      threshold: of a screening run, what validation chose at that step; None = not known.
     """
 
     where: str
-    settings: EyeSettings
+    settings: EyeSettings | VolumeSettings
     variables: dict[str, Any]
     step: int
+    threshold: float | None = None
 
 
 def eye_settings(config: Any) -> EyeSettings:
@@ -53,6 +58,22 @@ def oct_shape(config: Any) -> tuple[int, int, int] | None:
     return config.data.oct_depth, config.data.oct_width, config.model.oct_slices
 
 
+def volume_settings(config: Any) -> VolumeSettings:
+    """How the network of a screening run is asked, from the run's configuration."""
+    data = config.data
+    if config.model.input == "cube":
+        grid = ScreeningGrid(None, (data.cube_slices, data.cube_depth, data.cube_width))
+    else:
+        grid = ScreeningGrid(data.scan_size, max_scans=data.max_scans or None)
+    return VolumeSettings(
+        model=config.model,
+        grid=grid,
+        right_as_left=config.augment.right_as_left,
+        scan_stride=config.evaluation.scan_stride,
+        batch_size=config.evaluation.eval_batch_size,
+    )
+
+
 def read_run(path: str | os.PathLike, checkpoint: str) -> Run:
     """Reads a run folder.
 
@@ -62,11 +83,22 @@ def read_run(path: str | os.PathLike, checkpoint: str) -> Run:
     """
     folder = pathlib.Path(path)
     config = _read_config(folder)
-    settings = eye_settings(config)
+    screening = isinstance(config.model, SemtConfig)
+    settings = (volume_settings if screening else eye_settings)(config)
     variables, step = restore_variables(
         folder / "checkpoints", variable_shapes(config.model), which=checkpoint
     )
-    return Run(str(folder), settings, variables, step)
+    threshold = validation_threshold(folder / "validation.csv", step) if screening else None
+    return Run(str(folder), settings, variables, step, threshold)
+
+
+def validation_threshold(log: pathlib.Path, step: int) -> float | None:
+    """The threshold that validation chose at a step, by F1; None where the log has none."""
+    if not log.exists():
+        return None
+    with log.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["step"]) == step]
+    return float(rows[0]["image_threshold"]) if rows and rows[0].get("image_threshold") else None
 
 
 def _read_config(folder: pathlib.Path) -> Any:

@@ -12,6 +12,8 @@ from PIL import Image
 from data_pipelines.phantom import make_phantom
 from experiments import flag_fields
 from experiments.config import DataConfig, GraderRunConfig, RunConfig, SegmenterRunConfig
+from experiments.screening.config import ScreeningConfig
+from experiments.screening.methods import METHODS
 from imo_jax.checkpoints import Checkpoints
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig
@@ -31,7 +33,7 @@ CONFIGS = {
 }
 
 
-def random_variables(model, seed):
+def random_variables(model, seed, size=0.5):
     """Variables of a network that is neither sure nor blind, without a compilation."""
 
     def draw(path, leaf):
@@ -41,7 +43,7 @@ def random_variables(model, seed):
             return rng.uniform(0.5, 2, leaf.shape).astype(np.float32)
         if name.endswith(("['bias']", "['shift']")):  # else one class would be everywhere
             return np.zeros(leaf.shape, np.float32)
-        return (0.5 * rng.normal(size=leaf.shape)).astype(np.float32)
+        return (size * rng.normal(size=leaf.shape)).astype(np.float32)
 
     shapes = variable_shapes(model)
     return jax.tree_util.tree_map_with_path(draw, {name: dict(shapes[name]) for name in shapes})
@@ -60,17 +62,42 @@ def run_folder(tmp_path_factory):
         ).completed()
         config = flag_fields.replace_leaves(config, changes)
         folder = tmp_path_factory.mktemp(f"{kind}{seed}")
-        (folder / "config.json").write_text(json.dumps(flag_fields.to_dict(config)))
-        with Checkpoints(folder / "checkpoints") as checkpoints:
-            checkpoints.save(
-                7,
-                variables=random_variables(config.model, seed),
-                training={"step": np.int32(7)},
-                progress={"best_step": 7},
-            )
+        write_run(folder, config, seed)
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def screening_folder(tmp_path_factory):
+    """(method, seed) -> folder of a screening run with a random network."""
+
+    @functools.cache
+    def make(method, seed=0, **changes):
+        settings = {
+            "method": method, "network": METHODS[method].network, "scan_size": 32,
+            "cube_slices": 8, "cube_depth": 16, "cube_width": 8, "stage_sizes": (1, 1), "width": 4,
+            "regression_width": 4, "cnn_width": 4, "eval_batch_size": 4,
+        }  # fmt: skip
+        config = flag_fields.replace_leaves(ScreeningConfig(), settings | changes)
+        folder = tmp_path_factory.mktemp(f"{method}{seed}")
+        write_run(folder, config, seed, size=0.1)  # larger ones would be quite sure
+        (folder / "validation.csv").write_text("step,image_threshold\n3,0.9\n7,0.25\n")
+        return folder
+
+    return make
+
+
+def write_run(folder, config, seed, size=0.5):
+    """What training would leave: the settings, and a checkpoint of step 7 with random arrays."""
+    (folder / "config.json").write_text(json.dumps(flag_fields.to_dict(config)))
+    with Checkpoints(folder / "checkpoints") as checkpoints:
+        checkpoints.save(
+            7,
+            variables=random_variables(config.model, seed, size),
+            training={"step": np.int32(7)},
+            progress={"best_step": 7},
+        )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,184 @@
+"""A trained screening network that judges OCT volumes, from files or arrays."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_batches
+from data_pipelines.load.screening_grid import ScreeningGrid
+from data_pipelines.load.screening_stores import ScreeningArrayStore, ScreeningStore
+from data_pipelines.manifest import ScreeningVolume
+from imo_jax import visual_field
+from imo_jax.models.semt.config import SemtConfig
+from imo_jax.models.semt.predict import predict_batch
+from imo_jax.predictor import inputs
+from imo_jax.predictor.inputs import VolumeLike
+from imo_jax.predictor.volume_result import Evidence, VolumeResult
+from imo_jax.volume_sums import VolumeSums
+
+SIDES = ("OD", "OS")  # right and left eye
+_SPLIT = ""  # volumes to predict belong to none
+
+
+@dataclasses.dataclass(frozen=True)
+class VolumeSettings:
+    """How a screening network wants its volumes.
+
+    Attributes:
+      model: config of the network.
+      grid: what is made of a volume.
+      right_as_left: volumes of right eyes are mirrored.
+      scan_stride: every so many B-scans are looked at.
+      batch_size: B-scans, or cubes, asked at a time.
+    """
+
+    model: SemtConfig
+    grid: ScreeningGrid
+    right_as_left: bool
+    scan_stride: int
+    batch_size: int
+
+
+class VolumePredictor:
+    """Predicts OCT volumes. Made by `imo_jax.load`; may be called from several threads at once.
+
+    Volumes of any size are brought to one grid and asked in batches of one size, so that a call
+    compiles nothing but the first time.
+
+    Attributes:
+      settings: VolumeSettings.
+      title: what is asked, for people.
+      threshold: probability from which validation said glaucoma; None = not known.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Any],
+        settings: VolumeSettings,
+        title: str,
+        threshold: float | None = None,
+    ) -> None:
+        """`networks` are the variables of one network, or of several whose mean is taken."""
+        self.settings = settings
+        self.title = title
+        self.threshold = threshold
+        self._networks = [jax.device_put(variables) for variables in networks]
+
+    def __repr__(self) -> str:
+        return f"<VolumePredictor: {self.title}>"
+
+    def predict(
+        self,
+        oct: VolumeLike | Sequence[VolumeLike],
+        *,
+        eye: str | Sequence[str] | None = None,
+        ids: str | Sequence[str] | None = None,
+    ) -> VolumeResult | list[VolumeResult]:
+        """Predicts one volume, or a list of them.
+
+        Args:
+          oct: a path or an array (slices, depth, width), see `inputs.volume_of`; or a list.
+          eye: "OD" (right) or "OS" (left), of all, or a list; needed by a network that was trained
+            with right eyes turned into left ones.
+          ids: names of the volumes, in results and file names; None = names of the files, or
+            eye_1, eye_2, ...
+
+        Returns:
+          A VolumeResult, or a list of them for a list.
+
+        Raises:
+          ValueError: an input that cannot be read, with its name, the reason and what to do.
+        """
+        scans, many = inputs.as_list(oct)
+        sides = inputs.as_list(eye)[0] if isinstance(eye, list | tuple) else [eye] * len(scans)
+        names = None if ids is None else inputs.as_list(ids)[0]
+        results = list(self.stream(scans, sides, ids=names))
+        return results if many else results[0]
+
+    __call__ = predict
+
+    def stream(
+        self,
+        scans: Sequence[VolumeLike],
+        sides: Sequence[str | None],
+        *,
+        ids: Sequence[str] | None = None,
+    ) -> Iterator[VolumeResult]:
+        """As `predict` of a list, one after the other: for more volumes than fit into memory."""
+        self._require_sides(sides, len(scans))
+        names = inputs.distinct_ids(scans, ids)
+        inputs.require_files(scans)
+        for name, scan, side in zip(names, scans, sides, strict=True):
+            store = self._store(name, scan, side)
+            yield self._result(name, store, ())
+
+    def _require_sides(self, sides: Sequence[str | None], number: int) -> None:
+        if len(sides) != number:
+            raise inputs.BadInput(f"{len(sides)} eyes for {number} volumes")
+        if unknown := [side for side in sides if side is not None and side not in SIDES]:
+            raise inputs.BadInput(f"eye is {unknown[0]!r}: OD (right) or OS (left)")
+        if self.settings.right_as_left and None in sides:
+            raise inputs.BadInput(
+                "this network mirrors right eyes: say of each volume whether its eye is OD (right) "
+                "or OS (left)"
+            )
+
+    def _store(self, name: str, scan: VolumeLike, side: str | None) -> ScreeningStore:
+        """A store of this volume alone: what evaluation reads its batches from."""
+        volume = inputs.volume_of(scan, name)
+        entry = ScreeningVolume(name, name, side or "OS", "1", _SPLIT, pathlib.Path(name), glaucoma=0)
+        return ScreeningArrayStore.of_one(entry, volume, self.settings.grid)
+
+    def _result(self, name: str, store: ScreeningStore, warnings: tuple[str, ...]) -> VolumeResult:
+        """Asks for all B-scans, or the cube, of the only volume of a store."""
+        probability, vf = VolumeSums(1, 1), VolumeSums(1, 3)
+        cams, probabilities, numbers = [], [], []
+        for batch in self._batches(store):
+            said, valid = self._ask(batch), batch["valid"]
+            probability.add(said["probability"], batch["row"], valid)
+            if "vf" in said:
+                vf.add(said["vf"], batch["row"], valid)
+            cams.append(said["cam"][valid])
+            probabilities.append(said["probability"][valid])
+            numbers.append(batch["scan_number"][valid])
+        if self.settings.model.input == "cube":
+            evidence = Evidence(store.cube(_SPLIT, 0), cams[0][0], None)
+        else:
+            images = np.stack([store.scan(_SPLIT, 0, n) for n in np.concatenate(numbers)])
+            evidence = Evidence(images, np.concatenate(cams), np.concatenate(probabilities))
+        field = dict(zip(visual_field.INDICES, map(float, vf.mean()[0]), strict=True))
+        return VolumeResult(
+            id=name,
+            probability=float(probability.mean()[0, 0]),
+            visual_field=field if vf.count.any() else None,
+            num_scans=int(probability.count[0]),
+            evidence=evidence,
+            warnings=warnings,
+            threshold=self.threshold,
+        )
+
+    def _batches(self, store: ScreeningStore) -> Iterator[dict[str, Any]]:
+        settings = {
+            "batch_size": self.settings.batch_size,
+            "right_as_left": self.settings.right_as_left,
+        }
+        if self.settings.model.input == "cube":
+            return eval_cube_batches(store, _SPLIT, **settings)
+        return eval_scan_batches(store, _SPLIT, stride=self.settings.scan_stride, **settings)
+
+    def _ask(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
+        """What is said of a batch: of several networks, the mean."""
+        model = self.settings.model
+        pixels = {model.input: batch[model.input]}
+        answers = [
+            jax.device_get(predict_batch(variables, pixels, config=model))
+            for variables in self._networks
+        ]
+        if len(answers) == 1:
+            return answers[0]
+        names = answers[0].keys() & {"probability", "vf", "cam"}
+        return {name: np.mean([answer[name] for answer in answers], axis=0) for name in names}
