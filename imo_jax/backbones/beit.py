@@ -4,19 +4,30 @@ Each block adds to its attention a learned bias that depends on the two patches'
 layer scales, no bias of the keys, and the mean of the patches is what a classifier sees.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from imo_jax.backbones.vit import EPS, drop_rates, embed_patches, flatten_with_class
+from imo_jax.backbones.encoder import Encoding
+from imo_jax.backbones.patches import (
+    TransformerSize,
+    drop_rates,
+    embed_patches,
+    flatten_with_class,
+    patch_maps,
+    patches_encoder,
+)
+from imo_jax.backbones.vit import EPS
 from imo_jax.layers.attention import TRUNCATED, TransformerBlock
 from imo_jax.layers.norms import LayerNorm
 from imo_jax.layers.resize import bilinear
 
-# name -> the fields of `BEiT`
 SIZES = {
-    "beitv2_b16": {"patch": 16, "depth": 12, "width": 768, "heads": 12, "mlp": 3072},
+    "beitv2_b16": TransformerSize(16, 12, 768, 12, 3072),
+    "beit_mini": TransformerSize(16, 4, 96, 3, 384),  # ours, for two CPU cores
 }
 LAYER_SCALE = 0.1
 CLASS_OFFSETS = 3  # class token to patch, patch to class token, class token to itself
@@ -80,22 +91,17 @@ class BEiT(nn.Module):
     """Transformer on patches of an image.
 
     Attributes:
-      patch: side of a patch in pixels.
-      depth: blocks.
-      width: channels.
-      heads: of the attention; divides width.
-      mlp: hidden channels of the blocks' MLPs.
+      size: an entry of SIZES.
       image_size: side in pixels of the images that the offsets are learned for.
+      pooled: True = a classifier's norm of the patches' mean; False = maps by a simple feature
+        pyramid.
       drop_path: rate of the last block; the rates grow linearly from 0.
       dtype: of the computation.
     """
 
-    patch: int
-    depth: int
-    width: int
-    heads: int
-    mlp: int
+    size: TransformerSize
     image_size: int = 224
+    pooled: bool = True
     drop_path: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
@@ -103,33 +109,33 @@ class BEiT(nn.Module):
     def __call__(
         self,
         image: jax.Array,
-        example_keys: jax.Array | None = None,
         after_stem: jax.Array | None = None,
-    ) -> dict[str, jax.Array]:
-        """Features of an image.
-
-        Args:
-          image: (B, H, W, C) float32, normalised; what exceeds whole patches is dropped.
-          example_keys: (B,) typed keys for drop-path; None = deterministic.
-          after_stem: (B, h, w, width), resized to the grid of patches and added to it.
-
-        Returns:
-          tokens: (B, H / patch, W / patch, width), the patches after the last block.
-          features: (B, width) float32, the norm of their mean.
-        """
-        x = embed_patches(image, self.width, self.patch, after_stem, self.dtype)
-        batch, *grid, _ = x.shape
-        x = flatten_with_class(x, self.param("class_token", TRUNCATED, (self.width,), jnp.float32))
-        for i, rate in enumerate(drop_rates(self.drop_path, self.depth)):
+        *,
+        train: bool = False,
+        example_keys: jax.Array | None = None,
+        axis_name: str | None = None,
+    ) -> Encoding:
+        """Maps at the patches' stride, or at 4, 8, 16, 32 by the pyramid; see encoder.py."""
+        del train, axis_name  # no batch norms
+        size = self.size
+        x = embed_patches(image, size, after_stem, self.dtype)
+        grid = x.shape[1:3]
+        x = flatten_with_class(x, self.param("class_token", TRUNCATED, (size.width,), jnp.float32))
+        for i, rate in enumerate(drop_rates(self.drop_path, size.depth)):
             bias = RelativePositionBias(
-                self.image_size // self.patch, self.heads, name=f"block{i}_relative_position"
-            )(tuple(grid))
+                self.image_size // size.patch, size.heads, name=f"block{i}_relative_position"
+            )(grid)
             block = TransformerBlock(
-                self.heads, self.mlp, EPS, key_bias=False, layer_scale=LAYER_SCALE,
+                size.heads, size.mlp, EPS, key_bias=False, layer_scale=LAYER_SCALE,
                 drop_path=rate, dtype=self.dtype, name=f"block{i}",
             )  # fmt: skip
             x = block(x, example_keys, bias)
-        # (B, 1 + h*w, C) -> (B, h, w, C)
-        tokens = x[:, 1:].reshape(batch, *grid, self.width)
-        pooled = jnp.mean(tokens.astype(jnp.float32), axis=(1, 2))
-        return {"tokens": tokens, "features": LayerNorm(EPS, name="final_norm")(pooled)}
+        pooled = jnp.mean(x[:, 1:].astype(jnp.float32), axis=1)
+        if self.pooled:
+            pooled = LayerNorm(EPS, name="final_norm")(pooled)
+        return Encoding(patch_maps(self, x, grid), pooled)
+
+
+ENCODERS = {
+    name: patches_encoder(functools.partial(BEiT, size), size) for name, size in SIZES.items()
+}

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from imo_jax.backbones.encoder import Encoder, Encoding, mean_of_positions
 from imo_jax.layers.activations import gelu
 from imo_jax.layers.antialias import resize_smoothly
 from imo_jax.layers.depthwise import DepthwiseConv
@@ -20,6 +21,7 @@ SIZES = {
     "small": ((3, 3, 27, 3), (96, 192, 384, 768)),
     "base": ((3, 3, 27, 3), (128, 256, 512, 1024)),
     "large": ((3, 3, 27, 3), (192, 384, 768, 1536)),
+    "mini": ((1, 1, 2, 1), (24, 48, 96, 128)),  # ours, for two CPU cores
 }
 
 
@@ -93,24 +95,18 @@ class ConvNeXt(nn.Module):
     def __call__(
         self,
         image: jax.Array,
-        example_keys: jax.Array | None = None,
         after_stem: jax.Array | None = None,
-    ) -> dict[str, jax.Array]:
-        """Features of an image.
-
-        Args:
-          image: (B, H, W, C) float32, normalised.
-          example_keys: (B,) typed keys for drop-path; None = deterministic.
-          after_stem: (B, h, w, widths[0]), resized to the stem's output and added to it.
-
-        Returns:
-          stage0..stage3: (B, H / 4 / 2^i, W / 4 / 2^i, widths[i]); without stage norms also
-          features: (B, widths[3]) float32, the norm of the last stage's mean.
-        """
+        *,
+        train: bool = False,
+        example_keys: jax.Array | None = None,
+        axis_name: str | None = None,
+    ) -> Encoding:
+        """Maps at strides 4, 8, 16, 32; see encoder.py."""
+        del train, axis_name  # no batch norms
         variant = VARIANTS[self.variant]
         rates = iter(np.linspace(0, self.drop_path, sum(self.depths)).tolist())
         x = image.astype(self.dtype)
-        outputs = {}
+        maps = {}
         for i, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True)):
             if i == 0:
                 x = PatchConv(width, 4, dtype=self.dtype, name="stem_conv")(x)
@@ -126,11 +122,24 @@ class ConvNeXt(nn.Module):
                     next(rates), self.dtype, variant.layer_scale, name=f"stage{i}_block{j}"
                 )
                 x = block(x, example_keys)
-            if variant.stage_norms:
-                outputs[f"stage{i}"] = LayerNorm(1e-6, dtype=self.dtype, name=f"norm{i}")(x)
-            else:
-                outputs[f"stage{i}"] = x
-        if not variant.stage_norms:
-            pooled = jnp.mean(x.astype(jnp.float32), axis=(1, 2))
-            outputs["features"] = LayerNorm(1e-6, name="final_norm")(pooled)
-        return outputs
+            norm = LayerNorm(1e-6, dtype=self.dtype, name=f"norm{i}")
+            maps[4 * 2**i] = norm(x) if variant.stage_norms else x
+        if variant.stage_norms:
+            return Encoding(maps, mean_of_positions(maps[max(maps)]))
+        return Encoding(maps, LayerNorm(1e-6, name="final_norm")(mean_of_positions(x)))
+
+
+def encoder(
+    depths: tuple[int, ...], widths: tuple[int, ...], variant: str | None = None
+) -> Encoder:
+    """The encoder of a size; without a variant of VARIANTS, "classifier" or "dense" by its use."""
+
+    def make(*, pooled: bool, **options) -> ConvNeXt:
+        by_use = "classifier" if pooled else "dense"
+        return ConvNeXt(depths, widths, variant=variant or by_use, **options)
+
+    channels = {4 * 2**i: width for i, width in enumerate(widths)}
+    return Encoder(make, channels, stem=widths[0], drop_path=0.1)
+
+
+ENCODERS = {f"convnext_{name}": encoder(*size) for name, size in SIZES.items()}

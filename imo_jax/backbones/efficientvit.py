@@ -4,11 +4,14 @@ Three stages at strides 16, 32, 64. Every convolution is followed by a batch nor
 at windows of at most 7 x 7 cells. Not the EfficientViT of MIT.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from imo_jax.backbones.encoder import Encoder, Encoding, mean_of_positions
 from imo_jax.layers.antialias import resize_smoothly
 from imo_jax.layers.attention import attend
 from imo_jax.layers.convolution import Conv
@@ -41,6 +44,10 @@ SIZES = {
     },
     "efficientvit_m5": {
         "depths": (1, 3, 4), "widths": (192, 288, 384), "heads": (3, 3, 4), "kernels": (7, 5, 3, 3)
+    },
+    # ours, for two CPU cores
+    "efficientvit_mini": {
+        "depths": (1, 1, 1), "widths": (32, 48, 64), "heads": (2, 3, 2), "kernels": (5, 3, 3)
     },
 }  # fmt: skip
 
@@ -230,6 +237,7 @@ class EfficientViT(nn.Module):
       kernels: of the depthwise convolution of each head's queries.
       image_size: side in pixels of the images whose maps the windows fit: a stage whose map is
         smaller than 7 x 7 then has windows of the map's size. Larger images have more windows.
+      pooled: whether there is a classifier's batch norm of the last stage's mean.
       dtype: of the computation.
     """
 
@@ -238,6 +246,7 @@ class EfficientViT(nn.Module):
     heads: tuple[int, ...]
     kernels: tuple[int, ...]
     image_size: int = 224
+    pooled: bool = True
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -246,21 +255,12 @@ class EfficientViT(nn.Module):
         image: jax.Array,
         after_stem: jax.Array | None = None,
         *,
-        train: bool,
+        train: bool = False,
+        example_keys: jax.Array | None = None,
         axis_name: str | None = None,
-    ) -> dict[str, jax.Array]:
-        """Features of an image.
-
-        Args:
-          image: (B, H, W, C) float32, normalised.
-          after_stem: (B, h, w, widths[0]), resized to the stem's output and added to it.
-          train: batch norms use and move batch statistics.
-          axis_name: devices over which batch statistics are synchronised.
-
-        Returns:
-          stage0..stage2: (B, H / 16 / 2^i, W / 16 / 2^i, widths[i]), sizes rounded up.
-          features: (B, widths[2]) float32, the batch norm of the last stage's mean.
-        """
+    ) -> Encoding:
+        """Maps at strides 16, 32, 64; see encoder.py."""
+        del example_keys  # nothing is drawn
         how = {"train": train, "axis_name": axis_name}
         x, side = image.astype(self.dtype), self.image_size
         for i in range(STEM):
@@ -270,7 +270,7 @@ class EfficientViT(nn.Module):
             side = -(-side // 2)
         if after_stem is not None:
             x = x + resize_smoothly(after_stem, x.shape[1:3]).astype(self.dtype)
-        outputs = {}
+        maps = {}
         for i, (depth, width, heads) in enumerate(
             zip(self.depths, self.widths, self.heads, strict=True)
         ):
@@ -282,6 +282,18 @@ class EfficientViT(nn.Module):
                     heads, self.kernels, min(WINDOW, side), self.dtype, name=f"stage{i}_block{j}"
                 )
                 x = block(x, **how)
-            outputs[f"stage{i}"] = x
-        pooled = jnp.mean(x.astype(jnp.float32), axis=(1, 2))
-        return outputs | {"features": BatchNorm(name="final_norm")(pooled, **how)}
+            maps[2 ** (STEM + i)] = x
+        pooled = mean_of_positions(x)
+        return Encoding(
+            maps, BatchNorm(name="final_norm")(pooled, **how) if self.pooled else pooled
+        )
+
+
+def encoder(fields: dict) -> Encoder:
+    """The encoder of a size."""
+    channels = {2 ** (STEM + i): width for i, width in enumerate(fields["widths"])}
+    make = functools.partial(EfficientViT, **fields)
+    return Encoder(make, channels, stem=fields["widths"][0], of_one_size=True)
+
+
+ENCODERS = {name: encoder(fields) for name, fields in SIZES.items()}

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from imo_jax.backbones.encoder import Encoder, Encoding, mean_of_positions
 from imo_jax.layers import initializers
 from imo_jax.layers.activations import gelu
 from imo_jax.layers.antialias import resize_smoothly
@@ -43,7 +44,7 @@ SIZES = {
     "b3": MiTSize((3, 4, 18, 3), WIDTHS),
     "b4": MiTSize((3, 8, 27, 3), WIDTHS),
     "b5": MiTSize((3, 6, 40, 3), WIDTHS),
-    "tiny": MiTSize((1, 1, 2, 1), (24, 48, 96, 128), (1, 2, 4, 8)),
+    "mini": MiTSize((1, 1, 2, 1), (24, 48, 96, 128), (1, 2, 4, 8)),  # ours, for two CPU cores
 }
 
 
@@ -124,23 +125,18 @@ class MiT(nn.Module):
     def __call__(
         self,
         image: jax.Array,
-        example_keys: jax.Array | None = None,
         after_stem: jax.Array | None = None,
-    ) -> dict[str, jax.Array]:
-        """Features of an image.
-
-        Args:
-          image: (B, H, W, 3) float32, normalised; H and W at least 32.
-          example_keys: (B,) typed keys for drop-path; None = deterministic.
-          after_stem: (B, h, w, widths[0]), resized to the stem's output and added to it.
-
-        Returns:
-          stage0..stage3: (B, h_i, w_i, widths[i]); h_0 = ceil(H / 4), h_i+1 = ceil(h_i / 2).
-        """
+        *,
+        train: bool = False,
+        example_keys: jax.Array | None = None,
+        axis_name: str | None = None,
+    ) -> Encoding:
+        """Maps at strides 4, 8, 16, 32; see encoder.py."""
+        del train, axis_name  # no batch norms
         size = self.size
         rates = iter(np.linspace(0, self.drop_path, sum(size.depths)).tolist())
         x = image
-        outputs = {}
+        maps = {}
         for i, (kernel, stride) in enumerate(PATCHES):
             x = Conv(
                 size.widths[i], kernel, stride, use_bias=True, bias_init=ZEROS,
@@ -155,5 +151,19 @@ class MiT(nn.Module):
                 )
                 x = block(x, example_keys)
             x = LayerNorm(EPS, dtype=self.dtype, name=f"norm{i}")(x)
-            outputs[f"stage{i}"] = x
-        return outputs
+            maps[4 * 2**i] = x
+        return Encoding(maps, mean_of_positions(x))
+
+
+def encoder(size: MiTSize) -> Encoder:
+    """The encoder of a size."""
+
+    def make(*, pooled: bool, **options) -> MiT:
+        del pooled  # a mean needs nothing more
+        return MiT(size, **options)
+
+    channels = {4 * 2**i: width for i, width in enumerate(size.widths)}
+    return Encoder(make, channels, stem=size.widths[0], drop_path=0.1)
+
+
+ENCODERS = {f"mit_{name}": encoder(size) for name, size in SIZES.items()}

@@ -1,6 +1,7 @@
 """MSCAN (Guo et al. 2022, "SegNeXt"): a convolutional encoder with multi-scale strip attention."""
 
 import dataclasses
+import functools
 import math
 
 import flax.linen as nn
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from imo_jax.backbones.encoder import Encoder, Encoding, mean_of_positions
 from imo_jax.layers import initializers
 from imo_jax.layers.activations import gelu
 from imo_jax.layers.antialias import resize_smoothly
@@ -16,7 +18,6 @@ from imo_jax.layers.depthwise import DepthwiseConv
 from imo_jax.layers.linear import Linear
 from imo_jax.layers.norms import BatchNorm, LayerNorm
 from imo_jax.layers.stochastic import DropPath
-from imo_jax.layers.strips import StripConv
 
 STRIPS = (7, 11, 21)  # lengths of the strip convolutions' kernels
 LAYER_SCALE = 1e-2  # from which the blocks' layer scales start
@@ -36,7 +37,7 @@ SIZES = {
     "s": MSCANSize((2, 2, 4, 2)),
     "b": MSCANSize((3, 3, 12, 3)),
     "l": MSCANSize((3, 5, 27, 3)),
-    "tiny": MSCANSize((1, 1, 2, 1), (24, 48, 96, 128), (4, 4, 4, 4)),
+    "mini": MSCANSize((1, 1, 2, 1), (24, 48, 96, 128), (4, 4, 4, 4)),  # ours, for two CPU cores
 }
 
 
@@ -58,9 +59,13 @@ class MultiScaleAttention(nn.Module):
         total = local
         for k in STRIPS:
             # Kernels of one channel in and out: the fan is their length.
-            init = nn.initializers.normal(math.sqrt(2 / k))
-            row = StripConv(k, 2, init, self.dtype, name=f"row{k}")(local)
-            total = total + StripConv(k, 1, init, self.dtype, name=f"column{k}")(row)
+            start = {
+                "kernel_init": nn.initializers.normal(math.sqrt(2 / k)),
+                "bias_init": nn.initializers.zeros,
+            }
+            strip = functools.partial(DepthwiseConv, use_bias=True, dtype=self.dtype, **start)
+            row = strip((1, k), name=f"row{k}")(local)
+            total = total + strip((k, 1), name=f"column{k}")(row)
         return u * Linear(u.shape[-1], **_options(self.dtype), name="mix")(total)
 
 
@@ -124,24 +129,13 @@ class MSCAN(nn.Module):
     def __call__(
         self,
         image: jax.Array,
+        after_stem: jax.Array | None = None,
         *,
-        train: bool,
+        train: bool = False,
         example_keys: jax.Array | None = None,
         axis_name: str | None = None,
-        after_stem: jax.Array | None = None,
-    ) -> dict[str, jax.Array]:
-        """Features of an image.
-
-        Args:
-          image: (B, H, W, 3) float32, normalised.
-          train: batch norms use and move batch statistics.
-          example_keys: (B,) typed keys for drop-path; None = deterministic.
-          axis_name: devices over which batch statistics are synchronised.
-          after_stem: (B, h, w, widths[0]), resized to the stem's output and added to it.
-
-        Returns:
-          stage0..stage3: (B, h_i, w_i, widths[i]); h_0 = ceil(H / 4), h_i+1 = ceil(h_i / 2).
-        """
+    ) -> Encoding:
+        """Maps at strides 4, 8, 16, 32; see encoder.py."""
 
         def halve(name: str, features: int, x: jax.Array) -> jax.Array:
             x = Conv(features, 3, 2, use_bias=True, **_options(self.dtype), name=name)(x)
@@ -151,7 +145,7 @@ class MSCAN(nn.Module):
         size = self.size
         rates = iter(np.linspace(0, self.drop_path, sum(size.depths)).tolist())
         x = gelu(halve("stem", size.widths[0] // 2, image))
-        outputs = {}
+        maps = {}
         for i, (depth, width, ratio) in enumerate(
             zip(size.depths, size.widths, size.ratios, strict=True)
         ):
@@ -162,5 +156,19 @@ class MSCAN(nn.Module):
                 block = MSCANBlock(ratio, next(rates), self.dtype, name=f"stage{i}_block{j}")
                 x = block(x, train=train, example_keys=example_keys, axis_name=axis_name)
             x = LayerNorm(1e-5, dtype=self.dtype, name=f"norm{i}")(x)
-            outputs[f"stage{i}"] = x
-        return outputs
+            maps[4 * 2**i] = x
+        return Encoding(maps, mean_of_positions(x))
+
+
+def encoder(size: MSCANSize) -> Encoder:
+    """The encoder of a size."""
+
+    def make(*, pooled: bool, **options) -> MSCAN:
+        del pooled  # a mean needs nothing more
+        return MSCAN(size, **options)
+
+    channels = {4 * 2**i: width for i, width in enumerate(size.widths)}
+    return Encoder(make, channels, stem=size.widths[0], drop_path=0.1)
+
+
+ENCODERS = {f"mscan_{name}": encoder(size) for name, size in SIZES.items()}

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from imo_jax.backbones.encoder import Encoder, Encoding, mean_of_positions
 from imo_jax.layers import initializers
 from imo_jax.layers.antialias import resize_smoothly
 from imo_jax.layers.convolution import Conv
@@ -34,6 +35,7 @@ STEMS = {
 
 # name -> (block, blocks a stage)
 SIZES = {
+    "resnet10": ("basic", (1, 1, 1, 1)),
     "resnet18": ("basic", (2, 2, 2, 2)),
     "resnet34": ("basic", (3, 4, 6, 3)),
     "resnet50": ("bottleneck", (3, 4, 6, 3)),
@@ -109,22 +111,21 @@ class ResNet(nn.Module):
         image: jax.Array,
         after_stem: jax.Array | None = None,
         *,
-        train: bool,
+        train: bool = False,
+        example_keys: jax.Array | None = None,
         axis_name: str | None = None,
-    ) -> dict[str, jax.Array]:
-        """Features of images or volumes.
+    ) -> Encoding:
+        """Maps of images or volumes, of any size; see encoder.py.
+
+        The first stage has stride 4 with the stem "imagenet" and 2 with the others; before a
+        max-pool there is one map more, the stem's. Where the last stage keeps a stride, its map
+        stands for both.
 
         Args:
-          image: (B, H, W, C) or (B, D, H, W, C) float32, normalised; any size.
-          after_stem: (B, h, w, width), of images only: resized to the stem's output and added.
-          train: batch norms use and move batch statistics.
-          axis_name: devices over which batch statistics are synchronised.
-
-        Returns:
-          stage0, stage1, ...: (B, h_i, w_i, C_i) or (B, d_i, h_i, w_i, C_i); h_0 = ceil(H / 4)
-          with the stem "imagenet" and ceil(H / 2) with the others, then each is half of the one
-          before, rounded up.
+          image: (B, H, W, C) or (B, D, H, W, C) float32, normalised.
+          after_stem: of images only.
         """
+        del example_keys  # nothing is drawn
         stem = STEMS[self.stem]
         x = Conv(
             self.width, stem.size, stem.stride, kernel_init=initializers.he_fan_out,
@@ -132,13 +133,15 @@ class ResNet(nn.Module):
         )(image)  # fmt: skip
         norm = BatchNorm(dtype=self.dtype, name="stem_norm")
         x = nn.relu(norm(x, train=train, axis_name=axis_name))
+        maps, at = {}, stem.stride
         if stem.pool:
+            maps[at], at = x, 2 * at
             x = max_pool(x, 3, 2)
         if after_stem is not None:
             x = x + resize_smoothly(after_stem, x.shape[1:3]).astype(self.dtype)
-        outputs = {}
         for i, depth in enumerate(self.depths):
             dilated = self.dilate_last and i > 0 and i + 1 == len(self.depths)
+            at *= 2 if i > 0 and not dilated else 1
             for j in range(depth):
                 block = ResNetBlock(
                     self.block,
@@ -149,5 +152,21 @@ class ResNet(nn.Module):
                     name=f"stage{i}_block{j}",
                 )
                 x = block(x, train=train, axis_name=axis_name)
-            outputs[f"stage{i}"] = x
-        return outputs
+            maps[at] = x
+        return Encoding(maps, mean_of_positions(x))
+
+
+def encoder(block: str, depths: tuple[int, ...], width: int = 64) -> Encoder:
+    """The encoder of a size, with the stem of ImageNet's weights."""
+
+    def make(*, pooled: bool, **options) -> ResNet:
+        del pooled  # a mean needs nothing more
+        return ResNet(block, depths, width, **options)
+
+    channels = {4 * 2**i: width * 2**i * EXPANSION[block] for i in range(len(depths))}
+    return Encoder(make, {2: width} | channels, stem=width, dilates=True)
+
+
+ENCODERS = {name: encoder(*size) for name, size in SIZES.items()}
+# Ours, for two CPU cores.
+ENCODERS |= {f"resnet10_w{width}": encoder(*SIZES["resnet10"], width) for width in (16, 24)}

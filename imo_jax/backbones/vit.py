@@ -1,22 +1,32 @@
 """ViT (Dosovitskiy et al. 2021): patches, a class token, learned positions, pre-norm blocks."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from imo_jax.layers.antialias import resize_smoothly
+from imo_jax.backbones.encoder import Encoder, Encoding
+from imo_jax.backbones.patches import (
+    TransformerSize,
+    drop_rates,
+    embed_patches,
+    flatten_with_class,
+    patch_maps,
+    patches_encoder,
+)
 from imo_jax.layers.attention import TRUNCATED, TransformerBlock
 from imo_jax.layers.bicubic import bicubic
-from imo_jax.layers.linear import PatchConv
 from imo_jax.layers.norms import LayerNorm
 
 EPS = 1e-6
+FINAL_NORMS = ("class", "mean")  # of the class token, or of the patches' mean
 
-# name -> the fields of `ViT`
 SIZES = {
-    "vit_s16": {"patch": 16, "depth": 12, "width": 384, "heads": 6, "mlp": 1536},
-    "vit_b16": {"patch": 16, "depth": 12, "width": 768, "heads": 12, "mlp": 3072},
+    "vit_s16": TransformerSize(16, 12, 384, 6, 1536),
+    "vit_b16": TransformerSize(16, 12, 768, 12, 3072),
+    "vit_l16": TransformerSize(16, 24, 1024, 16, 4096),  # MAE's and RETFound's
+    "vit_mini": TransformerSize(16, 4, 96, 3, 384),  # ours, for two CPU cores
 }
 
 
@@ -45,22 +55,19 @@ class ViT(nn.Module):
     """Transformer on patches of an image.
 
     Attributes:
-      patch: side of a patch in pixels.
-      depth: blocks.
-      width: channels.
-      heads: of the attention; divides width.
-      mlp: hidden channels of the blocks' MLPs.
+      size: an entry of SIZES.
       image_size: side in pixels of the images that the positions are learned for.
+      pooled: True = a classifier's last norm; False = maps by a simple feature pyramid.
+      final_norm: what a classifier sees, one of FINAL_NORMS: the class token after the norm of all
+        tokens, or the norm of the patches' mean (as fine-tuned MAE and RETFound).
       drop_path: rate of the last block; the rates grow linearly from 0.
       dtype: of the computation.
     """
 
-    patch: int
-    depth: int
-    width: int
-    heads: int
-    mlp: int
+    size: TransformerSize
     image_size: int = 224
+    pooled: bool = True
+    final_norm: str = "class"
     drop_path: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
@@ -68,54 +75,40 @@ class ViT(nn.Module):
     def __call__(
         self,
         image: jax.Array,
-        example_keys: jax.Array | None = None,
         after_stem: jax.Array | None = None,
-    ) -> dict[str, jax.Array]:
-        """Features of an image.
-
-        Args:
-          image: (B, H, W, C) float32, normalised; what exceeds whole patches is dropped.
-          example_keys: (B,) typed keys for drop-path; None = deterministic.
-          after_stem: (B, h, w, width), resized to the grid of patches and added to it.
-
-        Returns:
-          tokens: (B, H / patch, W / patch, width), the patches after the last norm.
-          features: (B, width) float32, the class token after it.
-        """
-        x = embed_patches(image, self.width, self.patch, after_stem, self.dtype)
-        batch, *grid, _ = x.shape
-        x = flatten_with_class(x, self.param("class_token", TRUNCATED, (self.width,), jnp.float32))
-        position = PositionEmbedding(self.image_size // self.patch, name="position")
-        x = x + position(tuple(grid), self.width)[None].astype(self.dtype)
-        for i, rate in enumerate(drop_rates(self.drop_path, self.depth)):
+        *,
+        train: bool = False,
+        example_keys: jax.Array | None = None,
+        axis_name: str | None = None,
+    ) -> Encoding:
+        """Maps at the patches' stride, or at 4, 8, 16, 32 by the pyramid; see encoder.py."""
+        del train, axis_name  # no batch norms
+        size = self.size
+        x = embed_patches(image, size, after_stem, self.dtype)
+        grid = x.shape[1:3]
+        x = flatten_with_class(x, self.param("class_token", TRUNCATED, (size.width,), jnp.float32))
+        position = PositionEmbedding(self.image_size // size.patch, name="position")
+        x = x + position(grid, size.width)[None].astype(self.dtype)
+        for i, rate in enumerate(drop_rates(self.drop_path, size.depth)):
             block = TransformerBlock(
-                self.heads, self.mlp, EPS, drop_path=rate, dtype=self.dtype, name=f"block{i}"
+                size.heads, size.mlp, EPS, drop_path=rate, dtype=self.dtype, name=f"block{i}"
             )
             x = block(x, example_keys)
-        x = LayerNorm(EPS, dtype=self.dtype, name="final_norm")(x)
-        # (B, 1 + h*w, C) -> (B, h, w, C)
-        tokens = x[:, 1:].reshape(batch, *grid, self.width)
-        return {"tokens": tokens, "features": x[:, 0].astype(jnp.float32)}
+        if self.final_norm == "class":
+            x = LayerNorm(EPS, dtype=self.dtype, name="final_norm")(x)
+            return Encoding(patch_maps(self, x, grid), x[:, 0].astype(jnp.float32))
+        pooled = jnp.mean(x[:, 1:].astype(jnp.float32), axis=1)
+        if self.pooled:
+            pooled = LayerNorm(EPS, name="pooled_norm")(pooled)
+        return Encoding(patch_maps(self, x, grid), pooled)
 
 
-def embed_patches(
-    image: jax.Array, width: int, patch: int, after_stem: jax.Array | None, dtype: jnp.dtype
-) -> jax.Array:
-    """The module's submodule `patch`: (B, H, W, C) -> (B, H / patch, W / patch, width)."""
-    x = PatchConv(width, patch, dtype=dtype, name="patch")(image)
-    if after_stem is not None:
-        x = x + resize_smoothly(after_stem, x.shape[1:3]).astype(dtype)
-    return x
+def encoder(size: TransformerSize, final_norm: str = "class") -> Encoder:
+    """The encoder of a size."""
+    return patches_encoder(functools.partial(ViT, size, final_norm=final_norm), size)
 
 
-def flatten_with_class(x: jax.Array, class_token: jax.Array) -> jax.Array:
-    """(B, h, w, C) and (C,) -> (B, 1 + h*w, C), the class token first."""
-    batch, _, _, channels = x.shape
-    # (C,) -> (B, 1, C);  (B, h, w, C) -> (B, h*w, C)
-    first = jnp.broadcast_to(class_token.astype(x.dtype), (batch, 1, channels))
-    return jnp.concatenate([first, x.reshape(batch, -1, channels)], axis=1)
-
-
-def drop_rates(last: float, depth: int) -> list[float]:
-    """Drop-path rate of each block: linear from 0 to `last`."""
-    return np.linspace(0, last, depth).tolist()
+ENCODERS = {name: encoder(size) for name, size in SIZES.items()}
+# Pretrained as a masked autoencoder, fine-tuned on the patches' mean.
+ENCODERS["mae_l16"] = ENCODERS["retfound"] = encoder(SIZES["vit_l16"], "mean")
+ENCODERS["mae_b16"] = encoder(SIZES["vit_b16"], "mean")

@@ -23,6 +23,12 @@ Padding = tuple[tuple[int, int], ...]
 DIMENSIONS = {2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
 
+def same_padding(shape: tuple[int, ...], size: int, stride: int) -> tuple[tuple[int, int], ...]:
+    """TensorFlow's "same": ceil(n / stride) outputs an axis, the odd zero at the end."""
+    totals = [max((-(-n // stride) - 1) * stride + size - n, 0) for n in shape]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
 class Window(NamedTuple):
     """How a kernel moves over its input: see the arguments of `conv`."""
 

@@ -36,7 +36,7 @@ class FeaturePyramid(nn.Module):
 
 
 class MergeLevels(nn.Module):
-    """Levels upsampled to the finest, concatenated, 1x1 (no bias), GN.
+    """Levels upsampled to one size, concatenated, 1x1 (no bias), GN.
 
     The 1x1 convolution is split by level and taken before the upsampling: both are linear and act
     on different axes, so the result is the same and three quarters of the products are at coarse
@@ -48,8 +48,14 @@ class MergeLevels(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, levels: list[jax.Array]) -> jax.Array:
-        height, width = levels[0].shape[1:3]
+    def __call__(
+        self, levels: list[jax.Array], size: tuple[int, int] | None = None
+    ) -> jax.Array:
+        """levels: maps (B, h_i, w_i, C_i), fine to coarse -> (B, *size, features).
+
+        size: of the result; None = the finest level's.
+        """
+        size = levels[0].shape[1:3] if size is None else size
         widths = [level.shape[-1] for level in levels]
         kernel = self.param(
             "kernel", initializers.torch_kernel, (sum(widths), self.features), jnp.float32
@@ -57,6 +63,6 @@ class MergeLevels(nn.Module):
         merged, start = 0, 0
         for level, channels in zip(levels, widths, strict=True):
             part = linear(level, kernel[start : start + channels], None, self.dtype)
-            merged = merged + bilinear(part, (height, width))
+            merged = merged + bilinear(part, size)
             start += channels
         return GroupNorm(self.groups, self.dtype, name="norm")(merged)

@@ -2,11 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-# ImageNet statistics of RGB in 0..255.
-MEAN = np.array([123.675, 116.28, 103.53], np.float32)
-STD = np.array([58.395, 57.12, 57.375], np.float32)
+from imo_jax.backbones.normalisation import MEAN, STD
 
 
 def normalise_fundus(fundus: jax.Array) -> jax.Array:

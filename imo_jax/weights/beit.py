@@ -7,7 +7,14 @@ import numpy as np
 from imo_jax.backbones.beit import CLASS_OFFSETS, SIZES, resize_offsets
 from imo_jax.weights.family import Family
 from imo_jax.weights.naming import Naming
-from imo_jax.weights.vit import HUGGING_FACE_ALIASES, HUGGING_FACE_BLOCK, QKV, STEM, size_by
+from imo_jax.weights.vit import (
+    HUGGING_FACE_ALIASES,
+    HUGGING_FACE_BLOCK,
+    PYRAMID_MODULES,
+    QKV,
+    STEM,
+    size_by,
+)
 
 TABLE = "relative_position_bias_table"
 POSITION = "block{i}_relative_position/bias"
@@ -104,6 +111,6 @@ BEIT = Family(
     stem=STEM,
     namings={"timm": TIMM, "huggingface": HUGGING_FACE},
     size=size_by(SIZES, "BEiT"),
-    optional=("final_norm",),
+    optional=("final_norm", *PYRAMID_MODULES),
     resized={POSITION: resize_relative},
 )

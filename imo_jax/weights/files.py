@@ -5,7 +5,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from imo_jax.weights.imo import WRAPPERS
+from imo_jax.weights.torch_file import arrays_of, read_torch
+
+# Under which names training scripts save the weights, the likeliest first.
+WRAPPERS = ("state_dict", "model", "model_state_dict")
 
 
 def read_state_dict(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -13,12 +16,11 @@ def read_state_dict(path: str | pathlib.Path) -> dict[str, np.ndarray]:
 
     Args:
       path: `.npz` (where names begin with `param/`, only those are weights), `.safetensors`, or a
-        PyTorch file (`.pth`, `.pt`, `.bin`, `.ckpt`; needs torch, read with weights_only=True).
+        PyTorch file (`.pth`, `.pt`, `.bin`, `.ckpt`).
 
     Raises:
       FileNotFoundError: no such file.
       ValueError: unknown ending, a file that holds no weights, or one that cannot be read.
-      ImportError: a PyTorch file and no torch.
     """
     path = pathlib.Path(path)
     readers = {".npz": _read_npz, ".safetensors": _read_safetensors}
@@ -30,8 +32,6 @@ def read_state_dict(path: str | pathlib.Path) -> dict[str, np.ndarray]:
         raise FileNotFoundError(f"{path}: no such file")
     try:
         state = reader(path)
-    except ImportError:
-        raise
     except Exception as error:  # each library has kinds of its own
         raise ValueError(
             f"{path}: cannot be read as weights ({type(error).__name__}: {error})"
@@ -54,23 +54,10 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            f"{path}: reading PyTorch files needs torch (pip install -e '.[torch]'); "
-            ".npz and .safetensors do not"
-        ) from error
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    loaded = read_torch(path)
     if not isinstance(loaded, Mapping):
         raise ValueError(f"it holds a {type(loaded).__name__}, not a state dict")
-    loaded = _unwrap(loaded)
-    tensors = {name: value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
-    # float(): numpy has no bfloat16.
-    return {
-        name: (t.float() if t.is_floating_point() else t).detach().numpy()
-        for name, t in tensors.items()
-    }
+    return arrays_of(_unwrap(loaded))
 
 
 def _unwrap(loaded: Mapping) -> Mapping:

@@ -9,15 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from imo_jax.models.imo import IMO, IMOConfig
-from imo_jax.weights.rules import Rule, flatten, to_state, to_variables
+from imo_jax.weights.rules import Rule, WeightsError, flatten, to_state, to_variables
 
 # Entries that a file may hold without a place in the model. An auxiliary head is among them only
 # for a config without one.
 IGNORED = ("num_batches_tracked",)
 AUXILIARY = "auxiliary_head."
 
-# Where a training script wraps the weights, and what it puts before their names.
-WRAPPERS = ("state_dict", "model", "model_state_dict")
+# What training scripts put before the names.
 PREFIXES = ("module.", "param/", "model.")
 
 # The released model has one channel MLP, CMFA.fc. With one a modality (shared_channel_attention
@@ -114,7 +113,13 @@ def variable_shapes(config: IMOConfig) -> dict[tuple[str, ...], tuple[int, ...]]
 
 
 def rules(config: IMOConfig) -> list[Rule]:
-    """A rule for every variable of the model with this config."""
+    """A rule for every variable of the model with this config.
+
+    Raises:
+      WeightsError: its encoder is not the released one.
+    """
+    if config.encoder is not None:
+        raise WeightsError([f"the released names are of a ConvNeXt, not of {config.encoder}"])
     parts = [_backbone(config), _neck(config), _cmfa(config)]
     if config.use_oct:
         parts.append(_oct(config))

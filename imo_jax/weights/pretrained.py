@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from imo_jax.weights.family import put
 from imo_jax.weights.files import read_state_dict
+from imo_jax.weights.packages import PACKAGES, weights_file
 from imo_jax.weights.recognise import FAMILIES, recognise
 from imo_jax.weights.rules import WeightsError
 
@@ -24,7 +25,8 @@ def load_pretrained(
     are resized where the network is built for another image size.
 
     Args:
-      path: `.safetensors`, `.npz`, or a PyTorch file (`.pth`, `.pt`, `.bin`; needs torch).
+      path: `.safetensors`, `.npz`, or a PyTorch file (`.pth`, `.pt`, `.bin`); or a name of
+        packages.PACKAGES, which stands for the file of an installed package.
       variables: {"params", "batch_stats"} of the network.
       at: where in both the backbone's variables are; () = the network is a backbone. IMO's is at
         ("fundus_encoder", "backbone").
@@ -34,12 +36,15 @@ def load_pretrained(
       was loaded, what of the file was ignored and what of the network stays as it was.
 
     Raises:
-      FileNotFoundError, ImportError, ValueError: of reading, see `files.read_state_dict`.
+      FileNotFoundError, ValueError: of reading, see `files.read_state_dict`.
+      ImportError: the name of a package that is not installed.
       ValueError: the network has no known backbone at `at`.
       WeightsError (a ValueError): the names are of no known family; the family or its size is not
         the network's (in one line); or single arrays are missing, misshapen or without a place (all
         of them listed).
     """
+    if str(path) in PACKAGES:
+        path = weights_file(str(path))
     try:
         return put(recognise(read_state_dict(path)), variables, tuple(at), FAMILIES)
     except WeightsError as error:

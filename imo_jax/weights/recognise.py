@@ -6,6 +6,7 @@ import numpy as np
 
 from imo_jax.weights.beit import BEIT
 from imo_jax.weights.convnext import CONVNEXT
+from imo_jax.weights.efficientnet_lite import EFFICIENTNET_LITE
 from imo_jax.weights.efficientvit import EFFICIENTVIT
 from imo_jax.weights.family import Found, identify
 from imo_jax.weights.imo import CHANNEL_MLP, strip_prefixes
@@ -16,7 +17,7 @@ from imo_jax.weights.rules import WeightsError
 from imo_jax.weights.vit import VIT
 
 # A family is one entry here: a `Family`, with a table of names for each library.
-FAMILIES = (RESNET, CONVNEXT, VIT, BEIT, EFFICIENTVIT, MIT, MSCAN)
+FAMILIES = (RESNET, CONVNEXT, EFFICIENTNET_LITE, VIT, BEIT, EFFICIENTVIT, MIT, MSCAN)
 
 
 def is_imo(state: Mapping[str, np.ndarray]) -> bool:

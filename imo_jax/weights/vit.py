@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from imo_jax.backbones.patches import TransformerSize
 from imo_jax.backbones.vit import SIZES
 from imo_jax.layers.bicubic import bicubic
 from imo_jax.weights.family import Family, Shapes
@@ -22,13 +23,18 @@ TIMM = Naming(
         "block{i}/expand": "blocks.{i}.mlp.fc1",
         "block{i}/contract": "blocks.{i}.mlp.fc2",
         "final_norm": "norm",
+        "pooled_norm": "fc_norm",
     },
     arrays={
         "class_token": ("cls_token", "token"),
         "position/embedding": ("pos_embed", "sequence"),
     },
     heads=("head",),
-    ignored=("pre_logits",),
+    # Of a masked autoencoder (MAE, RETFound) everything but the encoder.
+    ignored=(
+        "pre_logits", "mask_token", "decoder_embed", "decoder_pos_embed", "decoder_blocks",
+        "decoder_norm", "decoder_pred",
+    ),
 )
 LAYER = "encoder.layers.encoder_layer_{i}"
 TORCHVISION = Naming(
@@ -88,15 +94,27 @@ HUGGING_FACE = Naming(
 )
 
 
-def size_by(known: Mapping[str, dict], kind: str):
+# Of the simple feature pyramid, which no file has.
+PYRAMID_MODULES = tuple(
+    f"pyramid/{module}"
+    for layer in ("lateral{i}", "level{i}", "enlarge{i}_{j}")
+    for module in (layer, f"{layer}_norm")
+)
+
+
+def size_by(known: Mapping[str, TransformerSize], kind: str):
     """The function of shapes that names a transformer on patches, by its table of sizes."""
 
     def size(shapes: Shapes) -> str:
         hidden, width = shapes["params", "block0", "expand", "kernel"]
         depth = sum(path[2:] == ("expand", "kernel") for path in shapes)
         patch = shapes[STEM][-1]
-        member = {"patch": patch, "depth": depth, "width": width, "mlp": hidden}
-        named = (name for name, fields in known.items() if member.items() <= fields.items())
+        # Heads leave no trace in the shapes.
+        named = (
+            name
+            for name, size in known.items()
+            if (size.patch, size.depth, size.width, size.mlp) == (patch, depth, width, hidden)
+        )
         what = f"{kind} of {depth} blocks, {width} channels, {hidden} in the MLPs, patches {patch}"
         return next(named, what)
 
@@ -123,6 +141,6 @@ VIT = Family(
     stem=STEM,
     namings={"torchvision": TORCHVISION, "timm": TIMM, "huggingface": HUGGING_FACE},
     size=size_by(SIZES, "ViT"),
-    optional=("final_norm",),
+    optional=("final_norm", "pooled_norm", *PYRAMID_MODULES),
     resized={"position/embedding": resize_positions},
 )

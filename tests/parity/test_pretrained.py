@@ -16,6 +16,7 @@ import pytest
 
 from imo_jax.backbones.beit import BEiT
 from imo_jax.backbones.convnext import ConvNeXt
+from imo_jax.backbones.patches import TransformerSize
 from imo_jax.backbones.vit import ViT
 from imo_jax.layers import depthwise
 from imo_jax.layers.bicubic import bicubic
@@ -38,7 +39,7 @@ spec.loader.exec_module(library_names)
 SIDE = 32
 TRANSFORMER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 TRANSFORMER |= {"intermediate_size": 64, "image_size": SIDE, "patch_size": 8}
-SMALL = {"patch": 8, "depth": 2, "width": 32, "heads": 4, "mlp": 64, "image_size": SIDE}
+SMALL = {"size": TransformerSize(8, 2, 32, 4, 64), "image_size": SIDE}
 CLASSES = 7
 
 
@@ -89,7 +90,7 @@ def program(net):
 
 def found_logits(net, variables, model, x):
     """Their classifier on our features."""
-    features = program(net)(variables, x)["features"]
+    features = program(net)(variables, x).pooled
     weight, bias = (p.detach().numpy() for p in model.classifier.parameters())
     return np.asarray(features) @ weight.T + bias
 

@@ -91,10 +91,12 @@ def test_hugging_face(torch, tmp_path, size, with_head, ending):
     start = random_variables(net, image.shape)
     loaded, line = weights.load_resnet(weights.read_state_dict(path), start, ())
     assert line.startswith(f"{size} under huggingface names")
-    stages = jax.jit(functools.partial(net.apply, train=False))(loaded, image)
+    out = jax.jit(functools.partial(net.apply, train=False))(loaded, image)
     with torch.no_grad():
         outputs = theirs(to_torch(torch, image), output_hidden_states=True)
-    for stage, other in zip(stages.values(), outputs.hidden_states[1:], strict=True):
+    for stage, other in zip(
+        [out.maps[stride] for stride in (4, 8, 16, 32)], outputs.hidden_states[1:], strict=True
+    ):
         # With random weights the deeper ones reach activations of 80: compared to those.
         scale = 1.0 if size == "resnet18" else max(1.0, float(other.abs().max()))
         np.testing.assert_allclose(stage, from_torch(other), rtol=0, atol=1e-4 * scale)
@@ -113,8 +115,8 @@ def test_back_to_torch_answers_the_same(torch):
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
     expected = theirs(to_torch(torch, image)).last_hidden_state
-    stages = jax.jit(functools.partial(net.apply, train=False))(variables, image)
-    np.testing.assert_allclose(stages["stage3"], from_torch(expected), atol=1e-4)
+    out = jax.jit(functools.partial(net.apply, train=False))(variables, image)
+    np.testing.assert_allclose(out.maps[32], from_torch(expected), atol=1e-4)
 
 
 def test_training_step(torch):
@@ -136,10 +138,10 @@ def test_training_step(torch):
     @jax.jit
     @functools.partial(jax.grad, has_aux=True)
     def gradients(params):
-        stages, changed = net.apply(
+        out, changed = net.apply(
             variables | {"params": params}, image, train=True, mutable=["batch_stats"]
         )
-        return jnp.mean(stages["stage1"] * target), changed["batch_stats"]
+        return jnp.mean(out.maps[8] * target), changed["batch_stats"]
 
     gradient, statistics = gradients(variables["params"])
     ours = weights.resnet_to_torch(
@@ -167,8 +169,8 @@ def test_monai_volumes(torch, tmp_path, stride):
     state = weights.read_state_dict(tmp_path / "monai.pth")
     loaded, line = weights.load_resnet(state, random_variables(net, volume.shape), ())
     assert line.startswith("resnet18 under torchvision names") and "fc.weight" in line
-    stages = jax.jit(functools.partial(net.apply, train=False))(loaded, volume)
-    pooled = np.asarray(stages["stage3"]).mean(axis=(1, 2, 3))
+    out = jax.jit(functools.partial(net.apply, train=False))(loaded, volume)
+    pooled = np.asarray(out.pooled)
     found = pooled @ state["fc.weight"].T + state["fc.bias"]
     with torch.no_grad():
         np.testing.assert_allclose(found, theirs(to_torch(torch, volume)).numpy(), atol=1e-4)

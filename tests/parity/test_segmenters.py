@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from imo_jax import weights
-from imo_jax.layers import depthwise, strips
+from imo_jax.layers import depthwise
 from imo_jax.layers.resize import bilinear
 from imo_jax.models.segmenters import SIZES, SegmenterConfig, network
 from imo_jax.models.segmenters.deeplab import ASPP
@@ -28,7 +28,6 @@ FILLED = re.compile(r"ignored: (nothing|\d+ batch counters); fresh: nothing$")
 def compiles_quickly(monkeypatch):
     """One operation for what tests/imo_jax/layers compare with the forms in use on CPU."""
     monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
-    monkeypatch.setattr(strips, "strip_conv", strips.grouped_conv)
 
 
 @pytest.fixture(scope="module")

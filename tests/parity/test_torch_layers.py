@@ -99,7 +99,7 @@ def test_convnext_stages(torch, variables):
     ours = ConvNeXt(CONFIG.backbone_depths, CONFIG.backbone_widths)
     params = variables["params"]["fundus_encoder"]["backbone"]
     for stage, other in zip(
-        jax.jit(ours.apply)({"params": params}, image).values(), expected, strict=True
+        jax.jit(ours.apply)({"params": params}, image).maps.values(), expected, strict=True
     ):
         assert_nhwc_close(stage, other)
 

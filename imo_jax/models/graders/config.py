@@ -5,42 +5,24 @@ from dataclasses import field
 
 import jax.numpy as jnp
 
-from imo_jax.backbones import beit, convnext, efficientvit, resnet, vit
+from imo_jax.backbones.encoder import Encoder
+from imo_jax.backbones.table import ENCODERS
+from imo_jax.dtypes import DTYPES
 
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
-# network -> size -> fields of its backbone. The first size of each is its default, that of the
-# comparison; "tiny" trains on two CPU cores.
+# network -> size -> its encoder in backbones/table.py. The first size of each is its default, that
+# of the comparison; "tiny" trains on two CPU cores.
 SIZES = {
-    "resnet": {
-        "resnet50": {"block": "bottleneck", "depths": resnet.SIZES["resnet50"][1], "width": 64},
-        "tiny": {"block": "basic", "depths": (1, 1, 1, 1), "width": 16},
-    },
-    "convnext": {
-        "convnext_tiny": dict(zip(("depths", "widths"), convnext.SIZES["tiny"], strict=True)),
-        "tiny": {"depths": (1, 1, 2, 1), "widths": (24, 48, 96, 128)},
-    },
-    "vit": {
-        "vit_b16": vit.SIZES["vit_b16"],
-        "vit_s16": vit.SIZES["vit_s16"],
-        "tiny": {"patch": 16, "depth": 4, "width": 96, "heads": 3, "mlp": 384},
-    },
-    "beit": {
-        "beitv2_b16": beit.SIZES["beitv2_b16"],
-        "tiny": {"patch": 16, "depth": 4, "width": 96, "heads": 3, "mlp": 384},
-    },
+    "resnet": {"resnet50": "resnet50", "tiny": "resnet10_w16"},
+    "convnext": {"convnext_tiny": "convnext_tiny", "tiny": "convnext_mini"},
+    "vit": {"vit_b16": "vit_b16", "vit_s16": "vit_s16", "vit_l16": "vit_l16", "tiny": "vit_mini"},
+    "beit": {"beitv2_b16": "beitv2_b16", "tiny": "beit_mini"},
     "efficientvit": {
-        "efficientvit_m5": efficientvit.SIZES["efficientvit_m5"],
-        **efficientvit.SIZES,
-        "tiny": {
-            "depths": (1, 1, 1), "widths": (32, 48, 64), "heads": (2, 3, 2), "kernels": (5, 3, 3)
-        },
+        "efficientvit_m5": "efficientvit_m5",
+        **{f"efficientvit_m{n}": f"efficientvit_m{n}" for n in range(6)},
+        "tiny": "efficientvit_mini",
     },
-}  # fmt: skip
-# Drop-path rates in use where none is asked for; networks not named here have no drop-path.
-DROP_PATH = {"convnext": 0.1, "vit": 0.1, "beit": 0.1}
-# These lay out their positions or windows for one image size.
-OF_ONE_SIZE = ("vit", "beit", "efficientvit")
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +39,12 @@ class GraderConfig:
             + "; ".join(f"{network}: {', '.join(sizes)}" for network, sizes in SIZES.items())
         },
     )
+    encoder: str | None = field(
+        default=None,
+        metadata={
+            "help": "the encoder, any of backbones/table.py, in place of network's and size's"
+        },
+    )
     num_grades: int = field(default=3, metadata={"help": "grades to tell apart"})
     with_oct: bool = field(
         default=False, metadata={"help": "a second stem takes the OCT volume; the paper has none"}
@@ -65,8 +53,8 @@ class GraderConfig:
     layout_size: int = field(
         default=224,
         metadata={
-            "help": "side in pixels of the images that positions (vit, beit) and windows "
-            "(efficientvit) are laid out for; images of other sizes are taken too",
+            "help": "side in pixels of the images that an encoder's positions or windows are laid "
+            "out for; images of other sizes are taken too",
             "flag": False,  # a run lays them out for the images it trains on
         },
     )
@@ -74,9 +62,8 @@ class GraderConfig:
     drop_path: float | None = field(
         default=None,
         metadata={
-            "help": "rate of the last block, growing linearly from 0; not given: "
-            + ", ".join(f"{rate} for {name}" for name, rate in DROP_PATH.items())
-            + "; the other networks have none"
+            "help": "drop-path rate of the last block, growing linearly from 0; default: the "
+            "encoder's usual one; of encoders with residual blocks that may drop"
         },
     )
     dtype: str = field(
@@ -115,21 +102,14 @@ class GraderConfig:
         return self.size or next(iter(SIZES[self.network]))
 
     @property
-    def backbone(self) -> dict:
-        """Fields of the backbone: the size's, and what this config says of them."""
-        fields = SIZES[self.network][self.size_name] | {"dtype": self.compute_dtype}
-        if self.network in DROP_PATH:
-            given = self.drop_path is not None
-            fields["drop_path"] = self.drop_path if given else DROP_PATH[self.network]
-        if self.network in OF_ONE_SIZE:
-            fields["image_size"] = self.layout_size
-        return fields
+    def encoder_name(self) -> str:
+        """The encoder's name, also where it follows from network and size."""
+        return self.encoder or SIZES[self.network][self.size_name]
 
     @property
-    def stem_channels(self) -> int:
-        """Channels of the stem, to which the OCT's are added."""
-        fields = self.backbone
-        return fields["width"] if "width" in fields else fields["widths"][0]
+    def backbone(self) -> Encoder:
+        """The encoder."""
+        return ENCODERS[self.encoder_name]
 
 
 def _problems(c: GraderConfig) -> list[str]:
@@ -148,8 +128,10 @@ def _problems(c: GraderConfig) -> list[str]:
     else:
         if c.size is not None and c.size not in SIZES[c.network]:
             found.append(f"size is {c.size!r}, {c.network} has {', '.join(SIZES[c.network])}")
-        if c.drop_path and c.network not in DROP_PATH:
-            found.append(f"drop_path is {c.drop_path}, but {c.network} has none")
+    if c.encoder is not None and c.encoder not in ENCODERS:
+        found.append(f"encoder is {c.encoder!r}, choose one of {', '.join(ENCODERS)}")
+    if not found and c.drop_path and c.backbone.drop_path is None:
+        found.append(f"drop_path is {c.drop_path}, but {c.encoder_name} has none")
     if c.dtype not in DTYPES:
         found.append(f"dtype is {c.dtype!r}, choose one of {', '.join(DTYPES)}")
     return found

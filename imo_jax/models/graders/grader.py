@@ -2,17 +2,15 @@
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from imo_jax.layers.linear import Linear
 from imo_jax.layers.oct_stem import OctStem
 from imo_jax.layers.stochastic import Dropout
 from imo_jax.models.graders.config import GraderConfig
-from imo_jax.models.graders.networks import NETWORKS
 
 
 class Grader(nn.Module):
-    """Any of NETWORKS. Modules: `backbone`, `oct_stem` where there is one, `head`."""
+    """Any encoder. Modules: `backbone`, `oct_stem` where there is one, `head`."""
 
     config: GraderConfig
 
@@ -43,22 +41,18 @@ class Grader(nn.Module):
           features: (B, C) float32, what the linear layer sees before its dropout.
         """
         c = self.config
-        given = {"train": train, "axis_name": axis_name, "example_keys": example_keys}
+        mode = {"train": train, "axis_name": axis_name}
         added = None
         if c.with_oct and oct_volume is not None:
-            stem = OctStem(c.stem_channels, dtype=c.compute_dtype, name="oct_stem")
-            added = stem(oct_volume, has_oct, train=train, axis_name=axis_name)
-        make, arguments = NETWORKS[c.network]
-        backbone = make(**c.backbone, name="backbone")
-        maps = backbone(fundus, after_stem=added, **{name: given[name] for name in arguments})
-        features = maps["features"] if "features" in maps else _pooled(list(maps.values())[-1])
+            stem = OctStem(c.backbone.stem, dtype=c.compute_dtype, name="oct_stem")
+            added = stem(oct_volume, has_oct, **mode)
+        backbone = c.backbone.module(
+            pooled=True, drop_path=c.drop_path, image_size=c.layout_size, dtype=c.compute_dtype,
+            name="backbone",
+        )  # fmt: skip
+        features = backbone(fundus, added, example_keys=example_keys, **mode).pooled
         x = Dropout(c.dropout, name="dropout")(features, example_keys)
         # A small start: fine-tuning then begins with the backbone's own features.
         small = nn.initializers.truncated_normal(0.02)
         head = Linear(c.num_grades, kernel_init=small, bias_init=nn.initializers.zeros, name="head")
         return {"grade_logits": head(x), "features": features}
-
-
-def _pooled(maps: jax.Array) -> jax.Array:
-    """(B, h, w, C) -> (B, C) float32, the mean over all positions."""
-    return jnp.mean(maps.astype(jnp.float32), axis=(1, 2))

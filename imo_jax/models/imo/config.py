@@ -5,11 +5,15 @@ import json
 
 import jax.numpy as jnp
 
+from imo_jax.backbones import convnext
+from imo_jax.backbones.encoder import Encoder
+from imo_jax.backbones.table import ENCODERS
+from imo_jax.dtypes import DTYPES
+
 # Options that are words, with what they choose.
 CMFA_KINDS = ("attention", "concat")  # attention of the paper, or concatenation and a 1x1
 REFINE_KINDS = ("ddim", "single")  # diffusion decoder, or one pass of the same layers
 LABEL_EMBEDDINGS = ("hard", "expected")  # argmax, or the mean embedding under the probabilities
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +23,10 @@ class IMOConfig:
     Attributes:
       num_classes: segmentation classes, background included.
       num_grades: grades of the grading head.
+      encoder: name of the photograph's encoder (backbones/table.py); None = the released ConvNeXt,
+        of backbone_depths and backbone_widths, which other encoders have of their own.
       backbone_depths, backbone_widths: ConvNeXt blocks and channels of the four stages.
-      drop_path: rate of the last ConvNeXt block.
+      drop_path: rate of the encoder's last block, where it has drop-path.
       feature_dim: channels of the fundus, OCT and fused features (the paper's 256).
       norm_groups: groups of the group norms; divides feature_dim.
       use_oct: False leaves out the OCT encoder. The rest of CMFA stays, so the network equals the
@@ -44,6 +50,7 @@ class IMOConfig:
 
     num_classes: int = 3
     num_grades: int = 3
+    encoder: str | None = None
     backbone_depths: tuple[int, ...] = (3, 3, 9, 3)
     backbone_widths: tuple[int, ...] = (96, 192, 384, 768)
     drop_path: float = 0.4
@@ -93,6 +100,13 @@ class IMOConfig:
         return DTYPES[self.dtype]
 
     @property
+    def backbone(self) -> Encoder:
+        """The photograph's encoder."""
+        if self.encoder is None:
+            return convnext.encoder(self.backbone_depths, self.backbone_widths, "released")
+        return ENCODERS[self.encoder]
+
+    @property
     def ignore_index(self) -> int:
         """Row of the embedding table that stands for pixels without a label."""
         return self.num_classes
@@ -112,6 +126,10 @@ def _problems(c: IMOConfig) -> list[str]:
     for name, choices in _CHOICES.items():
         value = getattr(c, name)
         require(value in choices, f"{name} is {value!r}, choose one of {', '.join(choices)}")
+    require(
+        c.encoder is None or c.encoder in ENCODERS,
+        f"encoder is {c.encoder!r}, choose one of {', '.join(ENCODERS)}",
+    )
     for name in ("drop_path", "grade_dropout"):
         value = getattr(c, name)
         require(0 <= value < 1, f"{name} is {value}, must be in [0, 1)")

@@ -4,31 +4,53 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from imo_jax.backbones.convnext import ConvNeXt
 from imo_jax.layers.fpn import FeaturePyramid, MergeLevels
 from imo_jax.layers.resize import bilinear
 from imo_jax.layers.separable import SeparableBlock
 from imo_jax.models.imo.config import IMOConfig
 
 
+STRIDE = 4  # of the fundus feature
+
+
 class FundusEncoder(nn.Module):
-    """ConvNeXt, feature pyramid, merging at stride 4."""
+    """Any backbone, feature pyramid over its maps from stride 4 on, merging at stride 4."""
 
     config: IMOConfig
 
     @nn.compact
-    def __call__(self, fundus: jax.Array, example_keys: jax.Array | None) -> dict[str, jax.Array]:
-        """fundus (B, H, W, 3) float32 -> backbone_stage0..3 and fundus_feature (B, H/4, W/4, C)."""
+    def __call__(
+        self,
+        fundus: jax.Array,
+        *,
+        train: bool,
+        example_keys: jax.Array | None,
+        axis_name: str | None,
+    ) -> dict[str, jax.Array]:
+        """fundus (B, H, W, 3) float32 -> maps of the backbone and of the pyramid.
+
+        Returns:
+          backbone_stage0..: the backbone's maps from stride 4 on, fine to coarse;
+          fundus_stride2 (B, H/2, W/2, c), where the backbone has a map at that stride;
+          fundus_feature (B, H/4, W/4, C).
+        """
         c = self.config
-        backbone = ConvNeXt(
-            c.backbone_depths, c.backbone_widths, c.drop_path, c.compute_dtype, name="backbone"
+        backbone = c.backbone.module(
+            drop_path=c.drop_path, dtype=c.compute_dtype, name="backbone"
         )
-        stages = backbone(fundus, example_keys)
+        maps = backbone(
+            fundus, train=train, example_keys=example_keys, axis_name=axis_name
+        ).maps
+        stages = [x for stride, x in maps.items() if stride >= STRIDE]
         pyramid = FeaturePyramid(c.feature_dim, c.norm_groups, c.compute_dtype, name="pyramid")
         merge = MergeLevels(c.feature_dim, c.norm_groups, c.compute_dtype, name="merge")
-        feature = merge(pyramid(list(stages.values())))
-        named = {f"backbone_{name}": stage for name, stage in stages.items()}
-        return named | {"fundus_feature": feature}
+        size = tuple(n // STRIDE for n in fundus.shape[1:3])
+        if STRIDE in maps:
+            size = maps[STRIDE].shape[1:3]
+        named = {f"backbone_stage{i}": stage for i, stage in enumerate(stages)}
+        if 2 in maps:
+            named["fundus_stride2"] = maps[2]
+        return named | {"fundus_feature": merge(pyramid(stages), size)}
 
 
 class OctEncoder(nn.Module):

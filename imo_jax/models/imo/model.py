@@ -18,7 +18,8 @@ STRIDE = 4  # features, labels under diffusion and logits live on a grid of 1/4 
 class IMO(nn.Module):
     """The network. Methods: `encode` once an eye, `denoise` once a sampling step.
 
-    Variables: "params", and "batch_stats" of the OCT encoder and the grading and auxiliary heads.
+    Variables: "params", and "batch_stats" of the OCT encoder, the grading and auxiliary heads,
+    and of a backbone with batch norms.
     """
 
     config: IMOConfig
@@ -77,12 +78,14 @@ class IMO(nn.Module):
           axis_name: devices over which batch statistics are synchronised.
 
         Returns:
-          `backbone_stage0..3`, `fundus_feature`, `oct_feature` (where there is an OCT encoder and a
-          volume), `fused_feature` (B, H/4, W/4, C); `grade_logits` (B, num_grades) and
+          `backbone_stage0..`, `fundus_stride2` (where the backbone has such a map),
+          `fundus_feature`, `oct_feature` (where there is an OCT encoder and a volume),
+          `fused_feature` (B, H/4, W/4, C); `grade_logits` (B, num_grades) and
           `auxiliary_logits` (B, H/4, W/4, num_classes), both float32, where the config has them.
         """
         c = self.config
-        outputs = self.fundus_encoder(fundus, example_keys)
+        mode = {"train": train, "example_keys": example_keys, "axis_name": axis_name}
+        outputs = self.fundus_encoder(fundus, **mode)
         feature = outputs["fundus_feature"]
         oct_feature = None
         if c.use_oct and oct_volume is not None:
@@ -94,11 +97,10 @@ class IMO(nn.Module):
             outputs["oct_feature"] = oct_feature
         fused = self.cmfa(feature, oct_feature)
         outputs["fused_feature"] = fused
-        heads = {"train": train, "example_keys": example_keys, "axis_name": axis_name}
         if c.grade:
-            outputs["grade_logits"] = self.grading_head(fused, **heads)
+            outputs["grade_logits"] = self.grading_head(fused, **mode)
         if c.auxiliary_head:
-            outputs["auxiliary_logits"] = self.auxiliary(fused, **heads)
+            outputs["auxiliary_logits"] = self.auxiliary(fused, **mode)
         return outputs
 
     def denoise(

@@ -6,12 +6,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from imo_jax.models.segmenters.sizes import SIZES
+from imo_jax.backbones.encoder import Encoder
+from imo_jax.backbones.table import ENCODERS
+from imo_jax.dtypes import DTYPES
+from imo_jax.models.segmenters.sizes import SIZES, WITH_ENCODER
 
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-# What not every network has.
-WITH_DROP_PATH = ("upernet", "segformer", "segnext")
-WITH_AUXILIARY = ("unetpp", "upernet")
+WITH_AUXILIARY = ("unet", "unetpp", "upernet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,13 @@ class SegmenterConfig:
             + "; ".join(f"{network}: {', '.join(sizes)}" for network, sizes in SIZES.items())
         },
     )
+    encoder: str | None = field(
+        default=None,
+        metadata={
+            "help": "encoder of the photograph, any of backbones/table.py; default: the size's; of "
+            + ", ".join(WITH_ENCODER)
+        },
+    )
     num_classes: int = field(
         default=3, metadata={"help": "segmentation classes, background included"}
     )
@@ -45,8 +52,8 @@ class SegmenterConfig:
     drop_path: float | None = field(
         default=None,
         metadata={
-            "help": "drop-path rate of the backbone's last block; default: the size's; of "
-            + ", ".join(WITH_DROP_PATH)
+            "help": "drop-path rate of the encoder's last block; default: the size's; of encoders "
+            "with residual blocks that may drop"
         },
     )
     auxiliary: bool = field(
@@ -89,10 +96,15 @@ class SegmenterConfig:
         """Values of the size, with the rates of this config: an entry of SIZES."""
         given = {
             name: getattr(self, name)
-            for name in ("dropout", "drop_path")
+            for name in ("encoder", "dropout", "drop_path")
             if getattr(self, name) is not None
         }
         return dataclasses.replace(SIZES[self.network][self.size_name], **given)
+
+    @property
+    def backbone(self) -> Encoder:
+        """The encoder; of networks of WITH_ENCODER."""
+        return ENCODERS[self.sizes.encoder]
 
     @property
     def compute_dtype(self) -> jnp.dtype:
@@ -117,8 +129,20 @@ def _problems(c: SegmenterConfig) -> list[str]:
         value = getattr(c, name)
         if value is not None and not 0 <= value < 1:
             found.append(f"{name} is {value}, must be in [0, 1)")
-    if c.drop_path is not None and c.network not in WITH_DROP_PATH:
-        found.append(f"drop_path is given, {c.network} has no residual blocks that may drop")
+    if not found:
+        found += _problems_of_encoder(c)
     if c.auxiliary and c.network not in WITH_AUXILIARY:
         found.append(f"auxiliary is set, {c.network} has no auxiliary head")
     return found
+
+
+def _problems_of_encoder(c: SegmenterConfig) -> list[str]:
+    """What is wrong with the settings of the encoder, where network and size are known."""
+    if c.network not in WITH_ENCODER:
+        given = [name for name in ("encoder", "drop_path") if getattr(c, name) is not None]
+        return [f"{name} is given, {c.network} has no encoder to choose" for name in given]
+    if c.sizes.encoder not in ENCODERS:
+        return [f"encoder is {c.encoder!r}, choose one of {', '.join(ENCODERS)}"]
+    if c.drop_path is not None and c.backbone.drop_path is None:
+        return [f"drop_path is given, {c.sizes.encoder} has no residual blocks that may drop"]
+    return []

@@ -1,10 +1,9 @@
-"""DeepLabV3+ (Chen et al. 2018) on a ResNet of output stride 16, all its convolutions separable."""
+"""DeepLabV3+ (Chen et al. 2018), all its convolutions separable; on a ResNet of output stride 16."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from imo_jax.backbones.resnet import ResNet
 from imo_jax.layers.depthwise import DepthwiseConv
 from imo_jax.layers.linear import Linear
 from imo_jax.layers.norms import BatchNorm
@@ -13,11 +12,14 @@ from imo_jax.layers.separable import SeparableBlock
 from imo_jax.layers.stochastic import Dropout
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.models.segmenters.conv_block import ConvBlock
-from imo_jax.models.segmenters.oct_features import oct_features
+from imo_jax.models.segmenters.encoding import encode, from_stride
 
 
 class DeepLabV3Plus(nn.Module):
-    """ResNet, atrous spatial pyramid pooling at stride 16, a decoder at stride 4."""
+    """Encoder, atrous spatial pyramid pooling on its last map, a decoder at stride 4.
+
+    An encoder that dilates keeps stride 16 for its last stage.
+    """
 
     config: SegmenterConfig
 
@@ -35,12 +37,10 @@ class DeepLabV3Plus(nn.Module):
         """Class logits at stride 4; arguments and results as `networks.NETWORKS` says."""
         c, s = self.config, self.config.sizes
         mode = {"train": train, "axis_name": axis_name}
-        added = oct_features(c, s.width, oct_volume, has_oct, **mode)
-        backbone = ResNet(
-            s.block, s.depths, s.width, dilate_last=True, dtype=c.compute_dtype, name="backbone"
+        maps = encode(
+            c, fundus, oct_volume, has_oct, example_keys=example_keys, dilate_last=True, **mode
         )
-        stages = backbone(fundus, after_stem=added, **mode)
-        low, high = stages["stage0"], stages[f"stage{len(s.depths) - 1}"]
+        low, *_, high = from_stride(maps, 4)
         x = ASPP(s.features, s.rates, c.compute_dtype, name="aspp")(high, **mode)
         x = Dropout(s.dropout, name="dropout")(x, example_keys)
         x = SeparableBlock(s.features, c.compute_dtype, name="after_aspp")(x, **mode)

@@ -6,6 +6,7 @@ from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.models.segmenters.deeplab import DeepLabV3Plus
 from imo_jax.models.segmenters.segformer import SegFormer
 from imo_jax.models.segmenters.segnext import SegNeXt
+from imo_jax.models.segmenters.unet import UNet
 from imo_jax.models.segmenters.unetpp import UNetPlusPlus
 from imo_jax.models.segmenters.upernet import UPerNet
 
@@ -27,6 +28,7 @@ from imo_jax.models.segmenters.upernet import UPerNet
 # auxiliary_logits... (B, h'', w'', num_classes): every entry whose name begins so, where the config
 #   says auxiliary; to be trained with a loss of their own.
 NETWORKS = {
+    "unet": UNet,
     "unetpp": UNetPlusPlus,
     "deeplab": DeepLabV3Plus,
     "upernet": UPerNet,

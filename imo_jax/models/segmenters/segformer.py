@@ -4,18 +4,17 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from imo_jax.backbones.mit import MiT
 from imo_jax.layers import initializers
 from imo_jax.layers.linear import Linear, linear
 from imo_jax.layers.norms import BatchNorm
 from imo_jax.layers.resize import bilinear
 from imo_jax.layers.stochastic import Dropout
 from imo_jax.models.segmenters.config import SegmenterConfig
-from imo_jax.models.segmenters.oct_features import oct_features
+from imo_jax.models.segmenters.encoding import encode, from_stride
 
 
 class SegFormer(nn.Module):
-    """MiT; every stage projected, upsampled, concatenated; 1x1, BN, ReLU, dropout, 1x1."""
+    """Encoder; every map projected, upsampled, concatenated; 1x1, BN, ReLU, dropout, 1x1."""
 
     config: SegmenterConfig
 
@@ -33,10 +32,8 @@ class SegFormer(nn.Module):
         """Class logits at stride 4; arguments and results as `networks.NETWORKS` says."""
         c, s = self.config, self.config.sizes
         mode = {"train": train, "axis_name": axis_name}
-        added = oct_features(c, s.backbone.widths[0], oct_volume, has_oct, **mode)
-        backbone = MiT(s.backbone, s.drop_path, c.compute_dtype, name="backbone")
-        stages = backbone(fundus, example_keys, added)
-        x = MergeProjected(s.features, c.compute_dtype, name="head")(list(stages.values()))
+        maps = encode(c, fundus, oct_volume, has_oct, example_keys=example_keys, **mode)
+        x = MergeProjected(s.features, c.compute_dtype, name="head")(from_stride(maps, 4))
         norm = BatchNorm(dtype=c.compute_dtype, name="head_norm")
         x = Dropout(s.dropout, name="dropout")(nn.relu(norm(x, **mode)), example_keys)
         return {"logits": Linear(c.num_classes, name="classifier")(x.astype(jnp.float32))}

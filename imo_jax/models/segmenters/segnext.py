@@ -4,21 +4,20 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from imo_jax.backbones.mscan import MSCAN
 from imo_jax.layers.fpn import MergeLevels
 from imo_jax.layers.linear import Linear
 from imo_jax.layers.norms import GroupNorm
 from imo_jax.layers.stochastic import Dropout, layer_keys
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.models.segmenters.nmf import factorise, random_bases
-from imo_jax.models.segmenters.oct_features import oct_features
+from imo_jax.models.segmenters.encoding import encode, from_stride
 
 TRAIN_STEPS, EVAL_STEPS = 6, 7  # updates of the factorisation
 EVAL_SEED = 0  # of the bases from which every example's factorisation starts without keys
 
 
 class SegNeXt(nn.Module):
-    """MSCAN; stages 1 to 3 merged at stride 8, factorised, aligned, classified."""
+    """Encoder; its maps from stride 8 on merged there, factorised, aligned, classified."""
 
     config: SegmenterConfig
 
@@ -36,11 +35,9 @@ class SegNeXt(nn.Module):
         """Class logits at stride 8; arguments and results as `networks.NETWORKS` says."""
         c, s = self.config, self.config.sizes
         mode = {"train": train, "axis_name": axis_name}
-        added = oct_features(c, s.backbone.widths[0], oct_volume, has_oct, **mode)
-        backbone = MSCAN(s.backbone, s.drop_path, c.compute_dtype, name="backbone")
-        stages = backbone(fundus, example_keys=example_keys, after_stem=added, **mode)
+        maps = encode(c, fundus, oct_volume, has_oct, example_keys=example_keys, **mode)
         merge = MergeLevels(s.features, s.groups, c.compute_dtype, name="squeeze")
-        x = nn.relu(merge([stages[f"stage{i}"] for i in (1, 2, 3)]))
+        x = nn.relu(merge(from_stride(maps, 8)))
         ham = Hamburger(s.rank, s.groups, c.compute_dtype, name="hamburger")
         x = ham(x, train=train, example_keys=example_keys)
         x = Linear(s.features, use_bias=False, dtype=c.compute_dtype, name="align")(x)

@@ -10,7 +10,7 @@ from imo_jax.layers.resize import bilinear
 from imo_jax.layers.stochastic import Dropout
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.models.segmenters.conv_block import ConvBlock
-from imo_jax.models.segmenters.oct_features import oct_features
+from imo_jax.models.segmenters.encoding import oct_features
 
 
 class UNetPlusPlus(nn.Module):

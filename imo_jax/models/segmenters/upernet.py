@@ -5,19 +5,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from imo_jax.backbones.convnext import ConvNeXt
 from imo_jax.layers.linear import Linear
 from imo_jax.layers.resize import bilinear
 from imo_jax.layers.stochastic import Dropout
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.models.segmenters.conv_block import ConvBlock
-from imo_jax.models.segmenters.oct_features import oct_features
-
-AUXILIARY_STAGE = "stage2"
+from imo_jax.models.segmenters.encoding import encode, from_stride
 
 
 class UPerNet(nn.Module):
-    """ConvNeXt, pyramid pooling on its last stage, top-down pyramid, all levels merged at stride 4."""
+    """Encoder, pyramid pooling on its last map, top-down pyramid, all levels merged at stride 4."""
 
     config: SegmenterConfig
 
@@ -34,24 +31,19 @@ class UPerNet(nn.Module):
     ) -> dict[str, jax.Array]:
         """Class logits at stride 4; arguments and results as `networks.NETWORKS` says.
 
-        `auxiliary_logits`, where the config says so, are those of a small head on stage 2
-        (stride 16).
+        `auxiliary_logits`, where the config says so, are those of a small head on the last
+        map but one (stride 16).
         """
         c, s = self.config, self.config.sizes
         mode = {"train": train, "axis_name": axis_name}
-        added = oct_features(c, s.widths[0], oct_volume, has_oct, **mode)
-        backbone = ConvNeXt(
-            s.depths, s.widths, s.drop_path, c.compute_dtype, variant="dense", name="backbone"
-        )
-        stages = backbone(fundus, example_keys, added)
-        x = PyramidHead(s.features, s.pools, c.compute_dtype, name="head")(
-            list(stages.values()), **mode
-        )
+        maps = encode(c, fundus, oct_volume, has_oct, example_keys=example_keys, **mode)
+        stages = from_stride(maps, 4)
+        x = PyramidHead(s.features, s.pools, c.compute_dtype, name="head")(stages, **mode)
         x = Dropout(s.dropout, name="dropout")(x, example_keys)
         outputs = {"logits": Linear(c.num_classes, name="classifier")(x.astype(jnp.float32))}
         if c.auxiliary:
             block = ConvBlock(s.auxiliary, 3, c.compute_dtype, name="auxiliary")
-            x = block(stages[AUXILIARY_STAGE], **mode).astype(jnp.float32)
+            x = block(stages[-2], **mode).astype(jnp.float32)
             outputs["auxiliary_logits"] = Linear(c.num_classes, name="auxiliary_classifier")(x)
         return outputs
 

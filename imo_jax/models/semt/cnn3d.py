@@ -9,19 +9,13 @@ are the same along every axis, the order of the axes changes nothing.
 import flax.linen as nn
 import jax
 
-from imo_jax.layers.convolution import Conv
+from imo_jax.layers.convolution import Conv, same_padding
 from imo_jax.layers.norms import BatchNorm
 from imo_jax.models.semt.config import SemtConfig
 from imo_jax.models.semt.pooled_linear import PooledLinear, global_average
 
 LAYERS = ((7, 2), (5, 1), (3, 1), (3, 1), (3, 1))  # kernel and stride
 EPS, MOMENTUM = 1e-3, 0.01  # Keras's batch norm; momentum as PyTorch counts it (Keras: 0.99)
-
-
-def same_padding(shape: tuple[int, ...], size: int, stride: int) -> tuple[tuple[int, int], ...]:
-    """Keras's "same": ceil(n / stride) outputs an axis, the odd zero at the end."""
-    totals = [max((-(-n // stride) - 1) * stride + size - n, 0) for n in shape]
-    return tuple((total // 2, total - total // 2) for total in totals)
 
 
 class CNN3D(nn.Module):

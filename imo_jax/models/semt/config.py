@@ -6,8 +6,8 @@ from dataclasses import field
 import jax.numpy as jnp
 
 from imo_jax.backbones.resnet import STEMS
+from imo_jax.dtypes import DTYPES
 
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 # What a network takes: B-scan triplets (B, H, W, 3) or volumes (B, slices, depth, width, 1).
 INPUTS = {"multi_task": "scan", "resnet": "scan", "resnet3d": "cube", "cnn3d": "cube"}
 

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from imo_jax.models.inputs import MEAN, STD
+from imo_jax.backbones.normalisation import MEAN, STD
 
 
 def normalise_scan(scan: jax.Array) -> jax.Array:

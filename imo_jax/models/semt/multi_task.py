@@ -14,7 +14,7 @@ from imo_jax.layers.convolution import Conv
 from imo_jax.layers.norms import BatchNorm
 from imo_jax.models.semt.config import SemtConfig
 from imo_jax.models.semt.pooled_linear import PooledLinear, global_average
-from imo_jax.models.semt.resnet import backbone
+from imo_jax.models.semt.resnet import backbone, last_map
 from imo_jax.visual_field import INDICES
 
 
@@ -53,8 +53,7 @@ class MultiTask(nn.Module):
         """Glaucoma logits and visual fields; arguments and results as `networks.NETWORKS` says."""
         del example_keys  # nothing is drawn
         c = self.config
-        stages = backbone(c)(x, train=train, axis_name=axis_name)
-        backbone_maps = list(stages.values())[-1]
+        backbone_maps = last_map(backbone(c)(x, train=train, axis_name=axis_name))
         maps, vf_logits, vf_cams = [backbone_maps], [], []
         for name, indices in branches(c).items():
             branch = RegressionMaps(c.regression_width, c.compute_dtype, name=f"{name}_maps")

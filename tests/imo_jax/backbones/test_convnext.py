@@ -30,9 +30,9 @@ def test_stages_halve_and_drop_remainders(size, expected):
     net = ConvNeXt((1, 1, 1, 1), (4, 4, 8, 8))
     image = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
     out, _ = jax.eval_shape(net.init_with_output, jax.random.key(0), image)
-    assert list(out) == ["stage0", "stage1", "stage2", "stage3"]
-    assert out["stage0"].shape == (1, size[0] // 4, size[1] // 4, 4)
-    assert out["stage3"].shape == (1, *expected, 8)
+    assert list(out.maps) == [4, 8, 16, 32]
+    assert out.maps[4].shape == (1, size[0] // 4, size[1] // 4, 4)
+    assert out.maps[32].shape == (1, *expected, 8)
 
 
 def test_a_dropped_block_is_the_identity():
@@ -56,9 +56,9 @@ def test_rates_grow_linearly_from_zero():
     net = ConvNeXt((1, 1, 1, 1), (4, 4, 4, 4), drop_path=0.9)
     variables = jax.jit(net.init)(jax.random.key(2), image)
     apply = jax.jit(net.apply)
-    plain, dropped = apply(variables, image), apply(variables, image, keys)
-    np.testing.assert_array_equal(plain["stage0"], dropped["stage0"])
-    assert bool((plain["stage3"] != dropped["stage3"]).any())
+    plain, dropped = apply(variables, image), apply(variables, image, example_keys=keys)
+    np.testing.assert_array_equal(plain.maps[4], dropped.maps[4])
+    assert bool((plain.maps[32] != dropped.maps[32]).any())
 
 
 def test_layer_scale_starts_at_one():
@@ -78,9 +78,7 @@ def test_variants(variant, scale, parameters):
     out, variables = jax.eval_shape(net.init_with_output, jax.random.key(0), image)
     norms = {k: v for k, v in variables["params"].items() if k.startswith(("norm", "final_norm"))}
     assert sum(leaf.size for leaf in jax.tree.leaves(norms)) == parameters
-    assert ("features" in out) == (variant == "classifier")
-    if variant == "classifier":
-        assert out["features"].shape == (2, 8)
+    assert out.pooled.shape == (2, 8)
     block = ConvNeXtBlock(layer_scale=scale)
     params = jax.jit(block.init)(jax.random.key(0), jnp.zeros((1, 2, 2, 3)), None)["params"]
     np.testing.assert_array_equal(params["layer_scale"], np.full(3, scale, np.float32))

@@ -168,5 +168,7 @@ def test_stages_halve_and_round_up():
     net = EfficientViT((1, 1, 1), (8, 16, 24), (1, 1, 1), (3,))
     init = functools.partial(net.init_with_output, train=False)
     out, _ = jax.eval_shape(init, jax.random.key(0), jnp.zeros((2, 96, 150, 3)))
-    assert [out[f"stage{i}"].shape[1:] for i in range(3)] == [(6, 10, 8), (3, 5, 16), (2, 3, 24)]
-    assert out["features"].shape == (2, 24)
+    assert {stride: x.shape[1:] for stride, x in out.maps.items()} == {
+        16: (6, 10, 8), 32: (3, 5, 16), 64: (2, 3, 24),
+    }  # fmt: skip
+    assert out.pooled.shape == (2, 24)

@@ -44,11 +44,10 @@ def test_parameters(name, millions):
 
 
 def test_grids_are_halved_and_rounded_up():
-    stages, _ = shapes(SMALL, (1, 69, 96, 3))
-    assert [stage.shape for stage in stages.values()] == [
-        (1, 18, 24, 4), (1, 9, 12, 8), (1, 5, 6, 8), (1, 3, 3, 8),
-    ]  # fmt: skip
-    assert list(stages) == ["stage0", "stage1", "stage2", "stage3"]
+    out, _ = shapes(SMALL, (1, 69, 96, 3))
+    assert {stride: x.shape for stride, x in out.maps.items()} == {
+        4: (1, 18, 24, 4), 8: (1, 9, 12, 8), 16: (1, 5, 6, 8), 32: (1, 3, 3, 8),
+    }  # fmt: skip
 
 
 def linear(x, p):
@@ -88,12 +87,12 @@ def test_rates_grow_linearly_from_zero_and_stages_have_the_dtype(drop_path_rates
     net = MiT(DEEPER, drop_path=0.4, dtype=jnp.bfloat16)
 
     def init(key, image):
-        return net.init_with_output(key, image, key[None])
+        return net.init_with_output(key, image, example_keys=key[None])
 
-    stages, _ = jax.eval_shape(init, jax.random.key(0), image)
+    out, _ = jax.eval_shape(init, jax.random.key(0), image)
     # Two branches a block.
     np.testing.assert_allclose(rates, np.repeat([0, 0.1, 0.2, 0.3, 0.4], 2))
-    assert {stage.dtype for stage in stages.values()} == {jnp.dtype(jnp.bfloat16)}
+    assert {stage.dtype for stage in out.maps.values()} == {jnp.dtype(jnp.bfloat16)}
 
 
 def test_sizes_are_dictionary_keys():

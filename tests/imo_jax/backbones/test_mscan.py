@@ -9,7 +9,7 @@ import pytest
 import scipy.ndimage
 
 from imo_jax.backbones.mscan import LAYER_SCALE, MSCAN, MSCANSize, MultiScaleAttention
-from imo_jax.layers import depthwise, strips
+from imo_jax.layers import depthwise
 
 pytestmark = pytest.mark.usefixtures("compiles_quickly")
 SMALL = MSCANSize((1, 1, 1, 1), (4, 4, 8, 8), (2, 2, 2, 2))
@@ -20,7 +20,6 @@ DEEPER = dataclasses.replace(SMALL, depths=(1, 1, 1, 2))
 def compiles_quickly(monkeypatch):
     """Most of these tests' time is compilation, and none is about speed."""
     monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
-    monkeypatch.setattr(strips, "strip_conv", strips.grouped_conv)
 
 
 def shapes(size, image=(1, 64, 64, 3)):
@@ -30,10 +29,10 @@ def shapes(size, image=(1, 64, 64, 3)):
 
 
 def test_grids_are_halved_and_rounded_up():
-    stages, _ = shapes(SMALL, (1, 69, 96, 3))
-    assert [stage.shape for stage in stages.values()] == [
-        (1, 18, 24, 4), (1, 9, 12, 4), (1, 5, 6, 8), (1, 3, 3, 8),
-    ]  # fmt: skip
+    out, _ = shapes(SMALL, (1, 69, 96, 3))
+    assert {stride: x.shape for stride, x in out.maps.items()} == {
+        4: (1, 18, 24, 4), 8: (1, 9, 12, 4), 16: (1, 5, 6, 8), 32: (1, 3, 3, 8),
+    }  # fmt: skip
 
 
 def correlated(x, kernel, bias):
@@ -72,10 +71,10 @@ def test_rates_grow_linearly_from_zero_and_stages_have_the_dtype(drop_path_rates
     def init(key, image):
         return net.init_with_output(key, image, train=False, example_keys=key[None])
 
-    stages, _ = jax.eval_shape(init, jax.random.key(0), image)
+    out, _ = jax.eval_shape(init, jax.random.key(0), image)
     # Two branches a block.
     np.testing.assert_allclose(rates, np.repeat([0, 0.1, 0.2, 0.3, 0.4], 2))
-    assert {stage.dtype for stage in stages.values()} == {jnp.dtype(jnp.bfloat16)}
+    assert {stage.dtype for stage in out.maps.values()} == {jnp.dtype(jnp.bfloat16)}
 
 
 def test_layer_scales_start_small():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from imo_jax.backbones.beit import RelativePositionBias, offset_index, resize_offsets
-from imo_jax.backbones.vit import PositionEmbedding, drop_rates
+from imo_jax.backbones.patches import drop_rates
+from imo_jax.backbones.vit import PositionEmbedding
 from imo_jax.layers.bicubic import bicubic
 
 

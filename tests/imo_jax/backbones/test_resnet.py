@@ -53,26 +53,25 @@ def test_parameters_for_volumes():
 
 
 @pytest.mark.parametrize(
-    ("options", "rows"),
+    ("options", "expected"),
+    # stride -> rows and channels; the stem's map comes before a max-pool.
     [
-        ({}, (25, 13, 7, 4)),
-        ({"stem": "small"}, (49, 25, 13, 7)),
-        ({"stem": "fine"}, (49, 25, 13, 7)),
-        ({"dilate_last": True}, (25, 13, 7, 7)),
+        ({}, {2: (49, 4), 4: (25, 4), 8: (13, 8), 16: (7, 16), 32: (4, 32)}),
+        ({"stem": "small"}, {2: (49, 4), 4: (25, 8), 8: (13, 16), 16: (7, 32)}),
+        ({"stem": "fine"}, {1: (97, 4), 2: (49, 4), 4: (25, 8), 8: (13, 16), 16: (7, 32)}),
+        ({"dilate_last": True}, {2: (49, 4), 4: (25, 4), 8: (13, 8), 16: (7, 32)}),
     ],
     ids=str,
 )
-def test_sizes_are_halved_and_rounded_up(options, rows):
+def test_sizes_are_halved_and_rounded_up(options, expected):
     image = jax.ShapeDtypeStruct((1, 97, 64, 3), jnp.float32)
-    stages, _ = shapes(ResNet(*SIZES["resnet18"], width=4, **options), image)
-    assert list(stages) == ["stage0", "stage1", "stage2", "stage3"]
-    assert tuple(stage.shape[1] for stage in stages.values()) == rows
-    assert [stage.shape[-1] for stage in stages.values()] == [4, 8, 16, 32]
+    out, _ = shapes(ResNet(*SIZES["resnet18"], width=4, **options), image)
+    assert {stride: (x.shape[1], x.shape[-1]) for stride, x in out.maps.items()} == expected
 
 
 def test_bottlenecks_widen_four_times_and_take_any_depths():
-    stages, _ = shapes(ResNet("bottleneck", (1, 2), width=4))
-    assert [stage.shape for stage in stages.values()] == [(1, 16, 16, 16), (1, 8, 8, 32)]
+    out, _ = shapes(ResNet("bottleneck", (1, 2), width=4))
+    assert [out.maps[4].shape, out.maps[8].shape] == [(1, 16, 16, 16), (1, 8, 8, 32)]
 
 
 # The same in numpy, by the definitions.
@@ -120,17 +119,18 @@ def block(variables, name, kind, x, stride, dilation):
 def by_definition(net, variables, x):
     stem = STEMS[net.stem]
     x = relu(conv_norm(variables, "stem", x.astype(np.float64), stem.stride))
+    maps, at = {stem.stride: x}, stem.stride
     if stem.pool:
-        x = np.max(list(windows(x, 3, 2, 1, 1, -np.inf)), axis=0)
-    stages = []
+        x, at = np.max(list(windows(x, 3, 2, 1, 1, -np.inf)), axis=0), 2 * at
     for i, depth in enumerate(net.depths):
         dilated = net.dilate_last and i == len(net.depths) - 1
+        at *= 1 if i == 0 or dilated else 2
         for j in range(depth):
             stride = 2 if i > 0 and j == 0 and not dilated else 1
             dilation = 2 if dilated and j > 0 else 1
             x = block(variables, f"stage{i}_block{j}", net.block, x, stride, dilation)
-        stages.append(x)
-    return stages
+        maps[at] = x
+    return maps
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,12 @@ def test_values(net, shape):
     variables = draw(net, x)
     found = jax.jit(functools.partial(net.apply, train=False))(variables, x)
     expected = by_definition(net, variables, x)
-    for stage, other in zip(found.values(), expected, strict=True):
-        np.testing.assert_allclose(stage, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
+    assert found.maps.keys() == expected.keys()
+    for stride, other in expected.items():
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(found.maps[stride], other, rtol=1e-4, atol=1e-4 * scale)
+    pooled = np.mean(expected[max(expected)], axis=tuple(range(1, x.ndim - 1)))
+    np.testing.assert_allclose(found.pooled, pooled, rtol=1e-4, atol=1e-4 * scale)
 
 
 def test_statistics_are_shared_between_devices():
@@ -160,12 +164,12 @@ def test_statistics_are_shared_between_devices():
     def run(x, axis_name=None):
         return net.apply(variables, x, train=True, axis_name=axis_name, mutable=["batch_stats"])
 
-    stages, changed = jax.jit(run)(x)
+    whole, changed = jax.jit(run)(x)
     on_two = jax.pmap(functools.partial(run, axis_name="devices"), axis_name="devices")
     # (4, ...) -> (2 devices, 2, ...)
     halves, changed_on_two = on_two(x.reshape(2, 2, *x.shape[1:]))
-    last = np.asarray(halves["stage1"]).reshape(stages["stage1"].shape)
-    np.testing.assert_allclose(last, stages["stage1"], rtol=1e-3, atol=1e-4)
+    last = np.asarray(halves.maps[4]).reshape(whole.maps[4].shape)
+    np.testing.assert_allclose(last, whole.maps[4], rtol=1e-3, atol=1e-4)
     for one, two in zip(jax.tree.leaves(changed), jax.tree.leaves(changed_on_two), strict=True):
         np.testing.assert_allclose(two[0], one, rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(two[0], two[1])
@@ -173,6 +177,6 @@ def test_statistics_are_shared_between_devices():
 
 def test_dtype():
     net = ResNet("basic", (1,), width=4, dtype=jnp.bfloat16)
-    stages, variables = shapes(net)
-    assert stages["stage0"].dtype == jnp.bfloat16
+    out, variables = shapes(net)
+    assert out.maps[4].dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}

@@ -167,6 +167,26 @@ def test_outputs_by_name_and_shape(small):
 
 
 @pytest.mark.parametrize(
+    ("encoder", "stages", "finest"),
+    [
+        ("efficientnet_lite0", [(9, 16, 24), (5, 8, 40), (3, 4, 112), (2, 2, 320)], (18, 32, 16)),
+        ("resnet10_w16", [(9, 16, 16), (5, 8, 32), (3, 4, 64), (2, 2, 128)], (18, 32, 16)),
+        ("vit_mini", [(8, 16, 256), (4, 8, 256), (2, 4, 256), (1, 2, 256)], None),
+        ("efficientvit_mini", [(3, 4, 32), (2, 2, 48), (1, 1, 64)], None),
+    ],
+)
+def test_any_encoder(small, encoder, stages, finest):
+    """Its maps from stride 4 on go into the pyramid; the one at stride 2 is there for more."""
+    shapes = output_shapes(small(encoder=encoder))
+    named = [shapes[f"backbone_stage{i}"] for i in range(len(stages))]
+    assert named == [(2, *stage) for stage in stages]
+    assert shapes.get("fundus_stride2") == (finest and (2, *finest))
+    height = 8 if encoder == "vit_mini" else 9
+    assert shapes["fundus_feature"] == shapes["oct_feature"] == (2, height, 16, 8)
+    assert f"backbone_stage{len(stages)}" not in shapes
+
+
+@pytest.mark.parametrize(
     ("options", "gone", "parts_gone"),
     [
         ({"use_oct": False}, {"oct_feature"}, {"oct_encoder"}),

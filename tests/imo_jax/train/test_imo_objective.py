@@ -35,7 +35,7 @@ SIZE, GRID, EYES = 32, 8, 4
 def one_operation_convolutions(monkeypatch):
     """The same depthwise convolution as one operation of XLA: slower, compiled in no time."""
 
-    def convolve(x, kernel):
+    def convolve(x, kernel, stride, padding):
         layout = ("NHWC", "HWIO", "NHWC")
         return jax.lax.conv_general_dilated(
             x, kernel[:, :, None], (1, 1), "SAME", dimension_numbers=layout,

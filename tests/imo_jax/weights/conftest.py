@@ -17,9 +17,11 @@ def draw():
 
     @functools.cache
     def shapes(network, channels, options):
+        chosen = {"network": network, "size": "tiny"}
+        if network == "efficientnet_lite":  # which has no small size
+            chosen = {"encoder": "efficientnet_lite0"}
         config = GraderConfig(
-            **{"size": "tiny", "layout_size": SIZE, "oct_slices": SLICES} | dict(options),
-            network=network,
+            **chosen | {"layout_size": SIZE, "oct_slices": SLICES} | dict(options)
         )
         init = functools.partial(Grader(config).init, train=False)
         fundus = np.zeros((1, SIZE, SIZE, channels), np.float32)

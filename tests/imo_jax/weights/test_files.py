@@ -1,5 +1,7 @@
 """Weights files of each kind."""
 
+import argparse
+
 import numpy as np
 import pytest
 
@@ -67,11 +69,36 @@ class Bomb:
         return (exec, ("raise SystemExit('executed')",))
 
 
-def test_pytorch_never_executes_what_is_in_it(tmp_path):
+@pytest.mark.parametrize("legacy", [False, True])
+def test_pytorch_never_executes_what_is_in_it(tmp_path, legacy):
+    """What is no tensor is passed over, as the settings that training scripts save beside."""
     torch = pytest.importorskip("torch")
-    torch.save({"state_dict": {}, "bomb": Bomb()}, tmp_path / "bomb.pth")
-    with pytest.raises(Exception, match="weights_only|Unsupported"):
-        read_state_dict(tmp_path / "bomb.pth")
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in STATE.items()}
+    torch.save(
+        {"model": tensors, "args": argparse.Namespace(epochs=3), "bomb": Bomb(), "list": [Bomb()]},
+        tmp_path / "bomb.pth",
+        _use_new_zipfile_serialization=not legacy,
+    )
+    assert_is_the_state(read_state_dict(tmp_path / "bomb.pth"))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_pytorch_views_types_and_parameters(tmp_path, legacy):
+    """Transposed, shared, sliced and narrow tensors, as PyTorch itself reads them."""
+    torch = pytest.importorskip("torch")
+    base = torch.arange(24.0).reshape(4, 6)
+    state = {
+        "transposed": base.T, "slice": base[1:3, 2:5], "shared": base, "double": base.double(),
+        "parameter": torch.nn.Parameter(base * 2), "bool": base > 3, "int8": base.to(torch.int8),
+        "scalar": torch.tensor(4), "empty": torch.zeros(0, 3),
+    }  # fmt: skip
+    path = tmp_path / "w.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=not legacy)
+    read = read_state_dict(path)
+    assert read.keys() == state.keys()
+    for name, tensor in state.items():
+        assert read[name].dtype == tensor.detach().numpy().dtype
+        np.testing.assert_array_equal(read[name], tensor.detach().numpy())
 
 
 def test_an_unknown_ending_is_told_with_the_known_ones(tmp_path):

@@ -29,7 +29,7 @@ def test_a_backbone(draw, said):
     state["bn1.num_batches_tracked"] = np.zeros(1)
     assert said(state) == [
         "family   ResNet",
-        "size     ResNet of basic blocks (1, 1, 1, 1)",
+        "size     resnet10",
         "names    torchvision",
         f"arrays   {len(state)}, with {parameters + 9 * 129:,} parameters",
         "input    5 channels",

@@ -145,7 +145,7 @@ def test_an_encoder_of_a_whole_file_leaves_all_else_as_it_is(segformer, naming):
     state = segmenter_to_torch(segformer, "segformer", naming)
     start = drawn(1, network="segformer", with_oct=True, oct_slices=4, num_classes=7)
     found, line = load_backbone(state, start)
-    assert line.startswith(f"mit_tiny under {naming} names")
+    assert line.startswith(f"mit_mini under {naming} names")
     assert_equal(found["params"]["backbone"], segformer["params"]["backbone"])
     for part in ("head", "classifier", "oct_stem"):
         assert_equal(found["params"][part], start["params"][part])
@@ -156,7 +156,7 @@ def test_an_encoder_alone_and_its_classifier(segnext):
     state = take(segnext, MSCAN, "original") | {"head.weight": np.zeros((1000, 96))}
     found, line = load_backbone(state, drawn(1, network="segnext"))
     assert_equal(found["params"]["backbone"], segnext["params"]["backbone"])
-    assert line.startswith("mscan_tiny under original names")
+    assert line.startswith("mscan_mini under original names")
     assert "ignored: head.weight" in line
 
 
@@ -195,7 +195,7 @@ def test_everything_that_does_not_fit_is_listed_at_once(segformer):
 def test_another_size_is_one_line(segformer):
     state = segmenter_to_torch(segformer, "segformer", "huggingface")
     other = drawn(0, network="segformer", size="b0")
-    with pytest.raises(WeightsError, match="holds a SegFormer on mit_tiny .* has a .* mit_b0"):
+    with pytest.raises(WeightsError, match="holds a SegFormer on mit_mini .* has a .* mit_b0"):
         load_segmenter(state, other)
 
 

@@ -47,7 +47,17 @@ def test_what_the_second_stem_adds(shapes, tiny, network):
     without = count(shapes, tiny(network))
     config = tiny(network, with_oct=True, oct_slices=7, num_grades=5)
     # 3x3 depthwise, 1x1 to 64 with its norm, linear.
-    added = 9 * 7 + 7 * 64 + 2 * 64 + 64 * config.stem_channels
+    added = 9 * 7 + 7 * 64 + 2 * 64 + 64 * config.backbone.stem
     assert count(shapes, config, "oct_stem") == added
     features = shapes(config)["params"]["head"]["kernel"].shape[0]
     assert count(shapes, config) == without + added + 2 * (features + 1)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "expected"),
+    # With the classifier of 1000 classes 4,652,008 and 5,416,680; 1,281,000 are its own.
+    [("efficientnet_lite0", 4_652_008), ("efficientnet_lite1", 5_416_680)],
+)
+def test_efficientnet_lite(shapes, encoder, expected):
+    config = GraderConfig(encoder=encoder, num_grades=5)
+    assert count(shapes, config) == expected - 1_281_000 + 5 * 1281

@@ -8,36 +8,44 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from imo_jax.backbones.mit import MiTSize
-from imo_jax.backbones.mscan import MSCANSize
-from imo_jax.layers import strips
+from imo_jax.backbones import convnext, mit, mscan, resnet
+from imo_jax.backbones.table import ENCODERS
+from imo_jax.layers import depthwise
 from imo_jax.models.segmenters import SIZES, SegmenterConfig, network
 from imo_jax.models.segmenters.sizes import (
     DeepLabSize,
     SegFormerSize,
     SegNeXtSize,
     UNetPlusPlusSize,
+    UNetSize,
     UPerNetSize,
 )
 
+SMALL_ENCODERS = {
+    "small_resnet": resnet.encoder("basic", (1, 1, 1, 1), 4),
+    "small_convnext": convnext.encoder((1, 1, 1, 1), (4, 4, 8, 8)),
+    "small_mit": mit.encoder(mit.MiTSize((1, 1, 1, 1), (4, 8, 8, 8), (1, 2, 2, 2))),
+    "small_mscan": mscan.encoder(mscan.MSCANSize((1, 1, 1, 1), (4, 4, 8, 8), (2, 2, 2, 2))),
+}
 SMALL = {
+    "unet": UNetSize("small_resnet", (2, 4, 4, 4, 6), finest=2),
     "unetpp": UNetPlusPlusSize((4, 4, 6)),
-    "deeplab": DeepLabSize("basic", (1, 1, 1, 1), 4, 8, 4, (1, 2)),
-    "upernet": UPerNetSize((1, 1, 1, 1), (4, 4, 8, 8), 4, 4, pools=(1, 3)),
-    "segformer": SegFormerSize(MiTSize((1, 1, 1, 1), (4, 8, 8, 8), (1, 2, 2, 2)), 8),
-    "segnext": SegNeXtSize(
-        MSCANSize((1, 1, 1, 1), (4, 4, 8, 8), (2, 2, 2, 2)), 8, rank=2, groups=2
-    ),
+    "deeplab": DeepLabSize("small_resnet", 8, 4, (1, 2)),
+    "upernet": UPerNetSize("small_convnext", 4, 4, pools=(1, 3)),
+    "segformer": SegFormerSize("small_mit", 8),
+    "segnext": SegNeXtSize("small_mscan", 8, rank=2, groups=2),
 }
 EYES, SIZE, SLICES = 4, 32, 3
 
 
 @pytest.fixture(autouse=True)
 def small_sizes(monkeypatch):
-    """A size "small" of every network, and strip convolutions as one operation each."""
+    """A size "small" of every network, and depthwise convolutions as one operation each."""
+    for name, encoder in SMALL_ENCODERS.items():
+        monkeypatch.setitem(ENCODERS, name, encoder)
     for name, size in SMALL.items():
         monkeypatch.setitem(SIZES[name], "small", size)
-    monkeypatch.setattr(strips, "strip_conv", strips.grouped_conv)
+    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
 
 
 @pytest.fixture(scope="session")

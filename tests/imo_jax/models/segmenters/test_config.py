@@ -16,20 +16,35 @@ def test_every_problem_is_listed_at_once():
         )  # fmt: skip
     for part in (
         "size is 'b2', deeplab has resnet50, tiny", "num_classes", "oct_slices", "dropout is 1.0",
-        "drop_path is -0.1", "no residual blocks", "no auxiliary head", "float32, bfloat16",
+        "drop_path is -0.1", "no auxiliary head", "float32, bfloat16",
     ):  # fmt: skip
         assert part in str(error.value)
 
 
 def test_an_unknown_network_is_told_the_known_ones():
-    with pytest.raises(ValueError, match="unetpp, deeplab, upernet, segformer, segnext"):
-        SegmenterConfig(network="unet")
+    with pytest.raises(ValueError, match="unet, unetpp, deeplab, upernet, segformer, segnext"):
+        SegmenterConfig(network="fcn")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"network": "deeplab", "drop_path": 0.1}, "resnet50 has no residual blocks"),
+        ({"network": "deeplab", "encoder": "vgg"}, "encoder is 'vgg', choose one of .*resnet50"),
+        ({"network": "unetpp", "encoder": "resnet50"}, "unetpp has no encoder to choose"),
+        ({"network": "unetpp", "drop_path": 0.1}, "unetpp has no encoder to choose"),
+    ],
+)
+def test_settings_of_the_encoder_that_would_do_nothing(options, words):
+    with pytest.raises(ValueError, match=words):
+        SegmenterConfig(**options)
+    SegmenterConfig(network="deeplab", encoder="convnext_tiny", drop_path=0.1)
 
 
 def test_the_first_size_is_the_default():
     found = {network: SegmenterConfig(network=network).size_name for network in NETWORKS}
     assert found == {
-        "unetpp": "standard", "deeplab": "resnet50", "upernet": "convnext_tiny",
+        "unet": "resnet34", "unetpp": "standard", "deeplab": "resnet50", "upernet": "convnext_tiny",
         "segformer": "b2", "segnext": "b",
     }  # fmt: skip
     assert all("tiny" in SIZES[network] for network in NETWORKS)
@@ -39,7 +54,7 @@ def test_rates_are_the_size_s_unless_given():
     assert SegmenterConfig(network="segnext", size="l").sizes.drop_path == 0.3
     given = SegmenterConfig(network="segnext", size="l", drop_path=0.0, dropout=0.25).sizes
     assert (given.drop_path, given.dropout) == (0.0, 0.25)
-    assert given.backbone == SIZES["segnext"]["l"].backbone
+    assert given.encoder == SIZES["segnext"]["l"].encoder
 
 
 def test_a_config_is_a_dictionary_key_and_knows_its_dtype():

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from imo_jax.models.segmenters import NETWORKS, network
-from imo_jax.models.segmenters.config import WITH_AUXILIARY, WITH_DROP_PATH
+from imo_jax.models.segmenters.config import WITH_AUXILIARY
 
-STRIDES = {"unetpp": 1, "deeplab": 4, "upernet": 4, "segformer": 4, "segnext": 8}
+WITH_DROP_PATH = ("upernet", "segformer", "segnext")
+STRIDES = {"unet": 2, "unetpp": 1, "deeplab": 4, "upernet": 4, "segformer": 4, "segnext": 8}
 every_network = pytest.mark.parametrize("name", list(NETWORKS))
 
 
@@ -69,6 +70,7 @@ def test_outputs_by_name_and_shape(traced, name):
     grid = tuple((n + rest) // STRIDES[name] for n in (65, 100))
     assert outputs["logits"].shape == (2, *grid, 4)
     others = {
+        "unet": ["auxiliary_logits_4", "auxiliary_logits_8"],
         "unetpp": ["auxiliary_logits_1", "auxiliary_logits_2"],
         "upernet": ["auxiliary_logits"],
     }

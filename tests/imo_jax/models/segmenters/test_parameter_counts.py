@@ -23,6 +23,13 @@ def separable(inputs, outputs):
     return 9 * inputs + conv_bn(inputs, outputs)
 
 
+def test_unet_is_that_of_segmentation_models_pytorch(shapes_of):
+    """Its Unet("resnet34", classes=3) has 24,436,659: 21,284,672 in the encoder."""
+    assert count(shapes_of, network="unet") == 24_436_659
+    heads = count(shapes_of, network="unet", auxiliary=True) - 24_436_659
+    assert heads == (64 * 9 + 1) * 3 + (128 * 9 + 1) * 3
+
+
 def test_unetpp_is_the_sum_of_its_nodes(shapes_of):
     widths = (32, 64, 128, 256, 512)
     expected = 3 * (32 + 1)

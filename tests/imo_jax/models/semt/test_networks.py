@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from imo_jax.layers.convolution import same_padding
 from imo_jax.models.semt import NETWORKS, network
-from imo_jax.models.semt.cnn3d import same_padding
 
 each_network = pytest.mark.parametrize("name", sorted(NETWORKS))
 
