@@ -18,7 +18,7 @@ def vertical_cdr(ids: np.ndarray, *, largest_component: bool = True) -> float:
     Returns:
       0..1; 0 where there is a disc without a cup; NaN where there is no disc.
     """
-    disc, cup = _disc_and_cup(ids, largest_component)
+    disc, cup = disc_and_cup(ids, largest_component)
     if not disc.any():
         return float("nan")
     return _rows(cup) / _rows(disc)
@@ -26,13 +26,13 @@ def vertical_cdr(ids: np.ndarray, *, largest_component: bool = True) -> float:
 
 def area_cdr(ids: np.ndarray, *, largest_component: bool = True) -> float:
     """Area of the cup over area of the disc; arguments and special values as `vertical_cdr`."""
-    disc, cup = _disc_and_cup(ids, largest_component)
+    disc, cup = disc_and_cup(ids, largest_component)
     if not disc.any():
         return float("nan")
     return float(cup.sum() / disc.sum())
 
 
-def _disc_and_cup(ids: np.ndarray, largest_component: bool) -> tuple[np.ndarray, np.ndarray]:
+def disc_and_cup(ids: np.ndarray, largest_component: bool) -> tuple[np.ndarray, np.ndarray]:
     """Bool masks of the disc and of its cup, cut to the disc's bounding box to be quick."""
     ids = _cut_to(ids, (ids == RIM) | (ids == CUP))
     disc, cup = (ids == RIM) | (ids == CUP), ids == CUP

@@ -7,9 +7,15 @@ import numpy as np
 from imo_jax.labels import GRADE_NAMES, IGNORE, REGIONS
 from imo_jax.metrics import calibration, segmentation
 from imo_jax.metrics.cup_to_disc import vertical_cdr
+from imo_jax.metrics.disc_measures import DiscMeasures, Side, measure_disc
 from imo_jax.metrics.uncertainty import error_auroc
 
 EyeRecord = dict[str, Any]
+
+# Columns of per_eye.csv for measures of the disc, true and predicted: where each is found in
+# `DiscMeasures.to_json`. Which of the last four a rim has depends on whether the side is known.
+RATIOS = ("horizontal_cdr", "area_cdr", "disc_area_px", "cup_area_px", "isnt")
+RIMS = ("superior", "inferior", "nasal", "temporal", "right", "left")
 
 
 def score_eye(
@@ -22,6 +28,7 @@ def score_eye(
     uncertainty: np.ndarray | None = None,
     grade_probabilities: np.ndarray | None = None,
     grade: int | None = None,
+    eye: Side | None = None,
 ) -> EyeRecord:
     """Everything that is scored of one eye, as small arrays; None where a label is missing.
 
@@ -34,10 +41,12 @@ def score_eye(
       uncertainty: (H, W) float, higher = less certain.
       grade_probabilities: (G,) float; None where nothing was graded.
       grade: 0..G-1, or None.
+      eye: its side, which names the sectors of the rim; None where it is not known.
 
     Returns:
       `id`, `patient` and
       `vcdr_pred`, `vcdr_sd`: of the prediction (NaN: no disc found, or fewer than two samples);
+      `measures_pred`, `measures_true`: DiscMeasures, or None where there is no disc;
       `confusion` (3, 3) int64, `vcdr_true`, `calibration` (sums of `pixel_calibration` around the
       disc), `uncertainty_auroc` (there as well): None without a mask;
       `grade_probabilities` (G,) float64; `grade` int or None.
@@ -46,8 +55,9 @@ def score_eye(
       ValueError: sizes or ids that do not fit, with the eye's id.
     """
     record: EyeRecord = dict.fromkeys(
-        ("vcdr_pred", "vcdr_sd", "confusion", "vcdr_true", "calibration", "uncertainty_auroc")
-    )
+        ("vcdr_pred", "vcdr_sd", "confusion", "vcdr_true", "calibration", "uncertainty_auroc",
+         "measures_pred", "measures_true")
+    )  # fmt: skip
     record |= {"id": eye_id, "patient": patient, "grade": grade, "grade_probabilities": None}
     if grade_probabilities is not None:
         record["grade_probabilities"] = np.asarray(grade_probabilities, np.float64)
@@ -55,6 +65,7 @@ def score_eye(
         return record
     predicted = probabilities.argmax(axis=-1).astype(np.uint8)
     record["vcdr_pred"] = vertical_cdr(predicted)
+    record["measures_pred"] = measure_disc(predicted, eye=eye)
     record["vcdr_sd"] = _spread(sample_ids)
     if mask is None or (mask == IGNORE).all():
         return record
@@ -63,6 +74,7 @@ def score_eye(
     except ValueError as error:
         raise ValueError(f"eye {eye_id}: {error}") from error
     record["vcdr_true"] = vertical_cdr(mask)
+    record["measures_true"] = measure_disc(mask, eye=eye)
     box = calibration.around_disc(mask)
     record["calibration"] = calibration.pixel_calibration(probabilities[box], mask[box])
     if uncertainty is not None:
@@ -83,7 +95,8 @@ def eye_row(record: EyeRecord) -> dict[str, str | int | float | None]:
     """The record as one row of per_eye.csv; None (an empty cell) where it was not scored.
 
     Columns, the same for every eye: id, patient, dice_{rim,cup,disc}, vcdr_{true,pred,sd},
-    grade_true, grade_pred, probability_{normal,early,mid_advanced}.
+    grade_true, grade_pred, probability_{normal,early,mid_advanced}, and for true and pred those of
+    RATIOS, and rim_* of RIMS in vertical disc diameters (docs/measures.md).
     """
     row: dict[str, Any] = {"id": record["id"], "patient": record["patient"]}
     confusion = record["confusion"]
@@ -99,4 +112,13 @@ def eye_row(record: EyeRecord) -> dict[str, str | int | float | None]:
     for k, name in enumerate(GRADE_NAMES):
         column = f"probability_{name.replace('/', '_')}"
         row[column] = None if probabilities is None else float(probabilities[k])
-    return row
+    return row | _measures_row(record, "true") | _measures_row(record, "pred")
+
+
+def _measures_row(record: EyeRecord, kind: str) -> dict[str, float | bool | None]:
+    measures: DiscMeasures | None = record[f"measures_{kind}"]
+    values = {} if measures is None else measures.to_json()
+    rims = values.get("rim_width", {})
+    return {f"{name}_{kind}": values.get(name) for name in RATIOS} | {
+        f"rim_{name}_{kind}": rims.get(name) for name in RIMS
+    }

@@ -10,6 +10,7 @@ import numpy as np
 
 from data_pipelines.framing import Frame
 from imo_jax.atomic_files import write_json, write_picture
+from imo_jax.metrics.disc_measures import DiscMeasures
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
 from imo_jax.predictor.answers import EyeAnswer
 from imo_jax.predictor.inputs import UPRIGHT
@@ -111,6 +112,11 @@ class EyeResult:
             _defined(record["vcdr_pred"]), _defined(record["vcdr_sd"]), len(self.answer.sample_ids)
         )
 
+    @property
+    def measures(self) -> DiscMeasures | None:
+        """Ratios, areas and the rim by sector; None where no disc was found or looked for."""
+        return self.record["measures_pred"]
+
     @functools.cached_property
     def record(self) -> EyeRecord:
         """As evaluation scores it, without a truth (`metrics.imo_eye.score_eye`)."""
@@ -148,6 +154,7 @@ class EyeResult:
             result |= {"grade": self.grade, "grade_probabilities": self.grade_probabilities}
         if self.answer.probabilities is not None:
             result["vertical_cdr"] = dataclasses.asdict(self.vertical_cdr)
+            result["disc"] = None if self.measures is None else self.measures.to_json()
             result["mask"] = {
                 "file": f"{self.id}_mask.png",
                 "ids": {"background": 0, "rim": 1, "cup": 2},
