@@ -1,12 +1,13 @@
 """The settings of a run on eyes: dataclasses, from which flags and config.json are derived."""
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from data_pipelines.augment import AugmentConfig
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.segmenters.config import SegmenterConfig
+from imo_jax.settings.fields import ALWAYS, EVALUATE, problems
 from imo_jax.train.eye_losses import GradeLossConfig, MaskLossConfig
 from imo_jax.train.imo_objective import ObjectiveConfig
 from imo_jax.train.loop import LoopConfig
@@ -21,31 +22,55 @@ class DataConfig:
 
     manifest: str = field(
         default=PHANTOM,
-        metadata={"help": "manifest.csv of the eyes; the default one is made where it is absent"},
+        metadata={
+            "help": "manifest.csv of the eyes; the default one is made where it is absent",
+            "changes": (EVALUATE,),
+        },
     )
     data_root: str | None = field(
-        default=None, metadata={"help": "folder of the images, where it is not the manifest's"}
+        default=None,
+        metadata={
+            "help": "folder of the images, where it is not the manifest's",
+            "changes": ALWAYS,
+        },
     )
     image_size: int = field(
-        default=192, metadata={"help": "side of the square working image in pixels; x 4"}
+        default=192,
+        metadata={"help": "side of the square working image in pixels; x 4", "at_least": 32},
     )
-    oct_depth: int = field(default=64, metadata={"help": "depth of the OCT grid in pixels"})
-    oct_width: int = field(default=64, metadata={"help": "width of the OCT grid in pixels"})
+    oct_depth: int = field(
+        default=64, metadata={"help": "depth of the OCT grid in pixels", "at_least": 1}
+    )
+    oct_width: int = field(
+        default=64, metadata={"help": "width of the OCT grid in pixels", "at_least": 1}
+    )
     crop_to_field: bool = field(
         default=True, metadata={"help": "cut the black border around the photograph"}
     )
-    batch_size: int = field(default=8, metadata={"help": "eyes a step, over all devices"})
+    batch_size: int = field(
+        default=8, metadata={"help": "eyes a step, over all devices", "at_least": 1}
+    )
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
     """How eyes are predicted and scored. May be changed for a run that is trained."""
 
-    eval_batch_size: int = field(default=8, metadata={"help": "eyes predicted at a time"})
-    bootstrap: int = field(
-        default=2000, metadata={"help": "resamples of the patients for the 95 % intervals"}
+    eval_batch_size: int = field(
+        default=8, metadata={"help": "eyes predicted at a time", "at_least": 1, "changes": ALWAYS}
     )
-    overlays: int = field(default=24, metadata={"help": "eyes drawn at most; -1 = all"})
+    bootstrap: int = field(
+        default=2000,
+        metadata={
+            "help": "resamples of the patients for the 95 % intervals",
+            "at_least": 1,
+            "changes": ALWAYS,
+        },
+    )
+    overlays: int = field(
+        default=24,
+        metadata={"help": "eyes drawn at most; -1 = all", "at_least": -1, "changes": ALWAYS},
+    )
 
 
 @dataclass(frozen=True)
@@ -53,7 +78,12 @@ class ImoEvaluationConfig(EvaluationConfig):
     """What only a network that samples has beside."""
 
     eval_samples: int = field(
-        default=4, metadata={"help": "diffusion samples an eye, averaged; their spread is shown"}
+        default=4,
+        metadata={
+            "help": "diffusion samples an eye, averaged; their spread is shown",
+            "at_least": 1,
+            "changes": ALWAYS,
+        },
     )
 
 
@@ -61,7 +91,11 @@ class ImoEvaluationConfig(EvaluationConfig):
 class EyeRunConfig:
     """What all runs on eyes have in common; `model` and `objective` are the network's."""
 
-    seed: int = field(default=0, metadata={"help": "seed of initialisation, order and noise"})
+    kind: ClassVar[str]  # a key of settings.saved.PROGRAMS
+
+    seed: int = field(
+        default=0, metadata={"help": "seed of initialisation, order and noise", "at_least": 0}
+    )
     pretrained: str | None = field(
         default=None,
         metadata={
@@ -81,28 +115,22 @@ class EyeRunConfig:
         Raises:
           ValueError: listing every problem.
         """
-        problems = []
+        found = problems(self)
         for name, size in (
             ("image_size", self.data.image_size),
             ("crop_size", self.augment.crop_size),
         ):
-            if size < 32 or size % 4:
-                problems.append(f"{name}={size} must be a multiple of 4 and at least 32")
+            if size % 4:
+                found.append(f"{name}={size} must be a multiple of 4")
+        if self.augment.crop_size < 32:
+            found.append(f"crop_size={self.augment.crop_size} must be at least 32")
         if self.augment.crop_mode == "none" and self.augment.crop_size != self.data.image_size:
-            problems.append(
+            found.append(
                 f"crop_mode=none needs crop_size={self.augment.crop_size} to be "
                 f"image_size={self.data.image_size}"
             )
-        for name in ("batch_size", "oct_depth", "oct_width"):
-            if (value := getattr(self.data, name)) < 1:
-                problems.append(f"{name}={value} must be at least 1")
-        for name in ("eval_samples", "eval_batch_size", "bootstrap"):
-            if (value := getattr(self.evaluation, name, 1)) < 1:
-                problems.append(f"{name}={value} must be at least 1")
-        if self.seed < 0:
-            problems.append(f"seed={self.seed} must not be negative")
-        if problems:
-            raise ValueError("; ".join(problems))
+        if found:
+            raise ValueError("; ".join(found))
 
     def completed(self) -> Self:
         """The settings with what follows from others filled in."""
@@ -120,6 +148,8 @@ class EyeRunConfig:
 class RunConfig(EyeRunConfig):
     """Everything that defines a run of IMO."""
 
+    kind: ClassVar[str] = "imo"
+
     model: IMOConfig = IMOConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     evaluation: ImoEvaluationConfig = ImoEvaluationConfig()
@@ -129,6 +159,8 @@ class RunConfig(EyeRunConfig):
 class SegmenterRunConfig(EyeRunConfig):
     """Everything that defines a run of a segmenter that IMO is compared with."""
 
+    kind: ClassVar[str] = "segmenter"
+
     model: SegmenterConfig = SegmenterConfig()
     objective: MaskLossConfig = MaskLossConfig()
 
@@ -137,6 +169,8 @@ class SegmenterRunConfig(EyeRunConfig):
 class GraderRunConfig(EyeRunConfig):
     """Everything that defines a run of a grader that IMO is compared with."""
 
+    kind: ClassVar[str] = "grader"
+
     model: GraderConfig = GraderConfig()
     objective: GradeLossConfig = GradeLossConfig()
 
@@ -144,10 +178,3 @@ class GraderRunConfig(EyeRunConfig):
         """Positions and windows are laid out for the images that are trained on."""
         model = replace(self.model, layout_size=self.augment.crop_size)
         return replace(self, model=model)
-
-
-# Settings that may differ between a run and its continuation: they move nothing that is learned.
-FREE_TO_CHANGE = frozenset(
-    {"data_root", "eval_samples", "eval_batch_size", "bootstrap", "overlays", "log_every",
-     "keep_last"}
-)  # fmt: skip

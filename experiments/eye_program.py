@@ -9,7 +9,8 @@ from absl import app, flags
 
 from data_pipelines.load.stores import Store
 from experiments import flag_fields, hosts
-from experiments.config import FREE_TO_CHANGE, EyeRunConfig
+from experiments.config import EyeRunConfig
+from experiments.configured import configured
 from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
 from experiments.run_eval import run_eval
@@ -30,14 +31,14 @@ class EyeProgram:
       config_class: its settings.
       presets: name -> settings to start from; the first is the default.
       workdir: default folder of the run.
-      sizes: name -> settings of the network that --size stands for; {} = no such flag, since the
-        network's own settings name its size.
+      sizes: name -> settings of the architecture that --size stands for; {} = no such flag, since
+        the network's own settings name its size.
     """
 
     config_class: type[EyeRunConfig]
     presets: Mapping[str, Callable[[], EyeRunConfig]]
     workdir: str
-    sizes: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Parses the command line, does what it says and exits."""
@@ -130,7 +131,7 @@ class EyeProgram:
             make_default_phantom(config.data.manifest)
             return checked_store(config, need)
 
-        return hosts.opened(flags.FLAGS.workdir, self._configured, prepared, FREE_TO_CHANGE)
+        return hosts.opened(flags.FLAGS.workdir, self._configured, prepared)
 
     def _trained(self, config: EyeRunConfig, store: Store) -> int:
         """Trains; the exit code. After it each process is on its own."""
@@ -140,11 +141,14 @@ class EyeProgram:
 
     def _configured(self) -> EyeRunConfig:
         """The preset, with the size and the settings given as flags."""
-        config = self.presets[flags.FLAGS.preset]()
-        if self.sizes and flags.FLAGS.size is not None:
-            size = self.sizes[flags.FLAGS.size]
-            config = flag_fields.replace_leaves(config, flag_fields.leaves(size))
-        try:
-            return flag_fields.replace_leaves(config, self._given()).completed()
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        return self.configured(flags.FLAGS, self._given())
+
+    def configured(self, values: flags.FlagValues, given: Mapping[str, Any]) -> EyeRunConfig:
+        """The settings that parsed flags stand for; `given` are those of the settings' own flags.
+
+        Raises:
+          UserError: listing every bad value.
+        """
+        size = values["size"].value if self.sizes else None
+        of_size = {} if size is None else self.sizes[size]
+        return configured(self.presets[values["preset"].value](), of_size, given)

@@ -17,9 +17,9 @@ from typing import Any
 
 from absl import flags
 
-from experiments import flag_fields
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
+from imo_jax.settings.fields import CONTINUE, changeable, leaves
 from imo_jax.train import processes
 
 flags.DEFINE_string(
@@ -74,7 +74,6 @@ def opened(
     workdir: str | pathlib.Path,
     configured: Callable[[], Any],
     prepared: Callable[[Any], Any],
-    free: frozenset[str],
 ) -> tuple[Any, Any]:
     """Settings and data of a run that is to be trained, the same in all processes.
 
@@ -82,7 +81,6 @@ def opened(
       workdir: folder of the run.
       configured: gives the settings.
       prepared: settings -> store of prepared data, after checking all of them.
-      free: settings that move nothing that is learned.
 
     Raises:
       UserError: bad settings or data, or others than the folder's run or another process has.
@@ -90,16 +88,18 @@ def opened(
     """
     with processes.all_or_none():
         config = configured()
-    processes.in_first(lambda: refuse_other_config(workdir, config, free))
+    processes.in_first(lambda: refuse_other_config(workdir, config))
     with processes.first_goes_ahead():
         store = prepared(config)
-    refuse_differences(config, store.ids("train"), free | {"manifest"})
+    refuse_differences(config, store.ids("train"))
     return config, store
 
 
-def refuse_differences(config: Any, ids: list[str], free: frozenset[str]) -> None:
+def refuse_differences(config: Any, ids: list[str]) -> None:
     """UserError where the processes have other settings or other training data."""
-    settings = {k: v for k, v in flag_fields.leaves(config).items() if k not in free}
+    # Each host may have the files in a place of its own.
+    free = changeable(type(config), CONTINUE) | {"manifest"}
+    settings = {k: v for k, v in leaves(config).items() if k not in free}
     for what, value in (("flags", settings), ("training data", ids)):
         digests = processes.exchange(hashlib.sha256(repr(value).encode()).hexdigest())
         if other := [str(i) for i, digest in enumerate(digests) if digest != digests[0]]:

@@ -10,9 +10,9 @@ from experiments import runtime  # noqa: F401, first: it quiets what is imported
 from experiments.config import RunConfig  # isort: skip
 from experiments.eye_program import EyeProgram
 from experiments.presets import PRESETS
-from imo_jax.models.imo.config import SIZES
+from imo_jax.models.imo.config import SIZE_SETTINGS
 
-PROGRAM = EyeProgram(RunConfig, PRESETS, workdir="runs/imo", sizes=SIZES)
+PROGRAM = EyeProgram(RunConfig, PRESETS, workdir="runs/imo", sizes=SIZE_SETTINGS)
 
 if __name__ == "__main__":
     PROGRAM.run()

@@ -9,7 +9,7 @@ import numpy as np
 
 from data_pipelines.load.batches import eval_batches, train_batches
 from data_pipelines.load.stores import Store
-from experiments import flag_fields, validation_log
+from experiments import validation_log
 from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
 from experiments.networks import kind, samples
@@ -25,6 +25,7 @@ from experiments.training import (
 )
 from imo_jax.atomic_files import write_json
 from imo_jax.models.variables import initial_variables
+from imo_jax.settings.saved import to_json
 from imo_jax.train import processes
 from imo_jax.train.initial import draw
 from imo_jax.train.interrupt import Interrupt
@@ -76,7 +77,7 @@ def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
 
 def write_start(folder: RunFolder, config: EyeRunConfig, store: Store) -> None:
     """Writes what is known before the first step: the settings, and the trivial baseline."""
-    write_json(folder.config, flag_fields.to_dict(config))
+    write_json(folder.config, to_json(config, config.kind))
     save_baseline(folder, fit_baseline(store, "train"))
 
 

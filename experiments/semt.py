@@ -14,8 +14,9 @@ from absl import app, flags  # isort: skip
 
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import flag_fields, hosts
+from experiments.configured import configured as settings_of
 from experiments.screening.alpha import GRID, run_select_alpha
-from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
+from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS
 from experiments.screening.presets import PRESETS
 from experiments.screening.reading import checked_store, make_default_phantom
@@ -25,7 +26,7 @@ from experiments.screening.run_predict import run_predict
 from experiments.screening.run_train import run_surrogate, run_train
 from experiments.screening.table import run_table
 from experiments.screening.trained_run import restore_screening
-from imo_jax.models.semt.config import SIZES
+from imo_jax.models.semt.config import SIZE_SETTINGS
 from imo_jax.predictor.volumes import SIDES
 from imo_jax.train import processes
 
@@ -34,7 +35,7 @@ FLAGS = flags.FLAGS
 MODES = ("train", "surrogate", "eval", "predict", "check", "select_alpha", "table")
 flags.DEFINE_enum("mode", None, MODES, "what to do; without it: train, evaluate and draw")
 flags.DEFINE_enum("preset", "default", list(PRESETS), "settings to start from")
-flags.DEFINE_enum("size", None, list(SIZES), "size of the network; default: the preset's")
+flags.DEFINE_enum("size", None, list(SIZE_SETTINGS), "size of the network; default: the preset's")
 flags.DEFINE_string("workdir", "runs/semt", "folder of the run: all that it writes, all it needs")
 flags.DEFINE_string("out", None, "folder for evaluation or predictions; default: in --workdir")
 flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "which one to evaluate or predict with")
@@ -49,15 +50,11 @@ flag_fields.show_in_help()
 
 def configured() -> ScreeningConfig:
     """The preset, with the size and the settings given as flags."""
+    preset = PRESETS[FLAGS.preset]()
     given = flag_fields.given_flags(ScreeningConfig)
-    config = PRESETS[FLAGS.preset]()
-    try:
-        if FLAGS.size is not None:
-            config = flag_fields.replace_leaves(config, flag_fields.leaves(SIZES[FLAGS.size]))
-        method = given.get("method", config.method)
-        return flag_fields.replace_leaves(config, given | {"network": METHODS[method].network})
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    of_size = {} if FLAGS.size is None else SIZE_SETTINGS[FLAGS.size]
+    method = METHODS[given.get("method", preset.method)]
+    return settings_of(preset, of_size, {**given, "network": method.network})
 
 
 def opened(need: tuple[str, ...]) -> tuple[ScreeningConfig, ScreeningStore]:
@@ -67,7 +64,7 @@ def opened(need: tuple[str, ...]) -> tuple[ScreeningConfig, ScreeningStore]:
         make_default_phantom(config.data.manifest)
         return checked_store(config, need)
 
-    return hosts.opened(FLAGS.workdir, configured, prepared, FREE_TO_CHANGE)
+    return hosts.opened(FLAGS.workdir, configured, prepared)
 
 
 def trained(config: ScreeningConfig, store: ScreeningStore) -> int:

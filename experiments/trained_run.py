@@ -58,7 +58,7 @@ def restore_run(
         not fit.
     """
     folder = RunFolder(pathlib.Path(workdir))
-    config = with_changes(read_config(folder, config_class), given, CHANGEABLE)
+    config = with_changes(read_config(folder, config_class), given)
     try:
         variables, step = restore_variables(
             folder.checkpoints, variable_shapes(config.model), which=checkpoint
@@ -70,10 +70,3 @@ def restore_run(
         with np.load(folder.baseline, allow_pickle=False) as arrays:
             baseline = dict(arrays)
     return TrainedRun(folder, config, variables, step, baseline)
-
-
-# Settings of a trained run that evaluation and prediction may change.
-CHANGEABLE = frozenset(
-    {"manifest", "data_root", "eval_samples", "eval_batch_size", "bootstrap", "overlays",
-     "sampling_steps", "time_difference", "start_time", "label_embedding"}
-)  # fmt: skip

@@ -118,11 +118,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints whose items are all there, ascending."""
-        return [
-            step
-            for step in _numbered(self.directory)
-            if all((self.directory / str(step) / item).is_dir() for item in ITEMS)
-        ]
+        return saved_steps(self.directory)
 
     def best_step(self) -> int | None:
         """Step of the best checkpoint as the last one remembers it; None where there is none."""
@@ -199,6 +195,15 @@ class Checkpoints:
     def _empty_trash(self) -> None:
         if not self._read_only:
             shutil.rmtree(self.directory / _TRASH, ignore_errors=True)
+
+
+def saved_steps(directory: pathlib.Path) -> list[int]:
+    """Steps of the checkpoints in a folder whose items are all there, ascending."""
+    return [
+        step
+        for step in _numbered(directory)
+        if all((directory / str(step) / item).is_dir() for item in ITEMS)
+    ]
 
 
 def _numbered(directory: pathlib.Path) -> list[int]:

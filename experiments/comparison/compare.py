@@ -25,7 +25,6 @@ from experiments.comparison.runs import (
 )
 from experiments.comparison.scores import Finished
 from experiments.comparison.settings import Study, check_extra, weights_of
-from experiments.config import FREE_TO_CHANGE
 from experiments.run_folder import read_json
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
@@ -87,7 +86,7 @@ def check_study(study: Study, rows: Sequence[Row]) -> None:
         for rate in study.rates:
             runs += [run for seed in scored_runs(study, row, rate) for run in seed]
         for run in runs:
-            refuse_other_config(run_folder(study, run).root, config_of(study, run), FREE_TO_CHANGE)
+            refuse_other_config(run_folder(study, run).root, config_of(study, run))
 
 
 def run_row(study: Study, row: Row, stores: Stores) -> int:

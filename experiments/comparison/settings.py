@@ -102,14 +102,9 @@ def parsed(program: EyeProgram, arguments: Sequence[str]) -> EyeRunConfig:
     values = _flags_of(program)
     try:
         values(["tables", *arguments])
-        config = program.presets[values["preset"].value]()
-        if program.sizes and values["size"].value is not None:
-            size = flag_fields.leaves(program.sizes[values["size"].value])
-            config = flag_fields.replace_leaves(config, size)
-        given = flag_fields.given_flags(program.config_class, values)
-        return flag_fields.replace_leaves(config, given).completed()
-    except (flags.Error, ValueError) as error:
+    except flags.Error as error:
         raise UserError(str(error)) from error
+    return program.configured(values, flag_fields.given_flags(program.config_class, values))
 
 
 def split_extra(program: EyeProgram, extra: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from experiments import validation_log
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
-from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
+from experiments.screening.config import ScreeningConfig
 from experiments.screening.reading import checked_store
 from experiments.screening.run_surrogate import stage1_config, write_table
 from experiments.screening.run_train import run_train
@@ -81,7 +81,7 @@ class _Search:
             return 0
         stage1 = stage1_config(self.config)
         folder = self.root / "stage1"
-        refuse_other_config(folder, stage1, FREE_TO_CHANGE)
+        refuse_other_config(folder, stage1)
         self.config = dataclasses.replace(
             self.config,
             surrogate=dataclasses.replace(self.config.surrogate, stage1=str(folder)),
@@ -99,7 +99,7 @@ class _Search:
         config = dataclasses.replace(self.config, objective=objective)
         folder = RunFolder(self.root / "-".join(f"{alpha:g}" for alpha in alphas))
         say(f"== alpha of VFI, MD, PSD: {', '.join(f'{alpha:g}' for alpha in alphas)}")
-        refuse_other_config(folder.root, config, FREE_TO_CHANGE)
+        refuse_other_config(folder.root, config)
         if exit_code := run_train(config, folder.root, self.store).exit_code:
             return exit_code
         log = validation_log.read(folder.validation)[config.loop.best_metric]

@@ -1,10 +1,12 @@
 """The settings of a screening run: one dataclass, from which flags and config.json are derived."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 from data_pipelines.augment.scan import ScanAugmentConfig
 from experiments.screening.methods import METHODS, SUBSETS, Method
 from imo_jax.models.semt.config import SemtConfig
+from imo_jax.settings.fields import ALWAYS, EVALUATE, problems
 from imo_jax.surrogate.descriptor import POOLINGS
 from imo_jax.surrogate.labels import WEIGHTINGS
 from imo_jax.train.loop import LoopConfig
@@ -21,23 +23,40 @@ class ScreeningDataConfig:
     manifest: str = field(
         default=PHANTOM,
         metadata={
-            "help": "screening manifest of the volumes; the default one is made where it is absent"
+            "help": "screening manifest of the volumes; the default one is made where it is absent",
+            "changes": (EVALUATE,),
         },
     )
     data_root: str | None = field(
-        default=None, metadata={"help": "folder of the volumes, where it is not the manifest's"}
+        default=None,
+        metadata={
+            "help": "folder of the volumes, where it is not the manifest's",
+            "changes": ALWAYS,
+        },
     )
     scan_size: int = field(
-        default=224, metadata={"help": "side of the square B-scans in pixels (2-D methods)"}
+        default=224,
+        metadata={"help": "side of the square B-scans in pixels (2-D methods)", "at_least": 32},
     )
     max_scans: int = field(
-        default=0, metadata={"help": "B-scans of a volume kept, evenly chosen; 0 = all"}
+        default=0,
+        metadata={
+            "help": "B-scans of a volume that are looked at, evenly chosen; 0 = all",
+            "at_least": 0,
+        },
     )
-    cube_slices: int = field(default=64, metadata={"help": "B-scans of a cube (3-D methods)"})
-    cube_depth: int = field(default=128, metadata={"help": "depth of a cube in voxels"})
-    cube_width: int = field(default=64, metadata={"help": "width of a cube in voxels"})
+    cube_slices: int = field(
+        default=64, metadata={"help": "B-scans of a cube (3-D methods)", "at_least": 1}
+    )
+    cube_depth: int = field(
+        default=128, metadata={"help": "depth of a cube in voxels", "at_least": 1}
+    )
+    cube_width: int = field(
+        default=64, metadata={"help": "width of a cube in voxels", "at_least": 1}
+    )
     batch_size: int = field(
-        default=32, metadata={"help": "B-scan triplets, or cubes, a step, over all devices"}
+        default=32,
+        metadata={"help": "B-scan triplets, or cubes, a step, over all devices", "at_least": 1},
     )
 
 
@@ -53,7 +72,8 @@ class SurrogateConfig:
         },
     )
     neighbours: int = field(
-        default=1, metadata={"help": "volumes that lend to one that lacks a visual field"}
+        default=1,
+        metadata={"help": "volumes that lend to one that lacks a visual field", "at_least": 1},
     )
     weighting: str = field(
         default="inverse_distance",
@@ -76,20 +96,43 @@ class ScreeningEvaluationConfig:
     """How volumes are predicted and scored. May be changed for a run that is trained."""
 
     eval_batch_size: int = field(
-        default=64, metadata={"help": "B-scans, or cubes, predicted at a time"}
+        default=64,
+        metadata={
+            "help": "B-scans, or cubes, predicted at a time",
+            "at_least": 1,
+            "changes": ALWAYS,
+        },
     )
     scan_stride: int = field(
-        default=1, metadata={"help": "every so many B-scans of a volume are predicted"}
+        default=1,
+        metadata={
+            "help": "every so many B-scans of a volume are predicted",
+            "at_least": 1,
+            "changes": (EVALUATE,),
+        },
     )
     validation_stride: int = field(
         default=1,
-        metadata={"help": "every so many B-scans of a volume are predicted in validations"},
+        metadata={
+            "help": "every so many B-scans of a volume are predicted in validations",
+            "at_least": 1,
+        },
     )
     bootstrap: int = field(
-        default=2000, metadata={"help": "resamples of the patients for the 95 % intervals"}
+        default=2000,
+        metadata={
+            "help": "resamples of the patients for the 95 % intervals",
+            "at_least": 1,
+            "changes": ALWAYS,
+        },
     )
     overlays: int = field(
-        default=6, metadata={"help": "volumes of each class drawn with their activation maps"}
+        default=6,
+        metadata={
+            "help": "volumes of each class drawn with their activation maps",
+            "at_least": 0,
+            "changes": ALWAYS,
+        },
     )
 
 
@@ -97,7 +140,11 @@ class ScreeningEvaluationConfig:
 class ScreeningConfig:
     """Everything that defines a screening run."""
 
-    seed: int = field(default=0, metadata={"help": "seed of initialisation, order and dropout"})
+    kind: ClassVar[str] = "semt"
+
+    seed: int = field(
+        default=0, metadata={"help": "seed of initialisation, order and dropout", "at_least": 0}
+    )
     method: str = field(
         default="semt", metadata={"help": "row of Table 1", "choices": tuple(METHODS)}
     )
@@ -127,36 +174,20 @@ class ScreeningConfig:
         Raises:
           ValueError: listing every problem.
         """
-        problems = []
-        for part, names in (
-            (self.data, ("cube_slices", "cube_depth", "cube_width", "batch_size")),
-            (self.evaluation, ("eval_batch_size", "scan_stride", "validation_stride", "bootstrap")),
-            (self.surrogate, ("neighbours",)),
-        ):
-            problems += [
-                f"{name}={getattr(part, name)} must be at least 1"
-                for name in names
-                if getattr(part, name) < 1
-            ]
-        if self.data.scan_size < 32:
-            problems.append(f"scan_size={self.data.scan_size} must be at least 32")
-        if self.data.max_scans < 0:
-            problems.append(f"max_scans={self.data.max_scans} must not be negative")
-        if self.seed < 0:
-            problems.append(f"seed={self.seed} must not be negative")
-        if self.method not in METHODS:
-            problems.append(f"method={self.method!r} is none of {', '.join(METHODS)}")
-        elif METHODS[self.method].network != self.model.network:
-            problems.append(
+        found = problems(self)
+        if self.method in METHODS and METHODS[self.method].network != self.model.network:
+            found.append(
                 f"method={self.method} has the network {METHODS[self.method].network}, "
                 f"not {self.model.network}"
             )
-        if self.train_subset not in SUBSETS:
-            problems.append(f"train_subset={self.train_subset!r} is none of {', '.join(SUBSETS)}")
         if self.pretrained and self.method in METHODS and self.recipe.whole_volumes:
-            problems.append(f"pretrained weights are for 2-D networks, not for {self.method}")
-        if problems:
-            raise ValueError("; ".join(problems))
+            found.append(f"pretrained weights are for 2-D networks, not for {self.method}")
+        if found:
+            raise ValueError("; ".join(found))
+
+    def completed(self) -> Self:
+        """The settings with what follows from others filled in."""
+        return self
 
     @property
     def recipe(self) -> Method:
@@ -170,11 +201,3 @@ class ScreeningConfig:
         if self.recipe.whole_volumes:
             return None, (data.cube_slices, data.cube_depth, data.cube_width), None
         return data.scan_size, None, data.max_scans or None
-
-
-# Settings that may differ between a run and its continuation: they move nothing that is learned.
-FREE_TO_CHANGE = frozenset(
-    {"data_root", "eval_batch_size", "bootstrap", "overlays", "log_every", "keep_last"}
-)
-# Settings of a trained run that evaluation and prediction may change.
-CHANGEABLE = FREE_TO_CHANGE | {"manifest", "scan_stride"}

@@ -10,11 +10,11 @@ import numpy as np
 
 from data_pipelines.load.screening_batches import train_cube_batches, train_scan_batches
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments import flag_fields, validation_log
+from experiments import validation_log
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
-from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
+from experiments.screening.config import ScreeningConfig
 from experiments.screening.prediction import predict_volumes, records
 from experiments.screening.reading import training_rows
 from experiments.screening.run_surrogate import stage1_config, stage1_folder, surrogate_fields
@@ -28,6 +28,8 @@ from experiments.training import (
 from imo_jax.atomic_files import write_json
 from imo_jax.metrics.screening_summary import chosen_thresholds, screening_summary
 from imo_jax.models.variables import initial_variables
+from imo_jax.settings.fields import EVALUATE, changeable, differences
+from imo_jax.settings.saved import to_json
 from imo_jax.train import processes
 from imo_jax.train.initial import draw
 from imo_jax.train.interrupt import Interrupt
@@ -80,7 +82,7 @@ def run_surrogate(
 def write_config(config: ScreeningConfig, workdir: str | pathlib.Path) -> None:
     """Writes the settings into the run's folder."""
     path = RunFolder(pathlib.Path(workdir)).config
-    processes.in_first(functools.partial(write_json, path, flag_fields.to_dict(config)))
+    processes.in_first(functools.partial(write_json, path, to_json(config, config.kind)))
 
 
 def run_stage1(
@@ -96,7 +98,7 @@ def run_stage1(
         processes.in_first(lambda: refuse_other_stage1(folder, wanted))
         return None
     say("stage 1: a ResNet learns features from classes alone")
-    processes.in_first(lambda: refuse_other_config(folder, wanted, FREE_TO_CHANGE))
+    processes.in_first(lambda: refuse_other_config(folder, wanted))
     write_config(wanted, folder)
     fields = store.vf("train"), store.has_vf("train")
     return train_stage(wanted, folder, store, training_rows(wanted, store), fields)
@@ -105,7 +107,9 @@ def run_stage1(
 def refuse_other_stage1(folder: pathlib.Path, wanted: ScreeningConfig) -> None:
     """UserError where the run in `folder` is not one that `wanted` could have made."""
     found = restore_screening(folder, {}).config
-    differing = flag_fields.differences(found.data, wanted.data, FREE_TO_CHANGE | {"manifest"})
+    differing = differences(
+        found.data, wanted.data, ignore=changeable(type(wanted), EVALUATE)
+    )
     if found.method != wanted.method or differing:
         raise UserError(
             f"stage1={folder} is a run with --method={found.method}"

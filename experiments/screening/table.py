@@ -13,7 +13,7 @@ from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
-from experiments.screening.config import FREE_TO_CHANGE, ScreeningConfig
+from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS, TABLE_1, Row
 from experiments.screening.reading import checked_store
 from experiments.screening.run_eval import read_records, run_eval
@@ -60,7 +60,7 @@ def run_table(
     root = pathlib.Path(workdir)
     runs = [row_config(config, row, seed, rows, root) for seed in range(seeds) for row in rows]
     for run, folder in runs:
-        refuse_other_config(folder, run, FREE_TO_CHANGE)
+        refuse_other_config(folder, run)
     stores: dict[Any, ScreeningStore] = {}
     for k, (run, folder) in enumerate(runs, 1):
         if (RunFolder(folder).evaluation / "summary.json").exists():

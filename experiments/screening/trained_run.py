@@ -7,7 +7,7 @@ from typing import Any
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
 from experiments.saved_config import read_config, with_changes
-from experiments.screening.config import CHANGEABLE, ScreeningConfig
+from experiments.screening.config import ScreeningConfig
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables
 from imo_jax.models.variables import variable_shapes
 from imo_jax.predictor.load import predictor_of
@@ -58,7 +58,7 @@ def restore_screening(
         not fit.
     """
     folder = RunFolder(pathlib.Path(workdir))
-    config = with_changes(read_config(folder, ScreeningConfig), given, CHANGEABLE)
+    config = with_changes(read_config(folder, ScreeningConfig), given)
     try:
         variables, step = restore_variables(
             folder.checkpoints, variable_shapes(config.model), which=checkpoint

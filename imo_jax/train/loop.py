@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from imo_jax.checkpoints import Checkpoints
+from imo_jax.settings.fields import CONTINUE
 from imo_jax.train import parallel, processes
 from imo_jax.train.interrupt import Interrupt, Interrupted
 from imo_jax.train.metric_log import MetricLog
@@ -25,17 +26,45 @@ Batches = Iterator[dict[str, Any]]
 class LoopConfig:
     """How long to train, and how often to look."""
 
-    train_steps: int = field(default=1000, metadata={"help": "training steps (updates)"})
-    log_every: int = field(default=20, metadata={"help": "steps between two looks at the metrics"})
+    train_steps: int = field(
+        default=1000, metadata={"help": "training steps (updates)", "at_least": 1}
+    )
+    log_every: int = field(
+        default=20,
+        metadata={
+            "help": "steps between two looks at the metrics",
+            "at_least": 1,
+            "changes": (CONTINUE,),
+        },
+    )
     eval_every: int = field(
-        default=100, metadata={"help": "steps between two validations; each saves a checkpoint"}
+        default=100,
+        metadata={
+            "help": "steps between two validations; each saves a checkpoint",
+            "at_least": 1,
+        },
     )
     save_every: int = field(
-        default=100, metadata={"help": "steps between two checkpoints; 0 = at validations only"}
+        default=100,
+        metadata={
+            "help": "steps between two checkpoints; 0 = at validations only",
+            "at_least": 0,
+        },
     )
-    keep_last: int = field(default=2, metadata={"help": "latest checkpoints kept beside the best"})
+    keep_last: int = field(
+        default=2,
+        metadata={
+            "help": "latest checkpoints kept beside the best",
+            "at_least": 1,
+            "changes": (CONTINUE,),
+        },
+    )
     patience: int = field(
-        default=0, metadata={"help": "validations without a better value to stop after; 0 = never"}
+        default=0,
+        metadata={
+            "help": "validations without a better value to stop after; 0 = never",
+            "at_least": 0,
+        },
     )
     best_metric: str = field(
         default="score", metadata={"help": "validation metric that decides which step is the best"}

@@ -18,20 +18,39 @@ Schedule = Callable[[jax.Array], jax.Array]
 class OptimiserConfig:
     """Settings of the optimiser and of the average kept for evaluation."""
 
-    learning_rate: float = field(default=1e-3, metadata={"help": "peak learning rate"})
+    learning_rate: float = field(default=1e-3, metadata={"help": "peak learning rate", "above": 0})
     lr_decay: str = field(
         default="cosine",
         metadata={"help": "fall of the learning rate to 0", "choices": ("poly", "cosine")},
     )
-    lr_power: float = field(default=1.0, metadata={"help": "power of the poly decay; 0 = constant"})
-    warmup_steps: int = field(default=100, metadata={"help": "steps of linear warm-up; 0 = none"})
-    warmup_ratio: float = field(
-        default=1e-6, metadata={"help": "share of the learning rate at the first warm-up step"}
+    lr_power: float = field(
+        default=1.0, metadata={"help": "power of the poly decay; 0 = constant", "at_least": 0}
     )
-    adam_b1: float = field(default=0.9, metadata={"help": "decay of Adam's mean"})
-    adam_b2: float = field(default=0.999, metadata={"help": "decay of Adam's mean square"})
-    adam_eps: float = field(default=1e-8, metadata={"help": "Adam's epsilon"})
-    weight_decay: float = field(default=0.01, metadata={"help": "decoupled weight decay"})
+    warmup_steps: int = field(
+        default=100,
+        metadata={
+            "help": "steps of linear warm-up; 0 = none; a tenth of a run that is shorter",
+            "at_least": 0,
+        },
+    )
+    warmup_ratio: float = field(
+        default=1e-6,
+        metadata={
+            "help": "share of the learning rate at the first warm-up step",
+            "at_least": 0,
+            "at_most": 1,
+        },
+    )
+    adam_b1: float = field(
+        default=0.9, metadata={"help": "decay of Adam's mean", "at_least": 0, "below": 1}
+    )
+    adam_b2: float = field(
+        default=0.999, metadata={"help": "decay of Adam's mean square", "at_least": 0, "below": 1}
+    )
+    adam_eps: float = field(default=1e-8, metadata={"help": "Adam's epsilon", "above": 0})
+    weight_decay: float = field(
+        default=0.01, metadata={"help": "decoupled weight decay", "at_least": 0}
+    )
     weight_decay_on: str = field(
         default="kernels",
         metadata={
@@ -41,14 +60,23 @@ class OptimiserConfig:
         },
     )
     clip_norm: float = field(
-        default=1.0, metadata={"help": "largest global gradient norm; 0 = no clipping"}
+        default=1.0,
+        metadata={"help": "largest global gradient norm; 0 = no clipping", "at_least": 0},
     )
     accumulation: int = field(
-        default=1, metadata={"help": "parts that a device's share of a batch is worked through in"}
+        default=1,
+        metadata={
+            "help": "parts that a device's share of a batch is worked through in",
+            "at_least": 1,
+        },
     )
     ema_decay: float = field(
         default=0.99,
-        metadata={"help": "decay of the parameter average used for evaluation; 0 = no average"},
+        metadata={
+            "help": "decay of the parameter average used for evaluation; 0 = no average",
+            "at_least": 0,
+            "below": 1,
+        },
     )
     ema_start: str = field(
         default="warmup",

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from experiments import hosts
-from experiments.config import FREE_TO_CHANGE, RunConfig
+from experiments.config import RunConfig
 from experiments.hosts import place_problems
 from experiments.runtime import UserError
 
@@ -51,11 +51,11 @@ def test_processes_of_different_runs_part(monkeypatch, settings, ids, said):
     """Process 0 has the default settings and eyes a, b; process 1 those given."""
     of_first = []
     monkeypatch.setattr(hosts.processes, "exchange", lambda text: of_first.append(text) or [text])
-    hosts.refuse_differences(RunConfig(), ["a", "b"], FREE_TO_CHANGE)
+    hosts.refuse_differences(RunConfig(), ["a", "b"])
     monkeypatch.setattr(hosts.processes, "exchange", lambda text: [of_first.pop(0), text])
     config = dataclasses.replace(RunConfig(), **settings)
     if said is None:
-        hosts.refuse_differences(config, ids, FREE_TO_CHANGE)
+        hosts.refuse_differences(config, ids)
     else:
         with pytest.raises(UserError, match=said):
-            hosts.refuse_differences(config, ids, FREE_TO_CHANGE)
+            hosts.refuse_differences(config, ids)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from dataclasses import field
 
 import jax.numpy as jnp
 
@@ -9,6 +10,7 @@ from imo_jax.backbones import convnext
 from imo_jax.backbones.encoder import Encoder
 from imo_jax.backbones.table import ENCODERS
 from imo_jax.dtypes import DTYPES
+from imo_jax.settings.fields import EVALUATE
 
 # Options that are words, with what they choose.
 CMFA_KINDS = ("attention", "concat")  # attention of the paper, or concatenation and a 1x1
@@ -76,10 +78,10 @@ class IMOConfig:
     time_frequencies: int = 8
     time_dim: int = 1024
     signal_scale: float = 0.01
-    label_embedding: str = "hard"
-    sampling_steps: int = 3
-    time_difference: int = 1
-    start_time: float = 1.0
+    label_embedding: str = field(default="hard", metadata={"changes": (EVALUATE,)})
+    sampling_steps: int = field(default=3, metadata={"changes": (EVALUATE,)})
+    time_difference: int = field(default=1, metadata={"changes": (EVALUATE,)})
+    start_time: float = field(default=1.0, metadata={"changes": (EVALUATE,)})
     auxiliary_head: bool = False
     dtype: str = "float32"
 
@@ -175,6 +177,14 @@ _CHOICES = {
 }
 
 
+# What a size decides: the architecture, and the drop-path that goes with it. All other settings stay
+# as they are when a size is chosen.
+OF_SIZE = (
+    "backbone_depths", "backbone_widths", "drop_path", "feature_dim", "norm_groups", "oct_slices",
+    "oct_blocks", "channel_attention_reduction", "grade_hidden", "grade_blocks", "se_reduction",
+    "decoder_layers", "decoder_heads", "decoder_points", "decoder_mlp", "time_frequencies",
+    "time_dim",
+)  # fmt: skip
 SIZES = {
     "tiny": IMOConfig(
         backbone_depths=(1, 1, 2, 1),
@@ -191,6 +201,11 @@ SIZES = {
         time_dim=128,
     ),
     "convnext_tiny": IMOConfig(),
+}
+
+# name -> the settings that the size decides
+SIZE_SETTINGS = {
+    name: {setting: getattr(size, setting) for setting in OF_SIZE} for name, size in SIZES.items()
 }
 
 

@@ -102,3 +102,9 @@ SIZES = {
     ),
     "resnet18": SemtConfig(),
 }
+# What a size decides: the architecture alone. All other settings stay as they are.
+OF_SIZE = ("stage_sizes", "width", "stem", "regression_width", "cnn_width")
+# name -> the settings that the size decides
+SIZE_SETTINGS = {
+    name: {setting: getattr(size, setting) for setting in OF_SIZE} for name, size in SIZES.items()
+}

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from data_pipelines.framing import Frame
-from experiments import flag_fields, validation_log
+from experiments import validation_log
 from experiments.comparison import compare, evaluation, runs
 from experiments.prediction import EyePrediction
 from experiments.run_folder import RunFolder
 from imo_jax.atomic_files import write_json
+from imo_jax.checkpoints import ITEMS
+from imo_jax.settings.saved import to_json
 from imo_jax.train.loop import Result
 from imo_jax.train.selection import Selection
 
@@ -99,7 +101,9 @@ class FakeRuns:
     def train(self, config, workdir, store):
         folder = RunFolder(runs.pathlib.Path(workdir))
         self.trained.append("/".join(folder.root.parts[-2:]))
-        write_json(folder.config, flag_fields.to_dict(config))
+        write_json(folder.config, to_json(config, config.kind))
+        for item in ITEMS:
+            (folder.checkpoints / "5" / item).mkdir(parents=True, exist_ok=True)
         validation_log.append(folder.validation, 5, {"score": self.score(config)})
         return Result(5, "finished", Selection(), self.code)
 

@@ -4,16 +4,17 @@ import dataclasses
 
 import pytest
 
-from experiments import flag_fields
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS
 from experiments.screening.presets import PRESETS
+from imo_jax.settings.fields import replace_leaves
+from imo_jax.settings.saved import from_json, to_json
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_come_back_from_json(name):
     config = PRESETS[name]()
-    assert flag_fields.from_dict(ScreeningConfig, flag_fields.to_dict(config)) == config
+    assert from_json(ScreeningConfig, to_json(config, "semt"), "semt") == config
 
 
 def test_every_method_has_its_grid():
@@ -28,8 +29,8 @@ def test_every_method_has_its_grid():
 
 
 def test_all_problems_at_once():
-    with pytest.raises(ValueError, match=r"batch_size=0.*scan_size=8.*seed=-1") as caught:
-        flag_fields.replace_leaves(
+    with pytest.raises(ValueError, match=r"seed=-1.*scan_size=8.*batch_size=0") as caught:
+        replace_leaves(
             PRESETS["default"](), {"batch_size": 0, "scan_size": 8, "seed": -1}
         )
     assert "bootstrap" not in str(caught.value)
@@ -37,10 +38,10 @@ def test_all_problems_at_once():
 
 def test_a_method_with_another_network_is_refused():
     with pytest.raises(ValueError, match="method=2d has the network resnet, not multi_task"):
-        flag_fields.replace_leaves(PRESETS["default"](), {"method": "2d"})
+        replace_leaves(PRESETS["default"](), {"method": "2d"})
 
 
 def test_pretrained_weights_are_for_two_dimensions():
     given = {"method": "3d_cnn", "network": "cnn3d", "pretrained": "file.pth"}
     with pytest.raises(ValueError, match="2-D networks"):
-        flag_fields.replace_leaves(PRESETS["default"](), given)
+        replace_leaves(PRESETS["default"](), given)
