@@ -51,14 +51,18 @@ def to_cube(volume: np.ndarray, slices: int, depth: int, width: int) -> np.ndarr
 
 
 def to_scans(
-    volume: np.ndarray, depth: int, width: int, max_scans: int | None = None
+    volume: np.ndarray,
+    depth: int,
+    width: int,
+    max_scans: int | None = None,
+    neighbours: bool = True,
 ) -> np.ndarray:
     """Brings every B-scan of a volume to one size and to 0..255; none is averaged with others.
 
     Args:
       volume: as to_cube; the stretch to 0..255 is that of the whole volume.
       depth, width: the wanted size of a B-scan.
-      max_scans: keeps what kept_scans says; None keeps all.
+      max_scans, neighbours: keeps what kept_scans says; None keeps all.
 
     Returns:
       uint8 (n, depth, width).
@@ -71,7 +75,7 @@ def to_scans(
     return np.stack(
         [
             _to_bytes(_resize_plane(volume[i], depth, width), low, scale)
-            for i in kept_scans(len(volume), max_scans)
+            for i in kept_scans(len(volume), max_scans, neighbours)
         ]
     )
 
@@ -83,13 +87,14 @@ def centre_scans(count: int, max_scans: int | None) -> list[int]:
     return [int((i + 0.5) * count / wanted) for i in range(wanted)]
 
 
-def kept_scans(count: int, max_scans: int | None) -> list[int]:
-    """Numbers of the centres and of the B-scans next to them, ascending.
+def kept_scans(count: int, max_scans: int | None, neighbours: bool = True) -> list[int]:
+    """Numbers of the centres and, with `neighbours`, of the B-scans next to them, ascending.
 
-    A network that sees three adjacent B-scans sees three that are adjacent in the volume, however
-    few centres there are.
+    So a network that sees three adjacent B-scans sees three that are adjacent in the volume,
+    however few centres there are.
     """
-    near = {i + step for i in centre_scans(count, max_scans) for step in (-1, 0, 1)}
+    steps = (-1, 0, 1) if neighbours else (0,)
+    near = {i + step for i in centre_scans(count, max_scans) for step in steps}
     return sorted(near & set(range(count)))
 
 

@@ -110,6 +110,7 @@ def prepare_screening(
     scan_size: int | None,
     cube_shape: tuple[int, int, int] | None = None,
     max_scans: int | None = None,
+    scan_neighbours: str = "volume",
     splits: Iterable[str] = SPLITS,
     file_format: str | None = None,
 ) -> ScreeningStore:
@@ -123,17 +124,17 @@ def prepare_screening(
       manifest: as manifest.read_screening_manifest returns it; volumes outside `splits` are left
         out.
       cache_dir: where to keep it: n scan_size**2 bytes for a volume of n B-scans, and its cube.
-      scan_size, cube_shape, max_scans: see ScreeningGrid.
+      scan_size, cube_shape, max_scans, scan_neighbours: see ScreeningGrid.
       splits: names of splits; "" is that of volumes without one.
       file_format: "array_record" or "tfrecord"; None: the former where it is installed.
 
     Raises what reading a file raises, naming the file; then the volumes of whole packs are kept.
     """
-    grid = ScreeningGrid(scan_size, cube_shape, max_scans)
+    grid = ScreeningGrid(scan_size, cube_shape, max_scans, scan_neighbours)
     volumes = {split: rows for split in splits if (rows := manifest.split(split))}
     file_format = file_format or best_format()
     images = {
-        part.name: _prepare_part(part, volumes, Path(cache_dir), max_scans, file_format)
+        part.name: _prepare_part(part, volumes, Path(cache_dir), grid, file_format)
         for part in grid.parts
     }
     return ScreeningStore(grid, volumes, images, backend="tf.data")
@@ -143,7 +144,7 @@ def _prepare_part(
     part: Part,
     volumes: dict[str, Sequence[ScreeningVolume]],
     cache_dir: Path,
-    max_scans: int | None,
+    grid: ScreeningGrid,
     file_format: str,
 ) -> dict[str, Images]:
     """Split -> images of one part."""
@@ -151,7 +152,7 @@ def _prepare_part(
     settings = {
         "part": part.name,
         "shape": part.shape,
-        "max_scans": max_scans if part.name == "scan" else None,
+        "scans": (grid.max_scans, grid.scan_neighbours) if part.name == "scan" else None,
         "file_format": file_format,
         "format_version": FORMAT_VERSION,
     }

@@ -14,6 +14,10 @@ from data_pipelines import volumes
 # no lock.
 Image.init()
 
+# The B-scans next to one where max_scans leaves out some: those next to it in the volume, or those
+# that are next to it among the ones kept (as runs of version 0.1 were trained).
+NEIGHBOURS = ("volume", "kept")
+
 # What makes each part, for messages.
 SETTINGS = {"scan": "scan_size", "cube": "cube_shape"}
 
@@ -54,15 +58,19 @@ class ScreeningGrid:
       cube_shape: (slices, depth, width) of the cubes, or None for a run without them.
       max_scans: at most so many B-scans of a volume are looked at, evenly spaced; the two next to
         each are kept beside it. None: all.
+      scan_neighbours: a name of NEIGHBOURS.
     """
 
     scan_size: int | None
     cube_shape: tuple[int, int, int] | None = None
     max_scans: int | None = None
+    scan_neighbours: str = "volume"
 
     def __post_init__(self) -> None:
         if self.scan_size is None and self.cube_shape is None:
             raise ValueError("neither scan_size nor cube_shape is given: nothing would be read")
+        if self.scan_neighbours not in NEIGHBOURS:
+            raise ValueError(f"scan_neighbours={self.scan_neighbours!r} is none of {NEIGHBOURS}")
         if self.cube_shape is not None and len(self.cube_shape) != 3:
             raise ValueError(f"cube_shape={self.cube_shape} is not (slices, depth, width)")
         for name in ("scan_size", "max_scans"):
@@ -79,12 +87,13 @@ class ScreeningGrid:
         parts = []
         if self.scan_size is not None:
             side, limit = self.scan_size, self.max_scans
+            near = self.scan_neighbours == "volume"
             parts.append(
                 Part(
                     "scan",
                     (side, side),
-                    lambda volume: volumes.to_scans(volume, side, side, limit),
-                    functools.partial(_centres, max_scans=limit),
+                    lambda volume: volumes.to_scans(volume, side, side, limit, near),
+                    functools.partial(_centres, max_scans=limit, neighbours=near),
                 )
             )
         if self.cube_shape is not None:
@@ -100,7 +109,7 @@ class ScreeningGrid:
         return tuple(parts)
 
 
-def _centres(slices: int, max_scans: int | None) -> list[int]:
+def _centres(slices: int, max_scans: int | None, neighbours: bool) -> list[int]:
     """Positions of the centres among the B-scans that are kept."""
-    kept = volumes.kept_scans(slices, max_scans)
+    kept = volumes.kept_scans(slices, max_scans, neighbours)
     return [kept.index(number) for number in volumes.centre_scans(slices, max_scans)]

@@ -149,19 +149,20 @@ class ScreeningArrayStore(ScreeningStore):
         scan_size: int | None,
         cube_shape: tuple[int, int, int] | None = None,
         max_scans: int | None = None,
+        scan_neighbours: str = "volume",
         splits: Iterable[str] = ("train", "val", "test"),
     ) -> "ScreeningArrayStore":
         """Reads all volumes of the splits into memory.
 
         Args:
           manifest: as manifest.read_screening_manifest returns it.
-          scan_size, cube_shape, max_scans: see ScreeningGrid; a volume of n B-scans takes
+          scan_size, cube_shape, max_scans, scan_neighbours: see ScreeningGrid; a volume of n B-scans takes
             n scan_size**2 bytes, and its cube.
           splits: names of splits; "" is that of volumes without one.
 
         Raises what reading a file raises, naming the file.
         """
-        grid = ScreeningGrid(scan_size, cube_shape, max_scans)
+        grid = ScreeningGrid(scan_size, cube_shape, max_scans, scan_neighbours)
         volumes = {split: rows for split in splits if (rows := manifest.split(split))}
         images = {part.name: {} for part in grid.parts}
         for split, rows in volumes.items():

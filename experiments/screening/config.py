@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from data_pipelines.augment.scan import ScanAugmentConfig
+from data_pipelines.load.screening_grid import NEIGHBOURS
 from experiments.screening.methods import METHODS, SUBSETS, Method
 from imo_jax.models.semt.config import SemtConfig
 from imo_jax.settings.fields import ALWAYS, EVALUATE, problems
@@ -43,6 +44,15 @@ class ScreeningDataConfig:
         metadata={
             "help": "B-scans of a volume that are looked at, evenly chosen; 0 = all",
             "at_least": 0,
+        },
+    )
+    scan_neighbours: str = field(
+        default="volume",
+        metadata={
+            "help": "the B-scans next to one where max_scans leaves out some: those of the volume, "
+            "or those kept (runs of version 0.1)",
+            "choices": NEIGHBOURS,
+            "older": "kept",
         },
     )
     cube_slices: int = field(
@@ -195,9 +205,9 @@ class ScreeningConfig:
         return METHODS[self.method]
 
     @property
-    def grid(self) -> tuple[int | None, tuple[int, int, int] | None, int | None]:
-        """scan_size, cube_shape and max_scans of the images that the method sees."""
+    def grid(self) -> tuple[int | None, tuple[int, int, int] | None, int | None, str]:
+        """scan_size, cube_shape, max_scans and scan_neighbours of the images that the method sees."""
         data = self.data
         if self.recipe.whole_volumes:
-            return None, (data.cube_slices, data.cube_depth, data.cube_width), None
-        return data.scan_size, None, data.max_scans or None
+            return None, (data.cube_slices, data.cube_depth, data.cube_width), None, "volume"
+        return data.scan_size, None, data.max_scans or None, data.scan_neighbours

@@ -177,7 +177,7 @@ def train_stage(
 
 def sees(config: ScreeningConfig) -> str:
     """What the network is shown, in words."""
-    _, cube_shape, _ = config.grid
+    _, cube_shape, *_ = config.grid
     if cube_shape is not None:
         return f"cubes of {' x '.join(map(str, cube_shape))} voxels"
     return f"three adjacent B-scans of {config.data.scan_size} pixels"

@@ -18,6 +18,7 @@ from imo_jax.models.variables import variable_shapes
 from imo_jax.predictor.answers import diffuses
 from imo_jax.predictor.eyes import EyeSettings
 from imo_jax.predictor.volumes import VolumeSettings
+from imo_jax.settings.saved import from_dict, kind_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,12 @@ def volume_settings(config: Any) -> VolumeSettings:
     if config.model.input == "cube":
         grid = ScreeningGrid(None, (data.cube_slices, data.cube_depth, data.cube_width))
     else:
-        grid = ScreeningGrid(data.scan_size, max_scans=data.max_scans or None)
+        grid = ScreeningGrid(
+            data.scan_size,
+            max_scans=data.max_scans or None,
+            # Runs of form 1 have no such setting, and saw the neighbours among the B-scans kept.
+            scan_neighbours=getattr(data, "scan_neighbours", "kept"),
+        )
     return VolumeSettings(
         model=config.model,
         grid=grid,
@@ -101,13 +107,23 @@ def validation_threshold(log: pathlib.Path, step: int) -> float | None:
     return float(rows[0]["image_threshold"]) if rows and rows[0].get("image_threshold") else None
 
 
+# Kind of a run -> the config of its network.
+MODELS = {
+    "imo": IMOConfig,
+    "segmenter": SegmenterConfig,
+    "grader": GraderConfig,
+    "semt": SemtConfig,
+}
+
+
 def _read_config(folder: pathlib.Path) -> Any:
     file = folder / "config.json"
     if not file.exists():
         raise FileNotFoundError(f"{folder} holds no trained run (no config.json)")
-    values = json.loads(file.read_text(encoding="utf-8"))
-    model = values["model"]
-    kinds = (IMOConfig, SegmenterConfig, GraderConfig, SemtConfig)
-    kind = next(k for k in kinds if {f.name for f in dataclasses.fields(k)} == set(model))
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        model = from_dict(MODELS[kind_of(values)], values["model"])
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
     parts = {n: types.SimpleNamespace(**v) for n, v in values.items() if isinstance(v, dict)}
-    return types.SimpleNamespace(**(values | parts | {"model": kind(**model)}))
+    return types.SimpleNamespace(**(values | parts | {"model": model}))

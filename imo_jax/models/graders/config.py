@@ -9,7 +9,6 @@ from imo_jax.backbones.encoder import Encoder
 from imo_jax.backbones.table import ENCODERS
 from imo_jax.dtypes import DTYPES
 
-
 # network -> size -> its encoder in backbones/table.py. The first size of each is its default, that
 # of the comparison; "tiny" trains on two CPU cores.
 SIZES = {

@@ -9,7 +9,6 @@ from imo_jax.layers.resize import bilinear
 from imo_jax.layers.separable import SeparableBlock
 from imo_jax.models.imo.config import IMOConfig
 
-
 STRIDE = 4  # of the fundus feature
 
 

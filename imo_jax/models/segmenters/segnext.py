@@ -9,8 +9,8 @@ from imo_jax.layers.linear import Linear
 from imo_jax.layers.norms import GroupNorm
 from imo_jax.layers.stochastic import Dropout, layer_keys
 from imo_jax.models.segmenters.config import SegmenterConfig
-from imo_jax.models.segmenters.nmf import factorise, random_bases
 from imo_jax.models.segmenters.encoding import encode, from_stride
+from imo_jax.models.segmenters.nmf import factorise, random_bases
 
 TRAIN_STEPS, EVAL_STEPS = 6, 7  # updates of the factorisation
 EVAL_SEED = 0  # of the bases from which every example's factorisation starts without keys

@@ -79,6 +79,9 @@ def test_the_neighbours_of_a_scan_are_those_of_the_volume(make_screening):
     triplets = [store.triplet("train", 0, number)[0, 0].tolist() for number in range(2)]
     assert store.scans("train", 0)[:, 0, 0].tolist() == [3, 9]
     assert triplets == [[2, 3, 4], [8, 9, 10]]
+    store = ScreeningArrayStore.from_manifest(manifest, 16, max_scans=2, scan_neighbours="kept")
+    triplets = [store.triplet("train", 0, number)[0, 0].tolist() for number in range(2)]
+    assert triplets == [[3, 3, 9], [3, 9, 9]]
 
 
 @pytest.mark.parametrize(

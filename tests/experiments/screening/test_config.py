@@ -22,7 +22,7 @@ def test_every_method_has_its_grid():
         base = PRESETS["default"]()
         model = dataclasses.replace(base.model, network=method.network)
         config = dataclasses.replace(base, method=name, model=model)
-        scan_size, cube_shape, max_scans = config.grid
+        scan_size, cube_shape, max_scans, _ = config.grid
         assert (scan_size is None) == method.whole_volumes == (cube_shape is not None)
         assert max_scans is None
         assert config.model.input == ("cube" if method.whole_volumes else "scan")

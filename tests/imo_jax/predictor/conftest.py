@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from data_pipelines.phantom import make_phantom
-from experiments import flag_fields
 from experiments.config import DataConfig, GraderRunConfig, RunConfig, SegmenterRunConfig
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS
@@ -19,6 +18,8 @@ from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.models.variables import variable_shapes
+from imo_jax.settings.fields import replace_leaves
+from imo_jax.settings.saved import to_json
 
 SMALL = IMOConfig(
     backbone_depths=(1, 1, 1, 1), backbone_widths=(8, 8, 8, 8), feature_dim=8, norm_groups=2,
@@ -60,7 +61,7 @@ def run_folder(tmp_path_factory):
             data=DataConfig(image_size=48, oct_depth=16, oct_width=12),
             augment=dataclasses.replace(CONFIGS[kind].augment, crop_mode="none", crop_size=48),
         ).completed()
-        config = flag_fields.replace_leaves(config, changes)
+        config = replace_leaves(config, changes)
         folder = tmp_path_factory.mktemp(f"{kind}{seed}")
         write_run(folder, config, seed)
         return folder
@@ -79,7 +80,7 @@ def screening_folder(tmp_path_factory):
             "cube_slices": 8, "cube_depth": 16, "cube_width": 8, "stage_sizes": (1, 1), "width": 4,
             "regression_width": 4, "cnn_width": 4, "eval_batch_size": 4,
         }  # fmt: skip
-        config = flag_fields.replace_leaves(ScreeningConfig(), settings | changes)
+        config = replace_leaves(ScreeningConfig(), settings | changes)
         folder = tmp_path_factory.mktemp(f"{method}{seed}")
         write_run(folder, config, seed, size=0.1)  # larger ones would be quite sure
         (folder / "validation.csv").write_text("step,image_threshold\n3,0.9\n7,0.25\n")
@@ -90,7 +91,7 @@ def screening_folder(tmp_path_factory):
 
 def write_run(folder, config, seed, size=0.5):
     """What training would leave: the settings, and a checkpoint of step 7 with random arrays."""
-    (folder / "config.json").write_text(json.dumps(flag_fields.to_dict(config)))
+    (folder / "config.json").write_text(json.dumps(to_json(config, config.kind)))
     with Checkpoints(folder / "checkpoints") as checkpoints:
         checkpoints.save(
             7,
