@@ -15,6 +15,11 @@ from imo_jax.metrics.imo_eye import score_eye
 from imo_jax.metrics.imo_summary import imo_summary
 
 
+def kept(record):
+    """A record without the measures of the disc, which tables do not use."""
+    return {name: value for name, value in record.items() if not name.startswith("measures_")}
+
+
 def same(one, other):
     """Equal records, NaN equal to NaN."""
     if isinstance(one, dict):
@@ -29,7 +34,7 @@ def test_records_come_back_from_disk(tmp_path, store, predict, segment, grade):
     records = write_scored(tmp_path / "eval", store, predict(store, 0, 1.0, segment, grade))
     found = read_records(tmp_path / "eval")
     assert len(found) == 8
-    assert all(same(before, after) for before, after in zip(records, found, strict=True))
+    assert all(same(kept(before), after) for before, after in zip(records, found, strict=True))
     assert imo_summary(found, resamples=20) == imo_summary(records, resamples=20)
     masks = read_masks(tmp_path / "eval")
     assert (masks is None) != segment
@@ -52,8 +57,8 @@ def test_eyes_without_labels_or_disc_come_back_as_well(tmp_path):
     write_records(tmp_path, records)
     back = read_records(tmp_path)
     for before, after in zip(records, back, strict=True):
-        assert before.keys() == after.keys()
-        for name in before:
+        assert kept(before).keys() == after.keys()
+        for name in kept(before):
             assert same(before[name], after[name]), (before["id"], name)
 
 
