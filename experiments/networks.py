@@ -1,58 +1,35 @@
-"""What the programs need to know of each kind of network, by the type of its config."""
+"""What only the programs need to know of each kind of network: what its training minimises."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from experiments.config import EyeRunConfig
-from imo_jax.models.graders.config import GraderConfig
-from imo_jax.models.imo.config import IMOConfig
-from imo_jax.models.segmenters.config import SegmenterConfig
-from imo_jax.predictor.answers import diffuses
+from imo_jax.models.registry import diffuses, kind_of
 from imo_jax.train.baseline_objective import BaselineObjective
 from imo_jax.train.imo_objective import ImoObjective
 from imo_jax.train.objectives import Objective
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of network.
-
-    Attributes:
-      title: config of the network -> its name for people.
-      objective: config of a run -> what its training minimises.
-      backbone: where in the variables pretrained weights belong.
-    """
-
-    title: Callable[[Any], str]
-    objective: Callable[[EyeRunConfig], Objective]
-    backbone: tuple[str, ...]
+def _of_imo(config: EyeRunConfig) -> Objective:
+    return ImoObjective(config.model, config.objective, config.loop.train_steps)
 
 
-_BASELINE = {
-    "title": lambda model: f"{model.network} ({model.size_name})",
-    "objective": lambda config: BaselineObjective(config.model, config.objective),
-    "backbone": ("backbone",),
-}
-KINDS = {
-    IMOConfig: Kind(
-        title=lambda model: "IMO",
-        objective=lambda config: ImoObjective(
-            config.model, config.objective, config.loop.train_steps
-        ),
-        backbone=("fundus_encoder", "backbone"),
-    ),
-    SegmenterConfig: Kind(**_BASELINE),
-    GraderConfig: Kind(**_BASELINE),
+def _of_baseline(config: EyeRunConfig) -> Objective:
+    return BaselineObjective(config.model, config.objective)
+
+
+# Name of `registry.KINDS` -> config of a run -> objective.
+OBJECTIVES: dict[str, Callable[[EyeRunConfig], Objective]] = {
+    "imo": _of_imo,
+    "segmenter": _of_baseline,
+    "grader": _of_baseline,
 }
 
 
-def kind(model: Any) -> Kind:
-    """The kind of a network, from its config."""
-    return KINDS[type(model)]
+def objective(config: EyeRunConfig) -> Objective:
+    """What the training of a run minimises."""
+    return OBJECTIVES[kind_of(config.model).name](config)
 
 
 def samples(config: EyeRunConfig) -> int:
     """Samples an eye in evaluation; 1 of a network that has a single answer."""
     return config.evaluation.eval_samples if diffuses(config.model) else 1
-

@@ -9,7 +9,7 @@ import pandas as pd
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.drawing import draw_plots, eye_picture, strip_pictures
-from experiments.networks import diffuses, kind, samples
+from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
 from experiments.run_folder import replaced_folder
 from experiments.runtime import say
@@ -18,6 +18,7 @@ from experiments.trained_run import TrainedRun
 from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import imo_difference, imo_summary
+from imo_jax.models.registry import diffuses, kind_of
 
 SPLIT = "test"
 STRIPS = 3  # denoising strips drawn
@@ -69,7 +70,7 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
             folder / "per_eye.csv", index=False
         )
         methods = {
-            kind(run.config.model).title(run.config.model): summary,
+            kind_of(run.config.model).title(run.config.model): summary,
             "baseline": summary["baseline"],
             **summary["controls"],
         }
@@ -152,7 +153,7 @@ def summarise(
         "manifest": run.config.data.manifest,
         "split": SPLIT,
         "checkpoint_step": run.step,
-        "network": kind(run.config.model).title(run.config.model),
+        "network": kind_of(run.config.model).title(run.config.model),
         "samples": samples(run.config),
     }
 

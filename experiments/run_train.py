@@ -12,7 +12,7 @@ from data_pipelines.load.stores import Store
 from experiments import validation_log
 from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
-from experiments.networks import kind, samples
+from experiments.networks import objective, samples
 from experiments.prediction import predict_batches
 from experiments.run_folder import RunFolder
 from experiments.runtime import say
@@ -24,6 +24,7 @@ from experiments.training import (
     with_pretrained,
 )
 from imo_jax.atomic_files import write_json
+from imo_jax.models.registry import kind_of
 from imo_jax.models.variables import initial_variables
 from imo_jax.settings.saved import to_json
 from imo_jax.train import processes
@@ -46,7 +47,7 @@ def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
     folder = RunFolder(pathlib.Path(workdir))
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
     variables = draw(functools.partial(initial_variables, config.model), config.seed)
-    network = kind(config.model)
+    network = kind_of(config.model)
     if config.pretrained is not None:
         variables = with_pretrained(variables, config.pretrained, network.backbone)
     say(
@@ -64,7 +65,7 @@ def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
     return train_network(
         folder,
         variables,
-        objective=network.objective(config),
+        objective=objective(config),
         batches=functools.partial(training_batches, store, config),
         validate=functools.partial(validate, store=store, config=config, log=folder.validation),
         optimiser=config.optimiser,

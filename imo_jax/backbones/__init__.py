@@ -1,1 +1,1 @@
-"""Backbones, all called alike (encoder.py): an image becomes maps by stride. By name in table.py."""
+"""Backbones, all called alike (encoder.py): an image becomes maps by stride. table.py has all."""

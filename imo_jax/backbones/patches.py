@@ -112,9 +112,9 @@ class SimpleFeaturePyramid(nn.Module):
 
 
 def _enlarge(x: jax.Array, name: str, dtype: jnp.dtype) -> jax.Array:
-    """The calling module's 2x2 transposed convolution of stride 2: (B, h, w, C) -> (B, 2h, 2w, C/2).
+    """(B, h, w, C) -> (B, 2h, 2w, C / 2), every position 2 x 2 by a linear layer.
 
-    Every position becomes 2 x 2 by a linear layer.
+    The calling module's 2x2 transposed convolution of stride 2.
     """
     batch, height, width, channels = x.shape
     half = channels // 2

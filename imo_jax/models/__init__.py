@@ -1,5 +1,1 @@
-"""The models by name: a factory takes the model's config and returns the Flax module."""
-
-from imo_jax.models.imo.model import IMO
-
-MODELS = {"imo": IMO}
+"""The networks. registry.py has all kinds of them; a room each for the networks of a kind."""

@@ -9,9 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.framing import Frame, unframe_probabilities
-from imo_jax.models import baselines
-from imo_jax.models.imo import sample
-from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.registry import kind_of
 from imo_jax.models.uncertainty import uncertainty
 
 NOISE_SEED = 0  # of x_T: what is said of an eye is the same whenever it is asked
@@ -42,11 +40,6 @@ class EyeAnswer:
         if self.probabilities is None:
             return None
         return unframe_probabilities(self.probabilities, frame)
-
-
-def diffuses(model: Any) -> bool:
-    """Whether the network segments by denoising: then it has samples, steps and an x_t."""
-    return isinstance(model, IMOConfig) and model.segment and model.refine == "ddim"
 
 
 def ask(
@@ -89,11 +82,10 @@ def outputs_of(
     variables: Any, batch: dict[str, Any], model: Any, *, samples: int, **options: Any
 ) -> dict[str, jax.Array]:
     """The outputs of one network of any kind; arguments and result as `ask`, on the device."""
-    if not isinstance(model, IMOConfig):
-        return baselines.predict_baseline(variables, batch, config=model)
     key = jax.random.key(NOISE_SEED)
     batch = batch | {"index": np.zeros(len(batch["fundus"]), np.uint32)}
-    return sample.predict(variables, batch, config=model, key=key, samples=samples, **options)
+    predict = kind_of(model).predict
+    return predict(variables, batch, model, key=key, samples=samples, **options)
 
 
 def _unmirrored(outputs: dict[str, jax.Array]) -> dict[str, jax.Array]:

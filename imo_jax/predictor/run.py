@@ -10,15 +10,11 @@ from typing import Any
 
 from data_pipelines.load.screening_grid import ScreeningGrid
 from imo_jax.checkpoints import restore_variables
-from imo_jax.models.graders.config import GraderConfig
-from imo_jax.models.imo.config import IMOConfig
-from imo_jax.models.segmenters.config import SegmenterConfig
-from imo_jax.models.semt.config import SemtConfig
+from imo_jax.models.registry import KINDS, diffuses, kind_of
 from imo_jax.models.variables import variable_shapes
-from imo_jax.predictor.answers import diffuses
 from imo_jax.predictor.eyes import EyeSettings
 from imo_jax.predictor.volumes import VolumeSettings
-from imo_jax.settings.saved import from_dict, kind_of
+from imo_jax.settings import saved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +85,7 @@ def read_run(path: str | os.PathLike, checkpoint: str) -> Run:
     """
     folder = pathlib.Path(path)
     config = _read_config(folder)
-    screening = isinstance(config.model, SemtConfig)
+    screening = kind_of(config.model).name == "semt"
     settings = (volume_settings if screening else eye_settings)(config)
     variables, step = restore_variables(
         folder / "checkpoints", variable_shapes(config.model), which=checkpoint
@@ -107,22 +103,13 @@ def validation_threshold(log: pathlib.Path, step: int) -> float | None:
     return float(rows[0]["image_threshold"]) if rows and rows[0].get("image_threshold") else None
 
 
-# Kind of a run -> the config of its network.
-MODELS = {
-    "imo": IMOConfig,
-    "segmenter": SegmenterConfig,
-    "grader": GraderConfig,
-    "semt": SemtConfig,
-}
-
-
 def _read_config(folder: pathlib.Path) -> Any:
     file = folder / "config.json"
     if not file.exists():
         raise FileNotFoundError(f"{folder} holds no trained run (no config.json)")
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        model = from_dict(MODELS[kind_of(values)], values["model"])
+        model = saved.from_dict(KINDS[saved.kind_of(values)].config, values["model"])
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
     parts = {n: types.SimpleNamespace(**v) for n, v in values.items() if isinstance(v, dict)}

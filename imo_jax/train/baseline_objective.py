@@ -4,9 +4,10 @@ from typing import Any
 
 import jax
 
-from imo_jax.models.baselines import BaselineConfig, module
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.inputs import normalise
+from imo_jax.models.registry import kind_of
+from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.train import keys
 from imo_jax.train.eye_losses import (
     EyeLosses,
@@ -28,9 +29,13 @@ class BaselineObjective:
       config: weights and kinds of the losses; terms as `EyeLosses`.
     """
 
-    def __init__(self, model: BaselineConfig, config: MaskLossConfig | GradeLossConfig) -> None:
-        self._network = module(model)
-        self._grades = isinstance(model, GraderConfig)
+    def __init__(
+        self,
+        model: SegmenterConfig | GraderConfig,
+        config: MaskLossConfig | GradeLossConfig,
+    ) -> None:
+        self._network = kind_of(model).module(model)
+        self._grades = model.grade
         self._losses = EyeLosses(
             config,
             segment=not self._grades,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from imo_jax import weights
+from imo_jax.backbones import mit
 from imo_jax.layers import depthwise
 from imo_jax.layers.resize import bilinear
 from imo_jax.models.segmenters import SIZES, SegmenterConfig, network
@@ -108,12 +109,13 @@ def assert_loaded(config, variables, found, image, expected):
 def test_segformer(torch, tmp_path):
     transformers = pytest.importorskip("transformers")
     size = SIZES["segformer"]["b0"]
+    encoder = mit.SIZES["b0"]
     theirs = transformers.SegformerForSemanticSegmentation(
         transformers.SegformerConfig(
             num_labels=3,
-            depths=list(size.backbone.depths),
-            hidden_sizes=list(size.backbone.widths),
-            num_attention_heads=list(size.backbone.heads),
+            depths=list(encoder.depths),
+            hidden_sizes=list(encoder.widths),
+            num_attention_heads=list(encoder.heads),
             decoder_hidden_size=size.features,
         )
     )

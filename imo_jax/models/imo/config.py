@@ -1,7 +1,6 @@
 """Everything that defines an IMO network, and its sizes by name."""
 
 import dataclasses
-import json
 from dataclasses import field
 
 import jax.numpy as jnp
@@ -207,17 +206,3 @@ SIZES = {
 SIZE_SETTINGS = {
     name: {setting: getattr(size, setting) for setting in OF_SIZE} for name, size in SIZES.items()
 }
-
-
-def config_from_json(text: str) -> IMOConfig:
-    """Config from a JSON object of its fields; fields left out keep the paper's value.
-
-    Raises:
-      ValueError: a name that is no field (listing all such names), or a bad value.
-    """
-    values = json.loads(text)
-    known = {field.name for field in dataclasses.fields(IMOConfig)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f"not fields of IMOConfig: {', '.join(unknown)}")
-    return IMOConfig(**values)

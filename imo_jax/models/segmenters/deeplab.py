@@ -1,4 +1,4 @@
-"""DeepLabV3+ (Chen et al. 2018), all its convolutions separable; on a ResNet of output stride 16."""
+"""DeepLabV3+ (Chen et al. 2018), all its convolutions separable; by default on a ResNet."""
 
 import flax.linen as nn
 import jax

@@ -1,12 +1,11 @@
 """IMOConfig: checks, JSON, sizes."""
 
 import dataclasses
-import json
 
 import jax.numpy as jnp
 import pytest
 
-from imo_jax.models.imo import SIZES, IMOConfig, config_from_json
+from imo_jax.models.imo import SIZES, IMOConfig
 
 
 def test_every_problem_is_listed_at_once():
@@ -41,20 +40,6 @@ def test_every_problem_is_listed_at_once():
 def test_values_that_do_not_go_together(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         IMOConfig(**options)
-
-
-def test_json_gives_back_every_field():
-    config = SIZES["tiny"]
-    assert config_from_json(json.dumps(dataclasses.asdict(config))) == config
-
-
-def test_json_fields_left_out_keep_the_paper_s_value():
-    assert config_from_json('{"signal_scale": 0.5}') == IMOConfig(signal_scale=0.5)
-
-
-def test_json_names_unknown_fields():
-    with pytest.raises(ValueError, match="bit_scale, layers"):
-        config_from_json('{"layers": 3, "bit_scale": 0.01}')
 
 
 def test_a_config_is_a_dictionary_key_and_knows_its_dtype():

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from imo_jax import losses
+from imo_jax.backbones import resnet
+from imo_jax.backbones.table import ENCODERS
 from imo_jax.layers.resize import bilinear
-from imo_jax.models import baselines
 from imo_jax.models.graders import config as graders
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.inputs import normalise
+from imo_jax.models.registry import kind_of
 from imo_jax.models.segmenters import sizes as segmenters
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.train.baseline_objective import BaselineObjective
@@ -25,8 +27,8 @@ EYES, SIZE = 4, 32
 @pytest.fixture(autouse=True)
 def small_sizes(monkeypatch):
     """A size of each kind that compiles in a moment."""
-    grader = {"block": "basic", "depths": (1, 1), "width": 4}
-    monkeypatch.setitem(graders.SIZES["resnet"], "small", grader)
+    monkeypatch.setitem(ENCODERS, "small", resnet.encoder("basic", (1, 1), 4))
+    monkeypatch.setitem(graders.SIZES["resnet"], "small", "small")
     segmenter = segmenters.UNetPlusPlusSize((2, 2, 2, 2, 2))
     monkeypatch.setitem(segmenters.SIZES["unetpp"], "small", segmenter)
 
@@ -51,7 +53,7 @@ BATCH = make_batch()
 def variables(model):
     """Random variables without a compilation."""
     fundus = jnp.zeros((1, SIZE, SIZE, 3), jnp.float32)
-    init = functools.partial(baselines.module(model).init, train=False)
+    init = functools.partial(kind_of(model).module(model).init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), fundus)
     rng = np.random.default_rng(1)
     return {
@@ -81,7 +83,7 @@ def test_a_segmenter_learns_masks_alone():
     own, found, v = totals(model, MaskLossConfig(dice_weight=2.0))
     assert own.weights == {"segmentation": 1.0, "dice": 2.0, "auxiliary": 0.4}
     assert set(own.counts(BATCH)) == set(found.losses) == set(own.weights)
-    outputs = baselines.module(model).apply(
+    outputs = kind_of(model).module(model).apply(
         v, normalise({"fundus": jnp.asarray(BATCH["fundus"])})["fundus"], train=False
     )
     masks = BATCH["mask"], BATCH["has_mask"]
@@ -103,7 +105,7 @@ def test_a_grader_learns_grades_alone():
     assert own.weights == {"grade": 1.0}
     assert own.counts(BATCH)["grade"] == 1 + 2 + 3
     assert float(found.extras["grade_accuracy"].count) == 3
-    said = baselines.predict_baseline(v, {"fundus": BATCH["fundus"]}, config=model)
+    said = kind_of(model).predict(v, {"fundus": BATCH["fundus"]}, model)
     p = np.asarray(said["grade_probabilities"])[np.arange(3), [0, 1, 2]]
     expected = -(np.log(p) * [1, 2, 3]).sum()
     np.testing.assert_allclose(found.losses["grade"], expected, rtol=1e-4)
@@ -112,7 +114,7 @@ def test_a_grader_learns_grades_alone():
 def test_a_prediction_of_a_segmenter_is_one_sample():
     model = SegmenterConfig(network="unetpp", size="small")
     v = variables(model)
-    said = baselines.predict_baseline(v, {"fundus": BATCH["fundus"]}, config=model)
+    said = kind_of(model).predict(v, {"fundus": BATCH["fundus"]}, model)
     assert said["probabilities"].shape == (EYES, SIZE, SIZE, 3)
     assert said["sample_probabilities"].shape == (EYES, 1, SIZE, SIZE, 3)
     np.testing.assert_allclose(said["probabilities"].sum(axis=-1), 1, rtol=1e-5)

@@ -1,6 +1,7 @@
 """Released names to Flax variables and back, and what is said of entries that do not fit."""
 
 import dataclasses
+import json
 import pathlib
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from imo_jax import weights
-from imo_jax.models.imo import IMO, IMOConfig, config_from_json
+from imo_jax.models.imo import IMO, IMOConfig
 from imo_jax.weights.imo import variable_shapes
 from imo_jax.weights.rules import flatten, nest
 
@@ -90,7 +91,7 @@ def test_names_and_layouts_of_the_released_code():
 
 def test_the_reference_file_gives_its_own_names_back():
     with np.load(REFERENCE) as file:
-        config = config_from_json(str(file["config"]))
+        config = IMOConfig(**json.loads(str(file["config"])))
     state = weights.read_state_dict(REFERENCE)
     again = weights.to_torch(weights.load_imo(state, config), config)
     assert again.keys() == state.keys()
