@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from imo_jax.weights.imo import strip_prefixes
 from imo_jax.weights.naming import Naming, Path, join, match, split
+from imo_jax.weights.prefixes import prefixes_before, strip_prefixes
 from imo_jax.weights.rules import (
     Rule,
     WeightsError,
@@ -23,6 +23,8 @@ BUFFERS = {
     r"\.num_batches_tracked$": "batch counters",
     r"(relative_position_index|attention_bias_idxs)$": "tables of indices",
 }
+
+SUMMED = 4  # arrays of one module that are named one by one
 
 Shapes = Mapping[Path, tuple[int, ...]]
 
@@ -68,12 +70,16 @@ class Found:
       naming: whose names it has, a key of `family.namings`.
       state: its arrays, under the names of that table.
       places: name of each array that has a place in the family -> the place.
+      prefix: before the names of the backbone's arrays in the file.
+      outside: names of arrays that stand beside the backbone, without that prefix.
     """
 
     family: Family
     naming: str
     state: dict[str, np.ndarray]
     places: dict[str, Path]
+    prefix: str = ""
+    outside: frozenset[str] = frozenset()
 
     @property
     def names(self) -> Naming:
@@ -97,18 +103,46 @@ def identify(state: Mapping[str, np.ndarray], families: Iterable[Family]) -> Fou
       WeightsError: the file has the marks of none of them.
     """
     state = strip_prefixes(state)
-    candidates = []
-    for family in families:
-        for naming, names in family.namings.items():
-            cleaned = names.clean(state)
-            places = {name: path for name in cleaned if (path := names.path(name)) is not None}
-            if {family.stem, *family.marks} <= set(places.values()):
-                candidates.append(Found(family, naming, cleaned, places))
+    candidates = [
+        found
+        for family in families
+        for naming, names in family.namings.items()
+        for prefix in _possible_prefixes(state, family, names)
+        if (found := _found(state, family, naming, prefix)) is not None
+    ]
     if not candidates:
         known = ", ".join(f"{family.name} ({', '.join(family.namings)})" for family in families)
         some = ", ".join(sorted(state)[:3])
         raise WeightsError([f"not the names of a {known}: {some}, ..."])
     return max(candidates, key=lambda found: len(found.places))
+
+
+def _possible_prefixes(state: Mapping[str, np.ndarray], family: Family, names: Naming) -> list[str]:
+    """What may stand before all of a backbone's names: what does before its first convolution's."""
+    stem = names.rule(family.stem, 4)
+    cleaned = [names.clean_name(name) for name in state]
+    return ["", *filter(None, prefixes_before(cleaned, stem.name))] if stem else [""]
+
+
+def _found(
+    state: Mapping[str, np.ndarray], family: Family, naming: str, prefix: str
+) -> Found | None:
+    """The file as a member of a family under a naming; None = it has not its marks."""
+    names = family.namings[naming]
+    inside, outside = {}, {}
+    for name, array in state.items():
+        # A prefix of the table's own, as "vit.", may come before or after this one.
+        known = name if name.startswith(prefix) else names.clean_name(name)
+        part = inside if known.startswith(prefix) else outside
+        part[known.removeprefix(prefix)] = array
+    cleaned = names.clean(inside)
+    places = {name: path for name in cleaned if (path := names.path(name)) is not None}
+    if not {family.stem, *family.marks} <= set(places.values()):
+        return None
+    beside = {
+        f"{name} (outside)" if name in cleaned else name: array for name, array in outside.items()
+    }
+    return Found(family, naming, beside | cleaned, places, prefix, frozenset(beside))
 
 
 def put(found: Found, variables: Mapping, at: Path, families: Iterable[Family]) -> tuple[dict, str]:
@@ -136,14 +170,15 @@ def put(found: Found, variables: Mapping, at: Path, families: Iterable[Family]) 
 
     state, notes = _adapt(state, rules, shapes, family)
     leftover, ignored = _ignored(found, state, rules)
-    notes.append(f"ignored: {', '.join(ignored) or 'nothing'}")
+    notes.append(f"ignored: {', '.join(summary(ignored)) or 'nothing'}")
     used = {name: array for name, array in state.items() if name not in leftover}
     loaded = flatten(to_variables(used, rules, shapes))
     flat |= {(collection, *at, *inner): leaf for (collection, *inner), leaf in loaded.items()}
     outside = {_beside(path, at) for path in flat if not within(path, at)}
     inside = {"/".join((*at, *path[1:-1])) for path in fresh}
     notes.append(f"fresh: {', '.join(sorted(outside | inside)) or 'nothing'}")
-    line = f"{size} under {found.naming} names: {len(loaded)} arrays"
+    behind = f" behind {found.prefix!r}" if found.prefix else ""
+    line = f"{size} under {found.naming} names{behind}: {len(loaded)} arrays"
     return nest(flat), "; ".join([line, *notes])
 
 
@@ -169,6 +204,18 @@ def spread_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
     """(out, in, ...) -> (out, channels, ...), each channel the sum over the old ones / channels."""
     shared = np.asarray(kernel, np.float32).sum(axis=1, keepdims=True) / channels
     return np.repeat(shared, channels, axis=1)
+
+
+def summary(names: Iterable[str]) -> list[str]:
+    """Names; where more than SUMMED share their first part, only that and how many there are."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.split(".")[0], []).append(name)
+    said = []
+    for first, members in groups.items():
+        many = len(members) > SUMMED
+        said += [f"{first} ({len(members)} arrays)"] if many else members
+    return said
 
 
 def words(family: Family, shapes: Shapes) -> str:
@@ -234,7 +281,7 @@ def _ignored(
 
 
 def _has_no_place(found: Found, name: str) -> bool:
-    if found.names.is_head(name) or found.names.is_ignored(name):
+    if name in found.outside or found.names.is_head(name) or found.names.is_ignored(name):
         return True
     return name in found.places and found.family.may_lack(found.places[name])
 

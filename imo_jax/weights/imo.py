@@ -9,15 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from imo_jax.models.imo import IMO, IMOConfig
+from imo_jax.weights.prefixes import strip_prefixes
 from imo_jax.weights.rules import Rule, WeightsError, flatten, to_state, to_variables
 
 # Entries that a file may hold without a place in the model. An auxiliary head is among them only
 # for a config without one.
 IGNORED = ("num_batches_tracked",)
 AUXILIARY = "auxiliary_head."
-
-# What training scripts put before the names.
-PREFIXES = ("module.", "param/", "model.")
 
 # The released model has one channel MLP, CMFA.fc. With one a modality (shared_channel_attention
 # False) CMFA.fc is the fundus's and CMFA.fc_oct the OCT's; in files that name the two otherwise,
@@ -49,14 +47,6 @@ def from_torch(state: Mapping[str, np.ndarray], config: IMOConfig) -> dict:
 def to_torch(variables: Mapping, config: IMOConfig) -> dict[str, np.ndarray]:
     """State dict under the released names (float32 arrays); the inverse of `from_torch`."""
     return to_state(variables, rules(config))
-
-
-def strip_prefixes(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Names without the prefixes that wrappers put before all of them."""
-    for prefix in PREFIXES:
-        if state and all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): array for name, array in state.items()}
-    return dict(state)
 
 
 def _separate_channel_mlps(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from imo_jax.weights.family import BUFFERS, Found
+from imo_jax.weights.family import BUFFERS, Found, summary
 from imo_jax.weights.files import read_state_dict
 from imo_jax.weights.recognise import is_imo, recognise
 from imo_jax.weights.rules import WeightsError
@@ -48,6 +48,7 @@ def _describe_backbone(found: Found, numbers: tuple[str, str]) -> list[tuple[str
         for name in found.state
         if name not in found.places
         and name not in heads
+        and name not in found.outside
         and not names.is_ignored(name)
         and not any(re.search(pattern, name) for pattern in BUFFERS)
     ]
@@ -59,6 +60,10 @@ def _describe_backbone(found: Found, numbers: tuple[str, str]) -> list[tuple[str
         ("input", f"{shapes[found.family.stem][1]} channels"),
         ("head", f"{classes[-1]} classes" if classes else "none"),
     ]
+    if found.prefix:
+        lines.append(("prefix", found.prefix))
+    if found.outside:
+        lines.append(("beside", ", ".join(summary(sorted(found.outside)))))
     if others:
         more = ", ..." if len(others) > 3 else ""
         lines.append(("unknown", f"{len(others)} arrays: {', '.join(others[:3])}{more}"))

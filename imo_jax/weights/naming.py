@@ -89,14 +89,15 @@ class Naming:
 
     def clean(self, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """A file's arrays under the names of this table: prefixes, aliases, `prepare`."""
-        cleaned = {}
-        for name, array in state.items():
-            prefix = next((p for p in self.prefixes if name.startswith(p)), "")
-            name = name.removeprefix(prefix)
-            for pattern, replacement in self.aliases:
-                name = re.sub(pattern, replacement, name)
-            cleaned[name] = array
-        return self.prepare(cleaned)
+        return self.prepare({self.clean_name(name): array for name, array in state.items()})
+
+    def clean_name(self, name: str) -> str:
+        """A file's name as this table has it."""
+        prefix = next((p for p in self.prefixes if name.startswith(p)), "")
+        name = name.removeprefix(prefix)
+        for pattern, replacement in self.aliases:
+            name = re.sub(pattern, replacement, name)
+        return name
 
     def rule(self, path: Path, ndim: int) -> Rule | None:
         """What the variable at `path`, of `ndim` axes, is there; None = it has no name there."""

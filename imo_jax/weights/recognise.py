@@ -9,9 +9,10 @@ from imo_jax.weights.convnext import CONVNEXT
 from imo_jax.weights.efficientnet_lite import EFFICIENTNET_LITE
 from imo_jax.weights.efficientvit import EFFICIENTVIT
 from imo_jax.weights.family import Found, identify
-from imo_jax.weights.imo import CHANNEL_MLP, strip_prefixes
+from imo_jax.weights.imo import CHANNEL_MLP
 from imo_jax.weights.mit import MIT
 from imo_jax.weights.mscan import MSCAN
+from imo_jax.weights.prefixes import strip_prefixes
 from imo_jax.weights.resnet import RESNET
 from imo_jax.weights.rules import WeightsError
 from imo_jax.weights.vit import VIT

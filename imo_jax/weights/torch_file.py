@@ -74,7 +74,8 @@ class _Unpickler(pickle.Unpickler):
         }
         if module == "torch" and name in STORAGES:
             return np.dtype(STORAGES[name])
-        return known.get((module, name), Inert)
+        # A class of that name, so that messages can say what the file holds.
+        return known.get((module, name)) or type(name, (Inert,), {})
 
     def persistent_load(self, pid: Any) -> np.ndarray:
         kind, dtype, key, _, count, *_ = pid

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from imo_jax import weights
-from imo_jax.backbones import mit
+from imo_jax.backbones import convnext, mit, mscan
 from imo_jax.layers import depthwise
 from imo_jax.layers.resize import bilinear
 from imo_jax.models.segmenters import SIZES, SegmenterConfig, network
@@ -145,15 +145,15 @@ def test_segformer(torch, tmp_path):
 def test_upernet(torch, tmp_path):
     transformers = pytest.importorskip("transformers")
     config = SegmenterConfig(network="upernet", size="convnext_tiny_256", auxiliary=True)
-    size = config.sizes
+    size, (depths, widths) = config.sizes, convnext.SIZES["tiny"]
     theirs = transformers.UperNetForSemanticSegmentation(
         transformers.UperNetConfig(
             num_labels=3,
             hidden_size=size.features,
             auxiliary_channels=size.auxiliary,
             backbone_config=transformers.ConvNextConfig(
-                hidden_sizes=list(size.widths),
-                depths=list(size.depths),
+                hidden_sizes=list(widths),
+                depths=list(depths),
                 out_features=["stage1", "stage2", "stage3", "stage4"],
             ),
         )
@@ -225,11 +225,11 @@ def test_segnext(torch, tmp_path):
     spec.loader.exec_module(reference)
 
     config = SegmenterConfig(network="segnext", size="t")
-    s = config.sizes
+    s, encoder = config.sizes, mscan.SIZES["t"]
     theirs = randomise(
         torch,
         reference.SegNeXt(
-            s.backbone.depths, s.backbone.widths, s.backbone.ratios, s.features, s.groups, 3
+            encoder.depths, encoder.widths, encoder.ratios, s.features, s.groups, 3
         ),
     )
     variables = initialised(config)

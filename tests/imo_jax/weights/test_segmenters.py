@@ -209,5 +209,5 @@ def test_heads_that_the_config_leaves_out_are_ignored():
     whole = drawn(0, network="upernet", auxiliary=True)
     state = segmenter_to_torch(whole, "upernet", "huggingface")
     _, line = load_segmenter(state, drawn(1, network="upernet", with_oct=True))
-    assert "auxiliary_head.classifier.weight" in line.partition("fresh")[0]
+    assert "auxiliary_head (" in line.partition("fresh")[0]
     assert "oct_stem/out" in line.partition("fresh")[2]
