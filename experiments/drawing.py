@@ -1,8 +1,9 @@
 """Pictures of a run: eyes with their predictions, the sampler at work, plots of the scores."""
 
+import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -69,20 +70,38 @@ def validation_images(
     return images
 
 
-def strip_pictures(
-    variables: Any, config: RunConfig, examples: Sequence[dict[str, Any]]
-) -> Iterator[np.ndarray]:
-    """The denoising steps of the first eyes of a store: x_t, what it tells, the x0 predicted."""
+@dataclasses.dataclass(frozen=True)
+class Denoising:
+    """The sampler at work on one eye.
+
+    Attributes:
+      times: (K,) of its steps, 1 = noise.
+      probabilities: (K, S, S, 3) of background, rim and cup that each step predicts.
+      strip: (height, width, 3) uint8: x_t, what it tells, the x0 predicted.
+    """
+
+    times: np.ndarray
+    probabilities: np.ndarray
+    strip: np.ndarray
+
+
+def denoisings(
+    variables: Any, config: RunConfig, examples: Iterable[dict[str, Any]]
+) -> Iterator[Denoising]:
+    """The denoising steps of some eyes of a store."""
     model = config.model
     steps = jax.jit(
         functools.partial(predict, config=model, intermediates=True), compiler_options=RUN_ONCE
     )
+    times = sampling_times(model.sampling_steps, model.time_difference, model.start_time)[:, 0]
     for example in examples:
         batch = {"fundus": example["fundus"][None], "index": np.zeros(1, np.uint32)}
         if model.use_oct:
             batch |= {"oct": example["oct"][None], "has_oct": np.array([example["has_oct"]])}
-        outputs = steps(variables, batch, key=jax.random.key(NOISE_SEED))
-        yield _strip(variables, model, example, outputs)
+        outputs = jax.device_get(steps(variables, batch, key=jax.random.key(NOISE_SEED)))
+        # (K, 1 sample, 1 eye, S, S, 3) -> (K, S, S, 3)
+        probabilities = outputs["x0_probabilities"][:, 0, 0]
+        yield Denoising(times, probabilities, _strip(variables, model, example, outputs))
 
 
 def _strip(

@@ -1,6 +1,7 @@
 """Evaluation of a trained run: scores with intervals, a table, pictures."""
 
 import pathlib
+import time
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ import pandas as pd
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from experiments.drawing import draw_plots, eye_picture, strip_pictures
+from experiments.drawing import denoisings, draw_plots, eye_picture
 from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
+from experiments.report import gallery
+from experiments.report.eyes import eyes_report
 from experiments.run_folder import replaced_folder
 from experiments.runtime import say
 from experiments.scoring import baseline_predictions, score_all
@@ -22,6 +25,7 @@ from imo_jax.models.registry import diffuses, kind_of
 
 SPLIT = "test"
 STRIPS = 3  # denoising strips drawn
+SLIDERS = 12  # eyes of the report whose denoising steps are shown
 
 # Controls: the same network with something taken from it. Where a control scores alike, what was
 # taken brings nothing: the denoising steps, the state that they pass on, the OCT volume.
@@ -61,8 +65,11 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
       What summary.json holds.
     """
     target = pathlib.Path(out) if out else run.folder.evaluation
+    started = time.monotonic()
     with replaced_folder(target) as folder:
-        records = score_all(store, SPLIT, predictions(run, store), drawer(run, store, folder))
+        cards: list[dict[str, Any]] = []
+        each = drawer(run, store, folder, cards)
+        records = score_all(store, SPLIT, predictions(run, store), each)
         others = {"baseline": baseline_records(run, store)} | control_records(run, store)
         summary = summarise(run, records, others)
         write_json(folder / "summary.json", summary)
@@ -75,11 +82,14 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
             **summary["controls"],
         }
         draw_plots(folder, records, methods)
-        draw_strips(run, store, folder)
+        draw_denoising(run, store, folder, cards)
         text = table(summary)
         (folder / "table.txt").write_text(text + "\n", encoding="utf-8")
+        seconds = time.monotonic() - started
+        page = eyes_report(run, store, summary, records, cards, scores=TABLE, seconds=seconds)
+        (folder / "report.html").write_text(page, encoding="utf-8")
     print(text)
-    say(f"written to {target}")
+    say(f"written to {target}; open {target / 'report.html'} in a browser")
     return summary
 
 
@@ -113,11 +123,12 @@ def baseline_records(run: TrainedRun, store: Store) -> list[EyeRecord]:
     return score_all(store, SPLIT, baseline_predictions(run.baseline, store, SPLIT))
 
 
-def drawer(run: TrainedRun, store: Store, folder: pathlib.Path):
-    """Draws the overlay of each eye as it is scored, as many as the settings want."""
+def drawer(run: TrainedRun, store: Store, folder: pathlib.Path, cards: list[dict[str, Any]]):
+    """Draws the overlay of each eye as it is scored, as many as the settings want, and its card."""
     most = run.config.evaluation.overlays
 
     def draw(prediction: EyePrediction, record: EyeRecord) -> None:
+        cards.append(gallery.eye_card(store.example(SPLIT, prediction.index), prediction, record))
         wanted = most < 0 or prediction.index < most
         if wanted and prediction.probabilities is not None:
             picture = eye_picture(store, SPLIT, prediction, record)
@@ -126,15 +137,19 @@ def drawer(run: TrainedRun, store: Store, folder: pathlib.Path):
     return draw
 
 
-def draw_strips(run: TrainedRun, store: Store, folder: pathlib.Path) -> None:
-    """Writes denoising strips of the first eyes."""
+def draw_denoising(
+    run: TrainedRun, store: Store, folder: pathlib.Path, cards: list[dict[str, Any]]
+) -> None:
+    """Writes denoising strips of the first eyes, and gives their cards the steps."""
     if not diffuses(run.config.model):
         return
-    ids = store.ids(SPLIT)[:STRIPS]
-    examples = [store.example(SPLIT, i) for i in range(len(ids))]
-    pictures = strip_pictures(run.variables, run.config, examples)
-    for eye_id, picture in zip(ids, pictures, strict=True):
-        write_picture(folder / "strips" / f"{eye_id}.png", picture)
+    number = min(SLIDERS, store.num(SPLIT))
+    examples = [store.example(SPLIT, i) for i in range(number)]
+    found = denoisings(run.variables, run.config, examples)
+    for i, (card, steps) in enumerate(zip(cards, found, strict=False)):
+        card["steps"] = gallery.step_cards(steps.probabilities, steps.times, card)
+        if i < STRIPS:
+            write_picture(folder / "strips" / f"{card['id']}.png", steps.strip)
 
 
 def summarise(

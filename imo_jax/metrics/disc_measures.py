@@ -150,9 +150,7 @@ def follows_isnt(sectors: dict[str, float]) -> bool:
 def _named_sectors(widths: np.ndarray, eye: Side | None) -> dict[str, float]:
     names = NAMES_BY_SIDE[eye] if eye is not None else {}
     means = _means(widths, len(SECTORS))
-    return {
-        names.get(name, name): float(width) for name, width in zip(SECTORS, means, strict=True)
-    }
+    return {names.get(name, name): float(width) for name, width in zip(SECTORS, means, strict=True)}
 
 
 def _means(widths: np.ndarray, parts: int) -> np.ndarray:

@@ -45,6 +45,9 @@ def test_pictures_and_tables_are_written(trained):
     assert len(list((folder / "strips").glob("*.png"))) == 3
     with (folder / "per_eye.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 5
+    report = (folder / "report.html").read_text()
+    assert "IMO on 5 test eyes" in report and "whole-disc Dice per eye" in report
+    assert "step 1 of" in report and "--workdir" in report  # sliders, and the command
     assert "whole-disc Dice per eye" in done.stdout
     assert list((workdir / "tensorboard").glob("events*"))
 

@@ -1,0 +1,146 @@
+"""Charts as SVG text, in the colours of the page that they stand on (light, dark or printed)."""
+
+import dataclasses
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+WIDTH, HEIGHT = 380, 300
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 44  # of the frame around what is drawn
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One thing that is drawn.
+
+    Attributes:
+      name: in the legend; "" = not there.
+      x, y: its points; one that is not finite is left out.
+      form: "line", "points" or "bars" (thin, from `low` to `high`).
+      labels: of points, shown by the pointer.
+      low, high: of bars.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    form: str = "line"
+    labels: Sequence[str] = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """A named axis from `low` to `high`."""
+
+    name: str
+    low: float
+    high: float
+
+
+UNIT = (0.0, 1.0)
+
+
+def spanning(name: str, *values: Sequence[float]) -> Axis:
+    """The axis that holds all values, with whole ticks at its ends."""
+    found = np.concatenate([np.asarray(v, float).ravel() for v in values] or [np.zeros(0)])
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return Axis(name, *UNIT)
+    ticks = MaxNLocator(5).tick_values(found.min(), found.max())
+    return Axis(name, float(ticks[0]), float(ticks[-1]))
+
+
+def chart(series: Sequence[Series], x: Axis, y: Axis, *, title: str, diagonal: bool = False) -> str:
+    """An SVG with axes, what is drawn, and a legend where more than one thing has a name.
+
+    Args:
+      series: in drawing order; the n-th has the n-th colour of the page.
+      x, y: the axes.
+      title: for those who do not see it.
+      diagonal: a thin line where both axes are equal.
+    """
+    parts = [_frame(x, y)]
+    if diagonal:
+        low, high = max(x.low, y.low), min(x.high, y.high)
+        ends = _place(np.array([low, high]), np.array([low, high]), x, y)
+        parts.append(f'<polyline class="diagonal" points="{_points(ends)}"/>')
+    parts += [_drawn(one, n, x, y) for n, one in enumerate(series)]
+    parts.append(_legend([(n, one.name) for n, one in enumerate(series) if one.name]))
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(title)}"><title>{escape(title)}</title>{"".join(parts)}</svg>'
+    )
+
+
+def _place(horizontal: np.ndarray, vertical: np.ndarray, x: Axis, y: Axis) -> np.ndarray:
+    """(N, 2) places on the drawing; points that are not finite are left out."""
+    across = (horizontal - x.low) / (x.high - x.low) * (WIDTH - LEFT - RIGHT) + LEFT
+    down = HEIGHT - BOTTOM - (vertical - y.low) / (y.high - y.low) * (HEIGHT - TOP - BOTTOM)
+    places = np.stack([across, down], axis=-1)
+    return places[np.isfinite(places).all(axis=-1)]
+
+
+def _points(places: np.ndarray) -> str:
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
+
+
+def _frame(x: Axis, y: Axis) -> str:
+    parts = []
+    for tick in _ticks(x):
+        ((across, _),) = _place(np.array([tick]), np.array([y.low]), x, y)
+        parts.append(f'<line class="grid" x1="{across:.1f}" x2="{across:.1f}" y1="{TOP}" '
+                     f'y2="{HEIGHT - BOTTOM}"/><text x="{across:.1f}" y="{HEIGHT - BOTTOM + 16}" '
+                     f'text-anchor="middle">{tick:.4g}</text>')  # fmt: skip
+    for tick in _ticks(y):
+        ((_, down),) = _place(np.array([x.low]), np.array([tick]), x, y)
+        parts.append(f'<line class="grid" y1="{down:.1f}" y2="{down:.1f}" x1="{LEFT}" '
+                     f'x2="{WIDTH - RIGHT}"/><text x="{LEFT - 6}" y="{down + 4:.1f}" '
+                     f'text-anchor="end">{tick:.4g}</text>')  # fmt: skip
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    parts.append(
+        f'<text class="name" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" '
+        f'text-anchor="middle">{escape(x.name)}</text>'
+        f'<text class="name" transform="translate(13 {middle}) rotate(-90)" '
+        f'text-anchor="middle">{escape(y.name)}</text>'
+    )
+    return "".join(parts)
+
+
+def _ticks(axis: Axis) -> list[float]:
+    values = MaxNLocator(5).tick_values(axis.low, axis.high)
+    slack = 1e-9 * (axis.high - axis.low)
+    return [float(v) for v in values if axis.low - slack <= v <= axis.high + slack]
+
+
+def _drawn(series: Series, number: int, x: Axis, y: Axis) -> str:
+    colour = f"s{number % 6}"
+    across, down = np.asarray(series.x, float), np.asarray(series.y, float)
+    if series.form == "line":
+        return f'<polyline class="line {colour}" points="{_points(_place(across, down, x, y))}"/>'
+    if series.form == "bars":
+        ends = zip(across, series.low, series.high, strict=True)
+        lines = [_place(np.array([a, a]), np.array([low, high]), x, y) for a, low, high in ends]
+        return "".join(f'<polyline class="bar {colour}" points="{_points(p)}"/>' for p in lines)
+    labels = series.labels or [""] * len(across)
+    dots = []
+    for a, b, label in zip(across, down, labels, strict=True):
+        for place in _place(np.array([a]), np.array([b]), x, y):
+            said = f"<title>{escape(str(label))}</title>" if label else ""
+            dots.append(f'<circle class="{colour}" cx="{place[0]:.1f}" cy="{place[1]:.1f}" '
+                        f'r="3.5">{said}</circle>')  # fmt: skip
+    return "".join(dots)
+
+
+def _legend(names: Sequence[tuple[int, str]]) -> str:
+    if len(names) < 2:
+        return ""
+    lines = [
+        f'<rect class="s{n % 6} key" x="{LEFT + 10}" y="{TOP + 8 + 17 * row}" width="10" '
+        f'height="10"/><text x="{LEFT + 26}" y="{TOP + 17 + 17 * row}">{escape(name)}</text>'
+        for row, (n, name) in enumerate(names)
+    ]
+    return f'<g class="legend">{"".join(lines)}</g>'

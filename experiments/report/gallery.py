@@ -1,0 +1,186 @@
+"""Cards of the gallery: one eye each, as small as can be: a JPEG of the disc and paths over it."""
+
+import base64
+import io
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from imo_jax.labels import CUP, GRADE_NAMES, REGIONS, RIM
+from imo_jax.metrics.imo_eye import EyeRecord
+from imo_jax.metrics.segmentation import region_dice
+from imo_jax.visualisation import colours
+from imo_jax.visualisation.overlays import MOST_UNCERTAIN
+from imo_jax.visualisation.tiles import WHOLE, Box, cut, square_around
+from imo_jax.visualisation.vector_outlines import mask_paths, probability_paths
+
+PHOTO, HEAT = 256, 64  # sides of the pictures of a card in pixels
+PHOTO_QUALITY, HEAT_QUALITY = 80, 70  # of their JPEG
+
+ORDERS = {
+    "shape_error": "error of the shapes",
+    "vcdr_error": "error of the vertical ratio",
+    "grade_error": "error of the grade",
+    "spread": "spread of the vertical ratio",
+    "glaucoma": "probability of glaucoma",
+}
+LAYERS = {"prediction": "prediction", "truth": "truth (dotted)", "heat": "uncertainty"}
+
+
+def eye_card(example: dict[str, Any], answer: Any, record: EyeRecord) -> dict[str, Any]:
+    """The card of one eye.
+
+    Args:
+      example: of a store, see `Store.example`.
+      answer: EyeAnswer on the same working square.
+      record: of the eye, from `score_eye`.
+
+    Returns:
+      Ready for JSON: `id`, `box` (the part that is shown), `says` and `lines` for people, `photo`
+      and `heat` (JPEG in base64), `truth` and `prediction` (paths), `order` (numbers to sort by),
+      `groups` (to filter by).
+    """
+    box = zoom(example, answer.probabilities)
+    card: dict[str, Any] = {
+        "id": record["id"],
+        "box": box,
+        "photo": jpeg(cut(example["fundus"], box, (PHOTO, PHOTO)), PHOTO_QUALITY),
+        "lines": lines_of(record),
+        "order": order_of(record),
+        "groups": groups_of(record),
+    }
+    if answer.probabilities is not None:
+        card["prediction"] = probability_paths(answer.probabilities, box)
+        if example["has_mask"]:
+            card["truth"] = mask_paths(example["mask"], box)
+    if answer.entropy is not None:
+        values = cut(answer.entropy.astype(np.float32), box, (HEAT, HEAT)) / MOST_UNCERTAIN
+        card["heat"] = jpeg(colours.heat(values), HEAT_QUALITY)
+    card["says"] = f"{record['id']}: " + "; ".join(line["text"] for line in card["lines"])
+    return card
+
+
+def zoom(example: dict[str, Any], probabilities: np.ndarray | None) -> Box:
+    """The square that a card shows: around the true disc, else the predicted one, else all."""
+    if probabilities is None:
+        return WHOLE
+    ids = example["mask"] if example["has_mask"] else probabilities.argmax(axis=-1)
+    disc = (ids == RIM) | (ids == CUP)
+    return square_around(disc if disc.any() else probabilities.argmax(axis=-1) > 0)
+
+
+def step_cards(
+    steps: np.ndarray, times: Iterable[float], card: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The outlines that each denoising step predicts, and the result, for the slider of a card.
+
+    Args:
+      steps: (K, h, w, 3) probabilities predicted by the steps of one sample.
+      times: of the steps, from 1 (noise) down.
+      card: of the eye.
+    """
+    box = card["box"]
+    cards = [
+        {
+            "name": f"step {k + 1} of {len(steps)}, t = {t:.2f}",
+            "prediction": probability_paths(p, box),
+        }
+        for k, (p, t) in enumerate(zip(steps, times, strict=True))
+    ]
+    return [*cards, {"name": "result, mean over samples", "prediction": card["prediction"]}]
+
+
+def lines_of(record: EyeRecord) -> list[dict[str, Any]]:
+    """What stands below a picture: grade, shapes, ratios and rim; `wrong` where a grade is."""
+    lines = []
+    if record["grade_probabilities"] is not None:
+        lines.append(_grade_line(record))
+    if record["confusion"] is not None:
+        dice = {
+            name: float(region_dice(record["confusion"], REGIONS[name])) for name in ("disc", "cup")
+        }
+        lines.append({"text": f"Dice: disc {dice['disc']:.3f}, cup {dice['cup']:.3f}"})
+    if record["vcdr_pred"] is not None:
+        lines.append({"text": _ratio_text(record)})
+    if record["measures_pred"] is not None:
+        rim = record["measures_pred"].to_json()["rim_width"]
+        text = ", ".join(f"{name} {width:.2f}" for name, width in rim.items())
+        lines.append({"text": f"rim (disc diameters): {text}"})
+    return lines
+
+
+def _grade_line(record: EyeRecord) -> dict[str, Any]:
+    probabilities, grade = record["grade_probabilities"], record["grade"]
+    best = int(np.argmax(probabilities))
+    text = f"grade: {GRADE_NAMES[best]} ({100 * probabilities[best]:.0f} %)"
+    if grade is None:
+        return {"text": text}
+    return {"text": f"{text}, true {GRADE_NAMES[grade]}", "wrong": best != grade}
+
+
+def _ratio_text(record: EyeRecord) -> str:
+    if not _known(record["vcdr_pred"]):
+        return "no disc found"
+    spread = f" ± {record['vcdr_sd']:.2f}" if _known(record["vcdr_sd"]) else ""
+    true = f", true {record['vcdr_true']:.2f}" if _known(record["vcdr_true"]) else ""
+    return f"vertical ratio: {record['vcdr_pred']:.2f}{spread}{true}"
+
+
+def order_of(record: EyeRecord) -> dict[str, float]:
+    """Numbers of an eye to sort by, the greatest first; one that is not known is left out."""
+    found: dict[str, float] = {}
+    if record["confusion"] is not None:
+        dice = [float(region_dice(record["confusion"], REGIONS[name])) for name in ("disc", "cup")]
+        found["shape_error"] = 1 - sum(dice) / 2
+    if _known(record["vcdr_true"]):
+        predicted = record["vcdr_pred"] if _known(record["vcdr_pred"]) else 0.0
+        found["vcdr_error"] = abs(predicted - record["vcdr_true"])
+    probabilities = record["grade_probabilities"]
+    if probabilities is not None:
+        found["glaucoma"] = 1 - float(probabilities[0])
+        if record["grade"] is not None:
+            found["grade_error"] = 1 - float(probabilities[record["grade"]])
+    if _known(record["vcdr_sd"]):
+        found["spread"] = float(record["vcdr_sd"])
+    return {name: round(value, 5) for name, value in found.items() if math.isfinite(value)}
+
+
+def groups_of(record: EyeRecord) -> list[str]:
+    """What a card can be filtered by: its true grade, and whether the predicted one is wrong."""
+    grade, probabilities = record["grade"], record["grade_probabilities"]
+    groups = [] if grade is None else [f"grade{grade}"]
+    if grade is not None and probabilities is not None and int(np.argmax(probabilities)) != grade:
+        groups.append("wrong")
+    return groups
+
+
+def group_names(cards: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Names of the groups that any card is in."""
+    names = {f"grade{k}": f"{name} (true grade)" for k, name in enumerate(GRADE_NAMES)}
+    names["wrong"] = "wrong grade"
+    used = {group for card in cards for group in card["groups"]}
+    return {key: name for key, name in names.items() if key in used}
+
+
+def orders_known(cards: Sequence[dict[str, Any]], orders: dict[str, str]) -> dict[str, str]:
+    """The orders that any card has a number for."""
+    return {key: name for key, name in orders.items() if any(key in c["order"] for c in cards)}
+
+
+def layers_known(cards: Sequence[dict[str, Any]], layers: dict[str, str]) -> dict[str, str]:
+    """The layers that any card has."""
+    return {key: name for key, name in layers.items() if any(key in card for card in cards)}
+
+
+def jpeg(pixels: np.ndarray, quality: int) -> str:
+    """(H, W, 3) or (H, W) uint8 -> JPEG in base64."""
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=quality, optimize=True)
+    return base64.b64encode(data.getvalue()).decode("ascii")
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,84 @@
+"""What was run: command, machine, versions and settings, as tables and text for a report."""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from experiments.report.page import Section, Table
+from experiments.runtime import describe_devices
+from imo_jax import __version__
+
+PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets")
+
+
+def command() -> str:
+    """The command line, as one would type it."""
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    start = ["python", "-m", module.name.removesuffix(".__main__")] if module else sys.argv[:1]
+    return shlex.join([*start, *sys.argv[1:]])
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def made() -> str:
+    """The last line of a report."""
+    return f"Made by imo_jax {__version__} on {now()}. Research software, not a medical device."
+
+
+def run_section(config: Any, facts: Sequence[tuple[str, str]], seconds: float) -> Section:
+    """The section on what was run.
+
+    Args:
+      config: dataclass of the run's settings.
+      facts: name and value of what only the program knows.
+      seconds: that the evaluation took.
+    """
+    rows = [
+        ("command", command()),
+        *facts,
+        ("seed", str(config.seed)),
+        ("hardware", hardware()),
+        ("time of evaluation", f"{seconds:.0f} s, ended {now()}"),
+        ("versions", versions()),
+    ]
+    settings = json.dumps(dataclasses.asdict(config), indent=2)
+    return Section(
+        "run",
+        "What was run",
+        table=Table((), rows, numbers=False),
+        notes={"All settings": settings},
+    )
+
+
+def hardware() -> str:
+    """Processor, cores and the devices of JAX."""
+    return f"{_processor()}, {os.cpu_count()} cores; JAX on {describe_devices()}"
+
+
+def versions() -> str:
+    found = [f"imo_jax {__version__}", f"Python {platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def _processor() -> str:
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,56 @@
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from experiments.report.charts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    Series,
+    chart,
+    spanning,
+)
+
+UNIT = Axis("across", 0, 1), Axis("up", 0, 1)
+
+
+def parsed(*series, **options):
+    return ElementTree.fromstring(chart(series, *UNIT, title="A & B", **options))
+
+
+def test_corners_of_the_frame():
+    root = parsed(Series("", [0, 1], [0, 1]))
+    assert root.find("polyline").get("points") == (
+        f"{LEFT:.1f},{HEIGHT - BOTTOM:.1f} {WIDTH - RIGHT:.1f},{TOP:.1f}"
+    )
+    assert root.get("aria-label") == "A & B" and root.get("role") == "img"
+
+
+def test_points_have_labels_and_what_is_not_finite_is_left_out():
+    root = parsed(Series("", [0.5, np.nan], [0.5, 0.5], "points", ["<eye>", "gone"]))
+    (circle,) = root.findall("circle")
+    assert circle.find("title").text == "<eye>"
+    assert float(circle.get("cx")) == pytest.approx((LEFT + WIDTH - RIGHT) / 2)
+
+
+def test_bars_and_the_diagonal():
+    root = parsed(Series("", [0.5], [0.5], "bars", low=[0.25], high=[0.75]), diagonal=True)
+    classes = [line.get("class") for line in root.findall("polyline")]
+    assert classes == ["diagonal", "bar s0"]
+
+
+def test_a_legend_only_where_there_is_a_choice():
+    one, two = Series("one", [0], [0]), Series("two", [1], [1])
+    assert parsed(one).find("g") is None
+    assert [t.text for t in parsed(one, two).find("g").findall("text")] == ["one", "two"]
+
+
+def test_an_axis_holds_its_values():
+    axis = spanning("x", [3, 42], [np.nan])
+    assert axis.low <= 3 and axis.high >= 42
+    assert spanning("x", [np.nan]) == Axis("x", 0.0, 1.0)

@@ -1,0 +1,55 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.report import gallery
+
+
+def test_numbers_to_sort_by(cards):
+    good, bad, between = cards
+    for key in ("shape_error", "grade_error"):
+        assert bad["order"][key] > good["order"][key]
+    assert good["order"]["shape_error"] == 0 and between["order"]["shape_error"] > 0
+    assert good["order"]["glaucoma"] == pytest.approx(0.3)
+    # Samples of cups of 21 and 25 rows in discs of 41.
+    assert good["order"]["spread"] == pytest.approx(np.std([21 / 41, 25 / 41], ddof=1), abs=1e-4)
+
+
+def test_groups_and_words(cards):
+    good, bad, _ = cards
+    assert good["groups"] == ["grade0"] and bad["groups"] == ["grade1", "wrong"]
+    names = gallery.group_names(cards)
+    assert names["grade0"] == "normal (true grade)" and "wrong" in names
+    assert bad["lines"][0] == {"text": "grade: mid/advanced (60 %), true early", "wrong": True}
+    assert "vertical ratio: 0.51" in bad["says"] and "rim" in bad["says"]
+
+
+def test_pictures_show_the_disc(cards):
+    photo = Image.open(io.BytesIO(base64.b64decode(cards[0]["photo"])))
+    assert photo.format == "JPEG" and photo.size == (256, 256)
+    left, top, right, bottom = cards[0]["box"]
+    # A disc of 41 pixels of 96 with half of it around.
+    assert right - left == pytest.approx(2 * 41 / 96, abs=0.03) == bottom - top
+    assert cards[0]["truth"]["disc"] and cards[0]["prediction"]["cup"]
+
+
+def test_steps_end_with_the_result(cards):
+    steps = cards[1]["steps"]
+    assert [s["name"] for s in steps][:2] == ["step 1 of 2, t = 1.00", "step 2 of 2, t = 0.50"]
+    assert steps[-1]["prediction"] == cards[1]["prediction"]
+    assert len({s["prediction"]["cup"] for s in steps}) == 3
+
+
+def test_an_eye_of_a_grader_has_no_outlines(eye_of):
+    example, answer, record = eye_of(0)
+    answer.probabilities = answer.entropy = None
+    for name in ("confusion", "vcdr_pred", "vcdr_true", "vcdr_sd", "measures_pred"):
+        record[name] = None
+    card = gallery.eye_card(example, answer, record)
+    assert "prediction" not in card and "truth" not in card and "heat" not in card
+    assert set(card["order"]) == {"glaucoma", "grade_error"}
+    assert list(gallery.orders_known([card], gallery.ORDERS)) == ["grade_error", "glaucoma"]
+    assert gallery.layers_known([card], gallery.LAYERS) == {}
