@@ -19,6 +19,7 @@ from PIL import Image
 from data_pipelines import npy
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
+from data_pipelines.npz_member import split_member
 from data_pipelines.vendor_files import vendor_reader
 from data_pipelines.volume_limits import MAX_SLICES, check_dtype, check_shape, plain
 from data_pipelines.whole_files import check_tiff_is_whole
@@ -36,7 +37,8 @@ def read_volume(path: os.PathLike | str) -> np.ndarray:
     """Reads an OCT volume.
 
     Args:
-      path: `.npy` or `.npz` (one array) of shape (slices, depth, width); a folder of B-scan
+      path: `.npy` or `.npz` (one array, or the one named: `file.npz#name`) of shape (slices, depth,
+        width); a folder of B-scan
         pictures, sorted by the numbers in their names; a multi-frame TIFF; a DICOM file; a
         file of vendor_files; or a grey picture, which is a volume of one B-scan. The form is
         told from the content, not from the suffix, but for .e2e and .img.
@@ -49,13 +51,13 @@ def read_volume(path: os.PathLike | str) -> np.ndarray:
       several arrays, not three axes, no voxels, absurd size, non-finite values, pictures
       of different sizes.
     """
-    path = Path(path)
+    path, member = split_member(Path(path))
     if not path.exists():
         raise BadFile(path, "does not exist")
     if path.is_file() and path.stat().st_size == 0:
         raise BadFile(path, "is empty (0 bytes); copy it again")
     try:
-        volume = _reader_of(path)(path)
+        volume = _reader_of(path)(path) if member is None else read_member(path, member)
     except BadFile:
         raise
     except Exception as error:  # Damaged files raise many types in numpy, tifffile, pydicom.
@@ -96,8 +98,19 @@ def _read_npz(path: Path) -> np.ndarray:
         names = archive.namelist()
         if len(names) != 1 or not names[0].endswith(".npy"):
             listed = ", ".join(sorted(n.removesuffix(".npy") for n in names)[:8]) or "nothing"
-            raise BadFile(path, f"must hold exactly one array, but holds {listed}")
+            hint = f"; name one of them in the manifest, as {path.name}#NAME" if names else ""
+            raise BadFile(path, f"must hold exactly one array, but holds {listed}{hint}")
         with archive.open(names[0]) as file:
+            return _read_array(file, path)
+
+
+def read_member(path: Path, name: str) -> np.ndarray:
+    """The array of a name in an `.npz`. Raises BadFile where it is not there, or pickled."""
+    with zipfile.ZipFile(path) as archive:
+        names = [n.removesuffix(".npy") for n in archive.namelist()]
+        if name not in names:
+            raise BadFile(path, f"holds no array {name!r}, but {', '.join(sorted(names)[:12])}")
+        with archive.open(f"{name}.npy") as file:
             return _read_array(file, path)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from data_pipelines.npz_member import split_member
+
 
 def fingerprint(texts: Iterable[str], files: Iterable[Path], settings: Mapping[str, Any]) -> str:
     """24 hex digits over texts, files and settings.
@@ -21,7 +23,8 @@ def fingerprint(texts: Iterable[str], files: Iterable[Path], settings: Mapping[s
 
 
 def _stamp(path: Path) -> list:
+    file, _ = split_member(path)
     if path.is_dir():
         return [str(path), [_stamp(child) for child in sorted(path.iterdir())]]
-    status = path.stat()
+    status = file.stat()
     return [str(path), status.st_size, status.st_mtime_ns]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from data_pipelines.load.ordered_map import ordered_map
+from data_pipelines.npz_member import split_member
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,7 +47,8 @@ def decoded_bytes(path: Path) -> int:
     """About so many bytes a file, or all files of a folder, take in memory once they are read."""
     if path.is_dir():
         return sum(decoded_bytes(child) for child in path.iterdir())
-    size = path.stat().st_size if path.exists() else 0
+    file, _ = split_member(path)
+    size = file.stat().st_size if file.exists() else 0
     if path.suffix.lower() in (".npy", ".img"):
         return size
     return size * DECODED

@@ -1,5 +1,7 @@
 """Make a manifest from a known layout, or check one.
 
+python -m data_pipelines.manifest --layout=auto --root=/data/REFUGE --out=eyes
+python -m data_pipelines.manifest --layout=papila --root=/data/PAPILA --out=eyes --append
 python -m data_pipelines.manifest --layout=gamma --root=/data/GAMMA --out=gamma
 python -m data_pipelines.manifest --layout=folder --root=mine --out=mine --mask_codes=gamma
 python -m data_pipelines.manifest --layout=cubes --root=/data/zenodo --out=zenodo
@@ -26,21 +28,25 @@ from data_pipelines.manifest import (
     screening,
 )
 from data_pipelines.manifest.check import NEEDS
+from data_pipelines.manifest.makers.append import check_append
 from data_pipelines.manifest.makers.cubes import (
     DEFAULT_PATTERN,
     GLAUCOMA_WORDS,
     NORMAL_WORDS,
-    find_cubes,
 )
-from data_pipelines.manifest.makers.folder import find_folder
-from data_pipelines.manifest.makers.found import Found, parse_mask_codes
-from data_pipelines.manifest.makers.gamma import find_gamma
-from data_pipelines.manifest.makers.imo import find_imo
+from data_pipelines.manifest.makers.found import parse_mask_codes
+from data_pipelines.manifest.makers.layouts import LAYOUTS, recognise
 from data_pipelines.manifest.makers.make import make_manifests, make_screening_manifests
+from data_pipelines.manifest.makers.masks import AGREEMENTS
 from data_pipelines.manifest.makers.plan import SplitPlan
 from data_pipelines.manifest.table import read_header
 
-LAYOUTS = ("gamma", "imo", "folder", "cubes")
+AUTO = "auto"
+
+
+def _having(option: str) -> str:
+    """The layouts that have an option, in words."""
+    return ", ".join(name for name, layout in LAYOUTS.items() if option in layout.options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     task = parser.add_mutually_exclusive_group(required=True)
-    task.add_argument("--layout", choices=LAYOUTS, help="make a manifest from this layout")
+    task.add_argument("--layout", choices=(AUTO, *LAYOUTS), help="make a manifest from this layout")
     task.add_argument("--check", metavar="FILE", type=Path, help="check this manifest")
 
     check = parser.add_argument_group("with --check")
@@ -80,6 +86,21 @@ def _parser() -> argparse.ArgumentParser:
         help="gamma: also the eyes of the testing folders, in no split",
     )  # fmt: skip
     make.add_argument(
+        "--append", action="store_true", default=None,
+        help="add this set to the manifest in --out; ids are prefixed with its source",
+    )  # fmt: skip
+    make.add_argument("--source", help="name of this set in the column 'source' (default: layout)")
+    make.add_argument(
+        "--agreement", choices=AGREEMENTS,
+        help=f"of several readers, with {_having('agreement')}: the first's mask, what most, all or "
+        "any have marked, or 'disputed': 255 where they differ",
+    )  # fmt: skip
+    make.add_argument(
+        "--suspects", choices=("empty", "drop", "glaucoma"),
+        help=f"{_having('suspects')}: leave their labels empty (default), leave them out, or call "
+        "them glaucoma",
+    )  # fmt: skip
+    make.add_argument(
         "--pattern",
         help="cubes: regular expression in each file's path, with the groups patient and label, "
         f"and optionally eye, visit, vfi, md, psd (default {DEFAULT_PATTERN})".replace("%", "%%"),
@@ -94,15 +115,18 @@ def _parser() -> argparse.ArgumentParser:
 _CHECK_ONLY = ("data_root", "need", "no_surrogates")
 _MAKE_ONLY = (
     "root", "out", "val_fraction", "test_fraction", "folds", "seed", "mask_codes",
-    "include_unlabelled", "pattern", "glaucoma_words", "normal_words",
+    "include_unlabelled", "pattern", "glaucoma_words", "normal_words", "append", "source",
+    "agreement", "suspects",
 )  # fmt: skip
-# Options of some layouts -> those layouts.
+# Options of some layouts, and how a maker calls them.
 _LAYOUT_ONLY = {
-    "mask_codes": ("imo", "folder"),
-    "include_unlabelled": ("gamma",),
-    "pattern": ("cubes",),
-    "glaucoma_words": ("cubes",),
-    "normal_words": ("cubes",),
+    "mask_codes": "codes",
+    "include_unlabelled": "include_unlabelled",
+    "pattern": "pattern",
+    "glaucoma_words": "glaucoma_words",
+    "normal_words": "normal_words",
+    "agreement": "agreement",
+    "suspects": "suspects",
 }
 
 
@@ -116,9 +140,12 @@ def _refuse_idle_options(parser: argparse.ArgumentParser, args: argparse.Namespa
         return
     if args.root is None or args.out is None:
         parser.error("--layout needs --root and --out")
-    for name, layouts in _LAYOUT_ONLY.items():
-        if getattr(args, name) is not None and args.layout not in layouts:
+    for name, option in _LAYOUT_ONLY.items():
+        layouts = [key for key, layout in LAYOUTS.items() if option in layout.options]
+        if getattr(args, name) is not None and args.layout not in (AUTO, *layouts):
             parser.error(f"--{name} does nothing except with --layout={' or '.join(layouts)}")
+    if args.append and args.folds is not None:
+        parser.error("--append adds to manifest.csv; folds have a manifest each")
     if args.folds is not None and args.test_fraction is not None:
         parser.error("give --folds or --test_fraction: with folds each fold is the test split once")
 
@@ -140,16 +167,27 @@ def _check(args: argparse.Namespace) -> int:
 def _is_screening(path: Path) -> bool:
     """Whether a file's header is more like that of a screening manifest."""
     header = set(read_header(path))
-    only_screening = header & (set(screening.COLUMNS) - set(multimodal.COLUMNS))
-    only_multimodal = header & (set(multimodal.COLUMNS) - set(screening.COLUMNS))
+    may_be_either = set(screening.COLUMNS) & {*multimodal.COLUMNS, *multimodal.OPTIONAL}
+    only_screening = header & (set(screening.COLUMNS) - may_be_either)
+    only_multimodal = header & (set(multimodal.COLUMNS) - may_be_either)
     return len(only_screening) > len(only_multimodal)
 
 
-def _find(args: argparse.Namespace) -> Found:
-    if args.layout == "gamma":
-        return find_gamma(args.root, bool(args.include_unlabelled))
-    codes = parse_mask_codes(args.mask_codes or "ids")
-    return {"imo": find_imo, "folder": find_folder}[args.layout](args.root, codes)
+def _options(args: argparse.Namespace, layout: str) -> dict:
+    """What the layout's maker is given beside root."""
+    given = {}
+    for name, option in _LAYOUT_ONLY.items():
+        value = getattr(args, name)
+        if value is not None and option not in LAYOUTS[layout].options:
+            raise ValueError(f"--{name} does nothing with the layout {layout}, which is here")
+        if value is not None:
+            given[option] = value
+    for words in ("glaucoma_words", "normal_words"):
+        if words in given:
+            given[words] = tuple(word.strip() for word in given[words].split(","))
+    if "codes" in LAYOUTS[layout].options:
+        given["codes"] = parse_mask_codes(given.get("codes", "ids"))
+    return given
 
 
 def _make(args: argparse.Namespace) -> int:
@@ -157,21 +195,16 @@ def _make(args: argparse.Namespace) -> int:
     plan = SplitPlan(**{name: value for name, value in given.items() if value is not None})
     if not args.root.is_dir():
         raise ValueError(f"--root {args.root} is no folder")
-    if args.layout == "cubes":
-        words = {
-            name: tuple(word.strip() for word in text.split(","))
-            for name in ("glaucoma_words", "normal_words")
-            if (text := getattr(args, name)) is not None
-        }
-        found = find_cubes(args.root, args.pattern or DEFAULT_PATTERN, **words)
-        paths = make_screening_manifests(args.layout, found, args.root, args.out, plan)
-        summary = _summary_of_volumes
-    else:
-        found = _find(args)
-        if args.test_fraction is not None and any(eye.split == "test" for eye in found.eyes):
-            raise ValueError("--test_fraction does nothing here: the layout has its own test split")
-        paths = make_manifests(args.layout, found, args.root, args.out, plan)
-        summary = _summary_of_eyes
+    name = recognise(args.root) if args.layout == AUTO else args.layout
+    layout = LAYOUTS[name]
+    if args.layout == AUTO:
+        print(f"{args.root}: the layout is {name}")
+    append = check_append(args.out, name, layout) if args.append else None
+    found = layout.find(args.root, **_options(args, name))
+    _refuse_idle_fractions(args, found.volumes if layout.screening else found.eyes)
+    make = make_screening_manifests if layout.screening else make_manifests
+    paths = make(name, found, args.root, args.out, plan, source=args.source, append=append)
+    summary = _summary_of_volumes if layout.screening else _summary_of_eyes
     if found.problems:
         print(format_problems(found.problems))
     for note in found.notes:
@@ -180,6 +213,14 @@ def _make(args: argparse.Namespace) -> int:
         print(f"{path}: {summary(path)}")
     print(f"check the files with: python -m data_pipelines.manifest --check={paths[0]}")
     return 0
+
+
+def _refuse_idle_fractions(args: argparse.Namespace, items: Sequence) -> None:
+    for split in () if args.folds else ("test", "val"):
+        given = getattr(args, f"{split}_fraction") is not None
+        if given and any(item.split == split for item in items):
+            reason = f"the layout has its own {split} split"
+            raise ValueError(f"--{split}_fraction does nothing here: {reason}")
 
 
 def _splits(items: Sequence) -> str:
@@ -195,10 +236,11 @@ def _summary_of_eyes(path: Path) -> str:
     masks = sum(eye.mask is not None for eye in eyes)
     scans = sum(eye.oct is not None for eye in eyes)
     grades = "/".join(str(sum(eye.grade == grade for eye in eyes)) for grade in (0, 1, 2))
+    classes = "/".join(str(sum(eye.glaucoma == label for eye in eyes)) for label in (0, 1))
     return (
         f"{len(eyes)} eyes ({_splits(eyes)}); {masks} with mask, {scans} with OCT, "
         f"grades 0/1/2: {grades}"
-    )
+    ) + (f", glaucoma no/yes: {classes}" if classes != "0/0" else "")
 
 
 def _summary_of_volumes(path: Path) -> str:
@@ -206,10 +248,11 @@ def _summary_of_volumes(path: Path) -> str:
     volumes = read_screening_manifest(path).volumes
     patients = len({volume.patient for volume in volumes})
     classes = "/".join(str(sum(v.glaucoma == label for v in volumes)) for label in (0, 1))
-    fields = sum(volume.is_donor for volume in volumes)
+    indices = {n: sum(getattr(v, n) is not None for v in volumes) for n in screening.POSSIBLE}
+    fields = ", ".join(f"{count} with {name}" for name, count in indices.items() if count)
     return (
         f"{len(volumes)} volumes ({_splits(volumes)}) of {patients} patients; "
-        f"normal/glaucoma: {classes}, {fields} with visual field"
+        f"normal/glaucoma: {classes}, {fields or '0 with visual field'}"
     )
 
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from data_pipelines.npz_member import split_member
+
 PACKAGE = Path(__file__).resolve().parents[1]
 # Modules that decide what is found in a file: those of these folders.
 CODE = (PACKAGE, PACKAGE / "manifest")
@@ -87,7 +89,7 @@ class CheckedFiles:
 
 
 def _stamp(path: Path) -> list:
-    status = path.stat()
+    status = split_member(path)[0].stat()
     stamp = [str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
     if path.is_dir():
         stamp.append([_stamp(child) for child in sorted(path.iterdir())])

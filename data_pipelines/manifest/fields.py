@@ -82,6 +82,21 @@ def parse_grade(cell: str) -> int | None:
     return parse_choice("grade", cell, GRADES, meaning)
 
 
+def parse_glaucoma(cell: str) -> int | None:
+    """0 no glaucoma, 1 glaucoma; None where empty, as for suspects."""
+    if cell == "":
+        return None
+    return parse_choice("glaucoma", cell, {"0": 0, "1": 1}, "no, yes; empty where unknown")
+
+
+_SIDES = {"OD": "OD", "OS": "OS", "R": "OD", "L": "OS"}
+
+
+def parse_eye(cell: str) -> str:
+    """OD (right) or OS (left), from OD, OS, R or L."""
+    return parse_choice("eye", cell, _SIDES, "right OD, left OS")
+
+
 def parse_measurement(name: str, cell: str, low: float, high: float, unit: str) -> float | None:
     """A finite number within its possible range; None where empty."""
     if cell == "":

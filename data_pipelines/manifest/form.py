@@ -27,6 +27,7 @@ class Form:
       manifest: makes the whole from (path, root, items, data_root).
       parse_row: parses the cells of a row but for id, patient and split.
       check_rows: what the rows must agree on but for ids and patients.
+      optional: columns that a table may have; `parse_row` meets an empty cell where it has not.
     """
 
     columns: tuple[str, ...]
@@ -34,6 +35,7 @@ class Form:
     manifest: Callable
     parse_row: Callable[[RowParser], None]
     check_rows: Callable[[list[ParsedRow]], list[Problem]]
+    optional: tuple[str, ...] = ()
 
 
 def read(form: Form, path: os.PathLike | str, data_root: os.PathLike | str | None):
@@ -50,13 +52,13 @@ def parse(form: Form, path: os.PathLike | str, data_root: os.PathLike | str | No
     problems: list[Problem] = []
     roots = find_roots(path, data_root, problems)
     rows = []
-    for row in read_table(path, form.columns, problems):
+    for row in read_table(path, form.columns, problems, form.optional):
         parser = RowParser(row, roots, problems)
         parser.identity()
         form.parse_row(parser)
         rows.append(parser.parsed)
     problems += check_ids(rows) + check_patients(rows) + form.check_rows(rows)
-    whole = [row for row in rows if row.values.keys() >= set(form.columns)]
+    whole = [row for row in rows if row.values.keys() >= {*form.columns, *form.optional}]
     items = tuple(form.item(**row.values) for row in whole)
     manifest = form.manifest(path, roots.folder, items, roots.data_root)
     return manifest, rows, in_order(problems)

@@ -1,4 +1,7 @@
-"""The multimodal manifest: one row an eye, `id,patient,split,fundus,oct,mask,grade`."""
+"""The multimodal manifest: one row an eye, `id,patient,split,fundus,oct,mask,grade`.
+
+It may have the columns `glaucoma`, `eye` and `source`, too.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,15 @@ from pathlib import Path
 
 from data_pipelines.manifest import form
 from data_pipelines.manifest import rows as shared
-from data_pipelines.manifest.fields import parse_grade
+from data_pipelines.manifest.fields import parse_eye, parse_glaucoma, parse_grade
 from data_pipelines.manifest.form import Form, of_split
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser
-from data_pipelines.manifest.write import write_table
+from data_pipelines.manifest.write import used_columns, write_table
 
 COLUMNS = ("id", "patient", "split", "fundus", "oct", "mask", "grade")
+OPTIONAL = ("glaucoma", "eye", "source")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Eye:
       oct: the volume, a file or a folder.
       mask: PNG of ids (0 background, 1 rim, 2 cup, 255 ignore), as large as the photograph.
       grade: 0 normal, 1 early, 2 mid/advanced glaucoma.
+      glaucoma: 0 no, 1 yes, where that is known; a set may tell it and no grade.
+      eye: "OD" (right) or "OS" (left).
+      source: the data set that it comes from, or "".
     """
 
     id: str
@@ -40,6 +47,9 @@ class Eye:
     oct: Path | None = None
     mask: Path | None = None
     grade: int | None = None
+    glaucoma: int | None = None
+    eye: str | None = None
+    source: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,10 +99,25 @@ def _parse_row(parser: RowParser) -> None:
     parser.file("oct", folder_allowed=True)
     parser.file("mask")
     parser.field("grade", parse_grade)
+    parser.field("glaucoma", parse_glaucoma)
+    parser.field("eye", lambda cell: parse_eye(cell) if cell else None)
+    parser.field("source", str)
 
 
 def _check_rows(rows: list[ParsedRow]) -> list[Problem]:
-    return shared.check_shared_files(rows, "fundus") + _check_mixed_files(rows)
+    shared_files = shared.check_shared_files(rows, "fundus")
+    return shared_files + _check_mixed_files(rows) + _check_labels_agree(rows)
+
+
+def _check_labels_agree(rows: list[ParsedRow]) -> list[Problem]:
+    """A grade above normal is glaucoma, and normal is none."""
+    reason = "glaucoma is {glaucoma}, but grade {grade}: a grade above 0 is glaucoma"
+    return [
+        Problem(row.line, None, reason.format(glaucoma=row.get("glaucoma"), grade=row.get("grade")))
+        for row in rows
+        if None not in (row.get("glaucoma"), row.get("grade"))
+        and row.get("glaucoma") != (row.get("grade") > 0)
+    ]
 
 
 def _check_mixed_files(rows: list[ParsedRow]) -> list[Problem]:
@@ -113,7 +138,7 @@ def _check_mixed_files(rows: list[ParsedRow]) -> list[Problem]:
     return problems
 
 
-FORM = Form(COLUMNS, Eye, Manifest, _parse_row, _check_rows)
+FORM = Form(COLUMNS, Eye, Manifest, _parse_row, _check_rows, OPTIONAL)
 
 
 def write_manifest(
@@ -137,7 +162,10 @@ def write_manifest(
 
     def cells(eye: Eye, roots: Roots) -> list[str]:
         files = [shared.relative_to_roots(f, roots) for f in (eye.fundus, eye.oct, eye.mask)]
-        grade = "" if eye.grade is None else str(eye.grade)
-        return [eye.id, eye.patient, eye.split, *files, grade]
+        labels = [getattr(eye, name) for name in ("grade", *used)]
+        names = [eye.id, eye.patient, eye.split]
+        return [*names, *files, *("" if label is None else str(label) for label in labels)]
 
-    write_table(Path(path), COLUMNS, eyes, cells, data_root, record)
+    eyes = list(eyes)
+    used = used_columns(eyes, OPTIONAL)
+    write_table(Path(path), (*COLUMNS, *used), eyes, cells, data_root, record)

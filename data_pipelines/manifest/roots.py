@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from data_pipelines.manifest.problems import Problem
+from data_pipelines.npz_member import split_member
 
 
 def sidecar_of(path: Path) -> Path:
@@ -31,6 +32,10 @@ class Roots:
         where a file is wanted, not an ordinary file, not readable.
         """
         _check_spelling(cell)
+        file, member = split_member(Path(cell))
+        if member is not None:
+            found = self.find(file.as_posix())
+            return found.with_name(f"{found.name}#{member}")
         tried = []
         for root in (self.folder, self.data_root):
             if root is None:

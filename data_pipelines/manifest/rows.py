@@ -39,7 +39,7 @@ class RowParser:
 
     def field(self, name: str, parse: Callable[[str], object]) -> None:
         try:
-            self.parsed.values[name] = parse(self.row.cells[name])
+            self.parsed.values[name] = parse(self.row.cells.get(name, ""))
         except ValueError as error:
             self.problems.append(Problem(self.row.line, None, str(error)))
 

@@ -14,21 +14,21 @@ from pathlib import Path
 
 from data_pipelines.manifest import form
 from data_pipelines.manifest import rows as shared
-from data_pipelines.manifest.fields import parse_choice, parse_measurement
+from data_pipelines.manifest.fields import parse_choice, parse_eye, parse_measurement
 from data_pipelines.manifest.form import Form, of_split
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser
-from data_pipelines.manifest.write import write_table
+from data_pipelines.manifest.write import used_columns, write_table
 
 COLUMNS = ("id", "patient", "eye", "visit", "split", "oct", "glaucoma", "vfi", "md", "psd")
+OPTIONAL = ("source",)
 
 # What a perimeter can print: (lowest, highest, unit). Beyond it is an error.
 POSSIBLE = {"vfi": (0.0, 100.0, "%"), "md": (-40.0, 10.0, "dB"), "psd": (0.0, 25.0, "dB")}
 # What the targets are scaled from; beyond it a value is clipped.
 SCALED = {"vfi": (0.0, 100.0), "md": (-33.0, 3.0), "psd": (0.0, 20.0)}
 
-_SIDES = {"OD": "OD", "OS": "OS", "R": "OD", "L": "OS"}
 _CLASSES = {"0": 0, "1": 1}
 
 
@@ -47,6 +47,7 @@ class ScreeningVolume:
       vfi: visual field index in percent, 0..100; None where not measured.
       md: mean deviation in dB, -40..10; None where not measured.
       psd: pattern standard deviation in dB, 0..25; None where not measured.
+      source: the data set that it comes from, or "".
     """
 
     id: str
@@ -59,6 +60,7 @@ class ScreeningVolume:
     vfi: float | None = None
     md: float | None = None
     psd: float | None = None
+    source: str = ""
 
     @property
     def is_donor(self) -> bool:
@@ -103,11 +105,7 @@ def _parse_row(parser: RowParser) -> None:
     )
     for name in POSSIBLE:
         parser.field(name, functools.partial(parse_index, name))
-
-
-def parse_eye(cell: str) -> str:
-    """OD (right) or OS (left), from OD, OS, R or L."""
-    return parse_choice("eye", cell, _SIDES, "right OD, left OS")
+    parser.field("source", str)
 
 
 def parse_index(name: str, cell: str) -> float | None:
@@ -168,7 +166,7 @@ def _count_clipped(rows: list[ParsedRow]) -> list[Problem]:
     return problems
 
 
-FORM = Form(COLUMNS, ScreeningVolume, ScreeningManifest, _parse_row, _check_rows)
+FORM = Form(COLUMNS, ScreeningVolume, ScreeningManifest, _parse_row, _check_rows, OPTIONAL)
 
 
 def write_screening_manifest(
@@ -183,6 +181,9 @@ def write_screening_manifest(
         field = ["" if v is None else f"{v:g}" for v in (volume.vfi, volume.md, volume.psd)]
         file = shared.relative_to_roots(volume.oct, roots)
         names = [volume.id, volume.patient, volume.eye, volume.visit, volume.split]
-        return [*names, file, str(volume.glaucoma), *field]
+        optional = [getattr(volume, name) for name in used]
+        return [*names, file, str(volume.glaucoma), *field, *optional]
 
-    write_table(Path(path), COLUMNS, volumes, cells, data_root, record)
+    volumes = list(volumes)
+    used = used_columns(volumes, OPTIONAL)
+    write_table(Path(path), (*COLUMNS, *used), volumes, cells, data_root, record)

@@ -43,6 +43,11 @@ def write_table(
         sidecar_of(path).unlink(missing_ok=True)
 
 
+def used_columns(items: Sequence, optional: Sequence[str]) -> list[str]:
+    """The optional columns that any item has something for."""
+    return [name for name in optional if any(getattr(i, name) not in (None, "") for i in items)]
+
+
 def _write_whole(path: Path, text: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

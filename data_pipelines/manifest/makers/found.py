@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data_pipelines.images import BACKGROUND, CUP, IGNORE, IMAGE_SUFFIXES, RIM
+from data_pipelines.manifest.makers.masks import Coded, Outlines
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.screening import ScreeningVolume
@@ -15,6 +16,7 @@ from data_pipelines.manifest.screening import ScreeningVolume
 MASK_CODES: dict[str, dict[int, int]] = {
     "ids": {0: BACKGROUND, 1: RIM, 2: CUP, 255: IGNORE},
     "gamma": {255: BACKGROUND, 128: RIM, 0: CUP},
+    "rising": {0: BACKGROUND, 128: RIM, 255: CUP},
 }
 
 VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".img")
@@ -31,12 +33,14 @@ class Found:
       codes: what the stored mask values mean.
       problems: what is wrong with the layout.
       notes: what a user should know about this data.
+      masks: id of an eye -> what its mask is made from, where that is not one file in the codes.
     """
 
     eyes: list[Eye]
     codes: Mapping[int, int]
     problems: list[Problem]
     notes: list[str]
+    masks: Mapping[str, Coded | Outlines] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass

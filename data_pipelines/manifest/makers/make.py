@@ -15,7 +15,9 @@ from PIL import Image
 
 from data_pipelines import images
 from data_pipelines.bad_file import BadFile
+from data_pipelines.manifest.makers.append import Earlier, joint_root, prefixed
 from data_pipelines.manifest.makers.found import MASK_CODES, Found, FoundVolumes
+from data_pipelines.manifest.makers.masks import Composed, notes_about
 from data_pipelines.manifest.makers.plan import SplitPlan, draw_splits
 from data_pipelines.manifest.multimodal import Eye, write_manifest
 from data_pipelines.manifest.problems import ManifestError, Problem, errors
@@ -24,7 +26,15 @@ from data_pipelines.manifest.screening import write_screening_manifest
 _THREADS = min(8, (os.cpu_count() or 1) + 1)
 
 
-def make_manifests(layout: str, found: Found, root: Path, out: Path, plan: SplitPlan) -> list[Path]:
+def make_manifests(
+    layout: str,
+    found: Found,
+    root: Path,
+    out: Path,
+    plan: SplitPlan,
+    source: str | None = None,
+    append: Earlier | None = None,
+) -> list[Path]:
     """Writes id masks and manifests to out; all of them or, where something is wrong, none.
 
     Args:
@@ -34,6 +44,8 @@ def make_manifests(layout: str, found: Found, root: Path, out: Path, plan: Split
       out: gets manifest.csv (or manifest_fold0.csv, ...), a sidecar each, and, where the masks
         are not ids already, id_masks/.
       plan: of the splits.
+      source: what the column `source` says; the layout's name by default.
+      append: the manifest in out, which these eyes are added to.
 
     Returns:
       The manifests' paths.
@@ -42,10 +54,11 @@ def make_manifests(layout: str, found: Found, root: Path, out: Path, plan: Split
       ManifestError: with all problems of the layout, of its masks and of the plan.
     """
     problems = list(found.problems)
+    found = _named(found, source or layout, append)
     out.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".id_masks.", dir=out))
     try:
-        eyes = _convert_masks(found, temporary, out / "id_masks", problems)
+        eyes, notes = _convert_masks(found, temporary, out / "id_masks", problems)
         try:
             drawn = _draw_eyes(eyes, plan)
         except ValueError as error:
@@ -57,14 +70,22 @@ def make_manifests(layout: str, found: Found, root: Path, out: Path, plan: Split
             os.replace(file, out / "id_masks" / file.name)
     finally:
         shutil.rmtree(temporary)
-    return _write_folds(layout, eyes, drawn, write_manifest, found.notes, root, out, plan)
+    found.notes += notes
+    return _write_folds(layout, eyes, drawn, write_manifest, found.notes, root, out, plan, append)
 
 
 def make_screening_manifests(
-    layout: str, found: FoundVolumes, root: Path, out: Path, plan: SplitPlan
+    layout: str,
+    found: FoundVolumes,
+    root: Path,
+    out: Path,
+    plan: SplitPlan,
+    source: str | None = None,
+    append: Earlier | None = None,
 ) -> list[Path]:
     """Writes screening manifests to out; arguments, result and errors as make_manifests."""
     problems = list(found.problems)
+    found = _named(found, source or layout, append)
     patients = [volume.patient for volume in found.volumes]
     strata = [volume.glaucoma for volume in found.volumes]
     given = [volume.split for volume in found.volumes]
@@ -76,7 +97,20 @@ def make_screening_manifests(
         raise ManifestError(problems)
     out.mkdir(parents=True, exist_ok=True)
     write = write_screening_manifest
-    return _write_folds(layout, found.volumes, drawn, write, found.notes, root, out, plan)
+    return _write_folds(layout, found.volumes, drawn, write, found.notes, root, out, plan, append)
+
+
+def _named(found: Found | FoundVolumes, source: str, append: Earlier | None):
+    """The same with the source of every item, and names that no other set has."""
+    field = "eyes" if isinstance(found, Found) else "volumes"
+    items = [dataclasses.replace(item, source=source) for item in getattr(found, field)]
+    changed: dict = {}
+    if append is not None:
+        items = prefixed(items, source, append)
+        found.notes += append.notes
+        if field == "eyes":
+            changed["masks"] = {f"{source}-{name}": mask for name, mask in found.masks.items()}
+    return dataclasses.replace(found, **{field: items}, **changed)
 
 
 def _write_folds(
@@ -88,6 +122,7 @@ def _write_folds(
     root: Path,
     out: Path,
     plan: SplitPlan,
+    append: Earlier | None,
 ) -> list[Path]:
     """Writes one manifest of eyes or volumes for each drawn list of splits."""
     paths = []
@@ -98,6 +133,9 @@ def _write_folds(
             record |= {"fold": fold}
             path = out / f"manifest_fold{fold}.csv"
         placed = [dataclasses.replace(i, split=s) for i, s in zip(items, names, strict=True)]
+        if append is not None:
+            placed = [*append.items, *placed]
+            record, root = {"sets": [*append.sets, record]}, joint_root(append, root)
         write(path, placed, data_root=root, record=record)
         paths.append(path)
     return paths
@@ -105,27 +143,40 @@ def _write_folds(
 
 def _convert_masks(
     found: Found, temporary: Path, final: Path, problems: list[Problem]
-) -> list[Eye]:
-    """The eyes with masks of ids: as stored if they are, else written to `temporary`."""
+) -> tuple[list[Eye], list[str]]:
+    """The eyes with masks of ids, as stored if they are, else written to `temporary`; and notes."""
     are_ids = found.codes == MASK_CODES["ids"]
 
-    def convert(eye: Eye) -> tuple[Eye, list[Problem]]:
+    def convert(eye: Eye) -> tuple[Eye, list[Problem], Composed | None]:
+        if eye.id in found.masks:
+            return compose(eye)
         if eye.mask is None:
-            return eye, []
+            return eye, [], None
         try:
             ids = read_coded_mask(eye.mask, found.codes)
             _check_size(ids, eye)
         except BadFile as error:
-            return eye, [Problem(None, error.path, error.reason)]
-        if are_ids:
-            return eye, []
+            return eye, [Problem(None, error.path, error.reason)], None
+        return (eye if are_ids else written(eye, ids)), [], None
+
+    def compose(eye: Eye) -> tuple[Eye, list[Problem], Composed | None]:
+        try:
+            composed = found.masks[eye.id].compose(*images.image_size(eye.fundus))
+        except BadFile as error:
+            return eye, [Problem(None, error.path, error.reason)], None
+        eye = written(eye, composed.ids)
+        has_ignored = bool((composed.ids == images.IGNORE).any())
+        return eye, [], dataclasses.replace(composed, ids=None, has_ignored=has_ignored)
+
+    def written(eye: Eye, ids: np.ndarray) -> Eye:
         Image.fromarray(ids).save(temporary / f"{eye.id}.png")
-        return dataclasses.replace(eye, mask=final / f"{eye.id}.png"), []
+        return dataclasses.replace(eye, mask=final / f"{eye.id}.png")
 
     with ThreadPoolExecutor(_THREADS) as pool:
         converted = list(pool.map(convert, found.eyes))
-    problems += [problem for _, several in converted for problem in several]
-    return [eye for eye, _ in converted]
+    problems += [problem for _, several, _ in converted for problem in several]
+    composed = [composed for _, _, composed in converted if composed is not None]
+    return [eye for eye, _, _ in converted], notes_about(composed)
 
 
 def read_coded_mask(path: Path, codes: Mapping[int, int]) -> np.ndarray:
@@ -172,10 +223,12 @@ def _check_size(ids: np.ndarray, eye: Eye) -> None:
 def _draw_eyes(eyes: Sequence[Eye], plan: SplitPlan) -> list[list[str]]:
     """The splits of all eyes: one list, or one for each fold.
 
-    Eyes with neither mask nor grade stay in no split: nothing can be learned from them or
+    Eyes with neither mask nor grade nor glaucoma stay in no split: nothing can be learned from them or
     measured on them.
     """
-    labelled = [i for i, eye in enumerate(eyes) if (eye.mask, eye.grade) != (None, None)]
+    labelled = [
+        i for i, e in enumerate(eyes) if (e.mask, e.grade, e.glaucoma) != (None, None, None)
+    ]
     if not labelled:
         if plan.folds:
             raise ValueError("folds need eyes with a mask or a grade; there is none")
@@ -184,7 +237,7 @@ def _draw_eyes(eyes: Sequence[Eye], plan: SplitPlan) -> list[list[str]]:
     drawn = []
     for names in draw_splits(
         [eye.patient for eye in chosen],
-        [eye.grade for eye in chosen],
+        [e.grade if e.glaucoma is None else (e.grade, e.glaucoma) for e in chosen],
         [eye.split for eye in chosen],
         plan,
     ):

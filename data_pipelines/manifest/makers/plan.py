@@ -33,8 +33,8 @@ def draw_splits(
     Args:
       patients: the patient of each row.
       strata: the stratum of each row.
-      given: the layout's own split of each row, or "". Its test split is kept (not with folds),
-        and val is drawn from the rest.
+      given: the layout's own split of each row, or "". Its test and val splits are kept (not with
+        folds); one that it lacks is drawn from the rest.
       plan: what is wanted.
 
     Raises:
@@ -43,32 +43,28 @@ def draw_splits(
     everyone = range(len(patients))
     if plan.folds:
         fold_of = splits.stratified_folds(patients, strata, plan.folds, plan.seed)
-        held_out = [{i for i in everyone if fold_of[i] == fold} for fold in range(plan.folds)]
-        fractions = {"val": plan.val_fraction}
+        kept = [{i: "test" for i in everyone if fold_of[i] == fold} for fold in range(plan.folds)]
     else:
-        held_out = [{i for i in everyone if given[i] == "test"}]
-        fractions = {"val": plan.val_fraction}
-        if not held_out[0]:
-            fractions = {"test": plan.test_fraction} | fractions
-    return [
-        _draw(patients, strata, test, fractions, plan.seed + fold)
-        for fold, test in enumerate(held_out)
-    ]
+        kept = [{i: given[i] for i in everyone if given[i] in ("test", "val")}]
+    drawn = []
+    for fold, names in enumerate(kept):
+        fractions = {"test": plan.test_fraction, "val": plan.val_fraction}
+        fractions = {n: f for n, f in fractions.items() if n not in names.values()}
+        drawn.append(_draw(patients, strata, names, fractions, plan.seed + fold))
+    return drawn
 
 
 def _draw(
     patients: Sequence[str],
     strata: Sequence[Hashable],
-    test: set[int],
+    kept: Mapping[int, str],
     fractions: Mapping[str, float],
     seed: int,
 ) -> list[str]:
-    """The split of every row, those of `test` being "test" already."""
-    rest = [i for i in range(len(patients)) if i not in test]
+    """The split of every row, those of `kept` being in theirs already."""
+    rest = [i for i in range(len(patients)) if i not in kept]
     drawn = splits.stratified_splits(
         [patients[i] for i in rest], [strata[i] for i in rest], fractions, seed
     )
-    names = ["test"] * len(patients)
-    for i, name in zip(rest, drawn, strict=True):
-        names[i] = name
-    return names
+    names = dict(kept) | dict(zip(rest, drawn, strict=True))
+    return [names[i] for i in range(len(patients))]
