@@ -53,6 +53,28 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class SquaresConfig:
+    """Where on a photograph the network looks."""
+
+    region: str = field(
+        default="photograph",
+        metadata={
+            "help": "what the network sees: the photograph, or, in two stages, a square around the "
+            "disc that a first network finds (disc)",
+            "choices": ("photograph", "disc"),
+        },
+    )
+    square_diameters: float = field(
+        default=2.0,
+        metadata={"help": "side of that square in disc diameters", "at_least": 1.2, "at_most": 8},
+    )
+    locator_steps: int = field(
+        default=300,
+        metadata={"help": "training steps of the network that finds the disc", "at_least": 1},
+    )
+
+
+@dataclass(frozen=True)
 class EvaluationConfig:
     """How eyes are predicted and scored. May be changed for a run that is trained."""
 
@@ -104,6 +126,7 @@ class EyeRunConfig:
         },
     )
     data: DataConfig = DataConfig()
+    squares: SquaresConfig = SquaresConfig()
     augment: AugmentConfig = AugmentConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     loop: LoopConfig = LoopConfig()
@@ -129,6 +152,8 @@ class EyeRunConfig:
                 f"crop_mode=none needs crop_size={self.augment.crop_size} to be "
                 f"image_size={self.data.image_size}"
             )
+        if self.squares.region == "disc" and not self.model.segment:
+            found.append("region=disc needs a network that segments: it has to find the disc")
         if found:
             raise ValueError("; ".join(found))
 

@@ -15,8 +15,8 @@ from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
 from experiments.run_eval import run_eval
 from experiments.run_predict import run_predict
-from experiments.run_train import run_train
 from experiments.runtime import UserError, complain, set_up
+from experiments.squares import evaluation_store, run_stages
 from experiments.trained_run import TrainedRun, restore_run
 from imo_jax.train import processes
 
@@ -85,19 +85,20 @@ class EyeProgram:
             return 2
 
     def train(self) -> int:
-        return self._trained(*self._opened(("train",)))
+        return self._trained(*self._opened(("train",)))[0]
 
     def eval(self) -> int:
         run = self._restored()
-        run_eval(run, flags.FLAGS.out, checked_store(run.config, ("eval",)))
+        whole = checked_store(run.config, ("eval",))
+        run_eval(run, flags.FLAGS.out, evaluation_store(run, whole))
         return 0
 
     def train_and_evaluate(self) -> int:
         config, store = self._opened(("train", "eval"))
-        exit_code = self._trained(config, store)
+        exit_code, seen = self._trained(config, store)
         if exit_code or not processes.is_first():
             return exit_code
-        run_eval(self._restored(), flags.FLAGS.out, store)
+        run_eval(self._restored(), flags.FLAGS.out, seen)
         return 0
 
     def predict(self) -> int:
@@ -133,11 +134,11 @@ class EyeProgram:
 
         return hosts.opened(flags.FLAGS.workdir, self._configured, prepared)
 
-    def _trained(self, config: EyeRunConfig, store: Store) -> int:
-        """Trains; the exit code. After it each process is on its own."""
-        exit_code = run_train(config, flags.FLAGS.workdir, store).exit_code
+    def _trained(self, config: EyeRunConfig, store: Store) -> tuple[int, Store]:
+        """Trains; the exit code, and the store to evaluate on. Then each process is on its own."""
+        result, seen = run_stages(config, flags.FLAGS.workdir, store)
         processes.leave()
-        return exit_code
+        return result.exit_code, seen
 
     def _configured(self) -> EyeRunConfig:
         """The preset, with the size and the settings given as flags."""

@@ -1,7 +1,7 @@
 """From a manifest to a store of prepared eyes; every complaint about the input comes from here."""
 
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from data_pipelines.load.counts import count, describe
@@ -10,6 +10,7 @@ from data_pipelines.manifest import Manifest, ManifestError, format_problems, re
 from data_pipelines.manifest.check import check_manifest
 from data_pipelines.manifest.problems import errors
 from data_pipelines.phantom import make_phantom
+from data_pipelines.squares import Square
 from experiments.config import PHANTOM, EyeRunConfig
 from experiments.runtime import UserError, cache_folder, check_memory, say
 
@@ -66,17 +67,34 @@ def checked_store(config: EyeRunConfig, need: Collection[str]) -> Store:
     return prepared_store(manifest, config)
 
 
-def prepared_store(manifest: Manifest, config: EyeRunConfig) -> Store:
-    """The eyes of all splits at working resolution, from the cache where they are there."""
+def prepared_store(
+    manifest: Manifest,
+    config: EyeRunConfig,
+    squares: Mapping[str, Square] | None = None,
+    splits: Collection[str] | None = None,
+    image_size: int | None = None,
+) -> Store:
+    """The eyes of all splits at working resolution, from the cache where they are there.
+
+    Args:
+      manifest: of the eyes.
+      config: of the run.
+      squares: id -> square of the photograph that is seen; None = whole photographs.
+      splits: names of splits; None = all.
+      image_size: side of the working image; None = the run's.
+    """
     # TensorFlow is imported here, so that check and predict need none.
-    from data_pipelines.builders.multimodal import prepare
+    from data_pipelines.builders.multimodal import SPLITS, prepare
 
     store = prepare(
         manifest,
         cache_folder() / "eyes",
-        config.data.image_size,
+        image_size or config.data.image_size,
         config.oct_shape,
         config.data.crop_to_field,
+        splits=SPLITS if splits is None else splits,
+        squares=squares,
     )
-    say(f"data: {describe(count(store))}")
+    if squares is None:
+        say(f"data: {describe(count(store))}")
     return store

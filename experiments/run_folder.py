@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from imo_jax.predictor.load import LOCATOR
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -23,6 +25,15 @@ class RunFolder:
     @property
     def checkpoints(self) -> pathlib.Path:
         return self.root / "checkpoints"
+
+    @property
+    def locator(self) -> pathlib.Path:
+        """The run that finds the disc, of a run in two stages."""
+        return self.root / LOCATOR
+
+    @property
+    def squares(self) -> pathlib.Path:
+        return self.root / "squares.csv"
 
     @property
     def baseline(self) -> pathlib.Path:

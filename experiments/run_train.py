@@ -33,17 +33,26 @@ from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 
 
-def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
+def run_train(
+    config: EyeRunConfig,
+    workdir: str | pathlib.Path,
+    store: Store,
+    seen: Store | None = None,
+    learned: EyeRunConfig | None = None,
+) -> Result:
     """Trains until the end, or goes on where an earlier call was interrupted.
 
     Args:
       config: of the run.
       workdir: its folder, empty or holding a run of the same settings (refuse_other_config).
-      store: the eyes of its manifest.
+      store: the eyes of its manifest that are learned from.
+      seen: the eyes of its manifest as they are validated on; None = the same.
+      learned: the settings with the augmentation of the training eyes; None = `config`.
 
     Raises:
       UserError: a batch that cannot be cut, or a loss that is not finite.
     """
+    seen, learned = seen or store, learned or config
     folder = RunFolder(pathlib.Path(workdir))
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
     variables = draw(functools.partial(initial_variables, config.model), config.seed)
@@ -55,24 +64,24 @@ def run_train(config: EyeRunConfig, workdir: str, store: Store) -> Result:
             network.title(config.model),
             variables,
             config.model.dtype,
-            f"images of {config.augment.crop_size} pixels",
+            f"images of {learned.augment.crop_size} pixels",
             config.data.batch_size,
             config.loop.train_steps,
             devices,
         )
     )
-    processes.in_first(functools.partial(write_start, folder, config, store))
+    processes.in_first(functools.partial(write_start, folder, config, seen))
     return train_network(
         folder,
         variables,
         objective=objective(config),
-        batches=functools.partial(training_batches, store, config),
-        validate=functools.partial(validate, store=store, config=config, log=folder.validation),
+        batches=functools.partial(training_batches, store, learned),
+        validate=functools.partial(validate, store=seen, config=config, log=folder.validation),
         optimiser=config.optimiser,
         loop=config.loop,
         seed=config.seed,
         devices=devices,
-        draw=functools.partial(validation_images, store=store, config=config),
+        draw=functools.partial(validation_images, store=seen, config=config),
     )
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-CROP_MODES = ("disc", "random", "released", "none")
+CROP_MODES = ("disc", "random", "released", "none", "square")
 OCT_FOLLOWS = ("flip", "none")
 
 
@@ -23,9 +23,12 @@ class AugmentConfig:
     crop_mode: str = setting(
         "disc",
         "where a training crop lies: around the labelled disc (disc), anywhere (random), as the "
-        "released code crops (released), or the whole image, which needs "
-        "crop_size = image_size (none)",
+        "released code crops (released), the whole image, which needs "
+        "crop_size = image_size (none), or about its middle, moved by crop_shift (square)",
         CROP_MODES,
+    )
+    crop_shift: float = setting(
+        0.0, "standard deviation of the move of a crop off the middle, in its sides (square)"
     )
     scale_min: float = setting(0.8, "smallest factor by which a training image is resized")
     scale_max: float = setting(1.25, "largest factor by which a training image is resized")
@@ -66,7 +69,7 @@ class AugmentConfig:
                 f"scale_min={self.scale_min}, scale_max={self.scale_max}: need "
                 "0 < scale_min <= scale_max"
             )
-        limits = {"colour_probability": 1, "contrast": 1, "saturation": 1, "oct_gain": 1,
+        limits = {"crop_shift": 1, "colour_probability": 1, "contrast": 1, "saturation": 1, "oct_gain": 1,
                   "oct_shift": 1, "rotate_degrees": 180, "brightness": 255, "hue_degrees": 180,
                   "oct_gamma": 5, "oct_speckle": 5, "oct_withheld": 1}  # fmt: skip
         for name, limit in limits.items():

@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 from PIL import Image
+from scipy.special import ndtri
 
 from data_pipelines.augment.config import AugmentConfig
 from data_pipelines.images import CUP, IGNORE, RIM
@@ -18,6 +19,7 @@ OUTSIDE = IGNORE  # what the mask says where the crop shows no image
 CAT_MAX_RATIO = 0.75
 # ... unless so many draws fail.
 CROP_RETRIES = 10
+FARTHEST = 2.5  # standard deviations that a square is moved off the middle
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +69,11 @@ def draw_placement(
                 f"{config.crop_size}; set crop_size={side} or another crop_mode"
             )
         left = top = (scale * side - side) / 2
+    elif config.crop_mode == "square":
+        middle = (scale * side - config.crop_size) / 2
+        # Two draws of a normal distribution, cut where a hundredth of it lies beyond.
+        moves = np.clip(ndtri(draw), -FARTHEST, FARTHEST) * config.crop_shift * config.crop_size
+        left, top = (float(middle + move) for move in moves)
     else:
         box = _disc_box(mask, to_image) if config.crop_mode == "disc" else None
         left, top = _offset(box, scale * side, config.crop_size, draw)

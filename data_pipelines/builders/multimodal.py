@@ -5,7 +5,7 @@ Only what comes from an eye's files is stored; labels and splits come from the m
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from data_pipelines.load.stores import Entry, Store, entry_of
 from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
 from data_pipelines.manifest import Eye, Manifest
 from data_pipelines.progress import progress_line
+from data_pipelines.squares import Square
 
 _, tfds = import_tensorflow()
 
@@ -46,10 +47,16 @@ class MultimodalEyes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     code_path = None
 
     def __init__(
-        self, *, eyes: Sequence[Eye], grid: WorkingGrid, progress: tuple[int, int], **kwargs
+        self,
+        *,
+        eyes: Sequence[Eye],
+        squares: Sequence[Square | None],
+        grid: WorkingGrid,
+        progress: tuple[int, int],
+        **kwargs,
     ) -> None:
-        """`progress`: how many eyes were written before these, and how many there are."""
-        self._eyes, self._progress = eyes, progress
+        """`squares`: of each eye; `progress`: eyes written before these, and all there are."""
+        self._eyes, self._squares, self._progress = eyes, squares, progress
         name = f"fundus{grid.image_size}"
         if grid.oct_shape is not None:
             name += "_oct" + "x".join(map(str, grid.oct_shape))
@@ -73,7 +80,8 @@ class MultimodalEyes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         names = eye_features(grid)
         files = [files_of(eye, grid) for eye in eyes]
         before, total = self._progress
-        records = read_all(lambda eye: read_record(eye, grid), eyes, files)
+        pairs = list(zip(eyes, self._squares, strict=True))
+        records = read_all(lambda pair: read_record(pair[0], grid, pair[1]), pairs, files)
         shown = progress_line(records, total, "eyes", before=before)
         for position, record in enumerate(shown):
             yield ordered_key(position, len(eyes)), {name: record[name] for name in names}
@@ -130,6 +138,7 @@ def prepare(
     crop_to_field: bool = True,
     splits: Iterable[str] = SPLITS,
     file_format: str | None = None,
+    squares: Mapping[str, Square] | None = None,
 ) -> Store:
     """Opens the prepared eyes of a manifest, preparing first those that are not there yet.
 
@@ -146,12 +155,15 @@ def prepare(
       crop_to_field: cut the black border around the photograph's field of view.
       splits: names of splits; "" is that of eyes without one.
       file_format: "array_record" or "tfrecord"; None: the former where it is installed.
+      squares: id -> the square of the photograph that is seen, of eyes that have one; part of the
+        key.
 
     Raises what reading a file raises, naming the file; then the eyes of whole packs are kept.
     """
     grid = WorkingGrid(image_size, oct_shape, crop_to_field)
     by_split = {split: rows for split in splits if (rows := manifest.split(split))}
     eyes = [eye for rows in by_split.values() for eye in rows]
+    square_of = [(squares or {}).get(eye.id) for eye in eyes]
     file_format = file_format or best_format()
     settings = {**vars(grid), "file_format": file_format, "format_version": FORMAT_VERSION}
 
@@ -159,6 +171,7 @@ def prepare(
         with quiet_logs():
             builder = MultimodalEyes(
                 eyes=[eyes[i] for i in positions],
+                squares=[square_of[i] for i in positions],
                 grid=grid,
                 progress=(before, total),
                 data_dir=folder,
@@ -167,7 +180,10 @@ def prepare(
         write_records(builder, folder)
         return [(1, None)] * len(positions)
 
-    keys = [fingerprint([], files_of(eye, grid), settings) for eye in eyes]
+    keys = [
+        fingerprint([] if square is None else [str(square)], files_of(eye, grid), settings)
+        for eye, square in zip(eyes, square_of, strict=True)
+    ]
     places = iter(prepared(Path(cache_dir), keys, write, record_bytes(grid)))
     entries, records = {}, {}
     for split, rows in by_split.items():

@@ -11,6 +11,7 @@ from PIL import Image
 from data_pipelines import framing, images, volumes
 from data_pipelines.images import IGNORE
 from data_pipelines.manifest import Eye
+from data_pipelines.squares import Square, frame_of_square
 
 # Eyes are read in several threads, and Pillow's registering of file formats on first use takes no
 # lock.
@@ -42,8 +43,13 @@ class WorkingGrid:
             )
 
 
-def read_record(eye: Eye, grid: WorkingGrid) -> dict[str, Any]:
+def read_record(eye: Eye, grid: WorkingGrid, square: Square | None = None) -> dict[str, Any]:
     """Reads an eye's files and brings them to the grid.
+
+    Args:
+      eye: its files and labels.
+      grid: the sizes.
+      square: of the photograph that is seen; None = as `framing.find_frame` finds it.
 
     Returns a dict:
       id, patient: str.
@@ -58,7 +64,10 @@ def read_record(eye: Eye, grid: WorkingGrid) -> dict[str, Any]:
     Raises the readers' errors, which name the file.
     """
     photograph = images.read_fundus(eye.fundus)
-    frame = framing.find_frame(photograph, grid.image_size, grid.crop_to_field)
+    if square is None:
+        frame = framing.find_frame(photograph, grid.image_size, grid.crop_to_field)
+    else:
+        frame = frame_of_square(square, photograph.shape[:2], grid.image_size)
     record = {
         "id": eye.id,
         "patient": eye.patient,

@@ -13,7 +13,9 @@ from experiments.comparison.settings import Study
 from experiments.prediction import EyePrediction
 from experiments.run_eval import SPLIT, predictions
 from experiments.run_folder import replaced_folder
+from experiments.runtime import UserError
 from experiments.scoring import score_all
+from experiments.squares import evaluation_store, two_stages
 from experiments.trained_run import TrainedRun, restore_run
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 
@@ -31,8 +33,9 @@ def evaluate_run(study: Study, run: Run, stores: Stores) -> None:
     """Scores a run's test eyes, unless that is done."""
     folder = run_folder(study, run).evaluation
     if not (folder / RECORDS).exists():
-        store = stores.of(config_of(study, run))
-        write_scored(folder, store, predictions(restored(study, run), store))
+        trained = restored(study, run)
+        store = evaluation_store(trained, stores.of(trained.config))
+        write_scored(folder, store, predictions(trained, store))
 
 
 def ensemble_folder(study: Study, runs: tuple[Run, Run]) -> pathlib.Path:
@@ -48,11 +51,14 @@ def evaluate_ensemble(study: Study, runs: tuple[Run, Run], stores: Stores) -> No
     folder = ensemble_folder(study, runs)
     if (folder / RECORDS).exists():
         return
-    open_stores = [stores.of(config_of(study, run)) for run in runs]
-    each = [
-        predictions(restored(study, run), store)
-        for run, store in zip(runs, open_stores, strict=True)
-    ]
+    members = [restored(study, run) for run in runs]
+    if any(two_stages(member.config) for member in members):
+        raise UserError(
+            "an ensemble of networks that each look at a square of their own is not made; leave "
+            "out the row `ensemble` with --only"
+        )
+    open_stores = [stores.of(member.config) for member in members]
+    each = [predictions(*pair) for pair in zip(members, open_stores, strict=True)]
     write_scored(folder, open_stores[0], mean_predictions(*each))
 
 

@@ -16,8 +16,8 @@ from experiments.comparison.settings import Study, row_config
 from experiments.config import EyeRunConfig
 from experiments.reading import checked_manifest, prepared_store, used_labels
 from experiments.run_folder import RunFolder, read_json
-from experiments.run_train import run_train
 from experiments.runtime import UserError, say
+from experiments.squares import run_stages
 from imo_jax.atomic_files import write_json
 from imo_jax.train.loop import LoopConfig
 from imo_jax.train.metric_log import NonFiniteLoss
@@ -75,7 +75,7 @@ def train_run(study: Study, run: Run, stores: "Stores") -> int:
     store = stores.of(config)
     started, code = time.monotonic(), 0
     try:
-        code = run_train(config, str(folder.root), store).exit_code
+        code = run_stages(config, folder.root, store)[0].exit_code
         state = "interrupted" if code else "trained"
     except UserError as error:
         if not isinstance(error.__cause__, NonFiniteLoss):

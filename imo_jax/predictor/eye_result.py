@@ -152,6 +152,8 @@ class EyeResult:
         }
         if self.grade is not None:
             result |= {"grade": self.grade, "grade_probabilities": self.grade_probabilities}
+        frame = self.frame
+        result["square"] = {"top": frame.top, "left": frame.left, "side": frame.height}
         if self.answer.probabilities is not None:
             result["vertical_cdr"] = dataclasses.asdict(self.vertical_cdr)
             result["disc"] = None if self.measures is None else self.measures.to_json()

@@ -15,6 +15,7 @@ from imo_jax.predictor import inputs
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask
 from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc
 from imo_jax.predictor.inputs import Photograph, PhotographLike, VolumeLike
+from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
 NO_OCT_USED = "the network was trained without OCT: the volume was not looked at"
 READERS = 2  # threads that read files while the network works
@@ -32,6 +33,8 @@ class EyeSettings:
       samples: diffusion samples an eye; 1 of a network with a single answer.
       batch_size: eyes asked at a time where there are several.
       grade_names: of the grades, in the order of the network's.
+      square_diameters: side of the square around the disc that is seen, in disc diameters; None =
+        the whole photograph is.
     """
 
     model: Any
@@ -41,6 +44,7 @@ class EyeSettings:
     samples: int
     batch_size: int
     grade_names: tuple[str, ...] = GRADE_NAMES
+    square_diameters: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,13 +67,21 @@ class EyePredictor:
     Attributes:
       settings: EyeSettings.
       title: what is asked, for people.
+      networks: variables of one network, or of several whose mean is taken.
     """
 
-    def __init__(self, networks: Sequence[Any], settings: EyeSettings, title: str) -> None:
-        """`networks` are the variables of one network, or of several whose mean is taken."""
+    def __init__(
+        self,
+        networks: Sequence[Any],
+        settings: EyeSettings,
+        title: str,
+        locator: Locator | None = None,
+    ) -> None:
+        """`locator` finds the square that is seen; None = the whole photograph is."""
         self.settings = settings
         self.title = title
-        self._networks = [jax.device_put(variables) for variables in networks]
+        self.networks = [jax.device_put(variables) for variables in networks]
+        self._locator = locator
 
     def __repr__(self) -> str:
         return f"<EyePredictor: {self.title}>"
@@ -125,7 +137,7 @@ class EyePredictor:
         seen = ordered_map(lambda eye: self._seen(*eye), eyes, workers=READERS, ahead=size)
         while chunk := list(itertools.islice(seen, size)):
             outputs = ask(
-                self._networks,
+                self.networks,
                 self._batch(chunk, size),
                 self.settings.model,
                 samples=self.settings.samples,
@@ -139,7 +151,8 @@ class EyePredictor:
         settings = self.settings
         image = inputs.photograph_of(photograph, name)
         warnings: list[str] = []
-        frame = self._frame(image)
+        frame, doubts = self._frame(image)
+        warnings += doubts
         volume = None
         if scan is not None and settings.oct_shape is None:
             warnings.append(NO_OCT_USED)
@@ -154,10 +167,14 @@ class EyePredictor:
             warnings=tuple(warnings),
         )
 
-    def _frame(self, image: Photograph) -> framing.Frame:
-        """The square of a photograph that the network sees: the one place that decides it."""
+    def _frame(self, image: Photograph) -> tuple[framing.Frame, list[str]]:
+        """The square of a photograph that the network sees, and doubts: here alone it is decided."""
         settings = self.settings
-        return framing.find_frame(image.pixels, settings.image_size, settings.crop_to_field)
+        whole = framing.find_frame(image.pixels, settings.image_size, settings.crop_to_field)
+        if self._locator is None:
+            return whole, []
+        found = self._locator.frame(image.pixels, settings.image_size)
+        return (whole, [NOT_LOCATED]) if found is None else (found, [])
 
     def _batch(self, eyes: Sequence[_Seen], size: int) -> dict[str, np.ndarray]:
         """`size` rows: the eyes, then black ones that nobody looks at."""

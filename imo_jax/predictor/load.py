@@ -2,11 +2,15 @@
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Sequence
 
 from imo_jax.predictor.eyes import EyePredictor
+from imo_jax.predictor.locator import Locator
 from imo_jax.predictor.run import Run, read_run
 from imo_jax.predictor.volumes import VolumePredictor, VolumeSettings
+
+LOCATOR = "locator"  # folder, in that of a run in two stages, of the run that finds the disc
 
 
 def load(
@@ -57,7 +61,16 @@ def predictor_of(
         if samples < 1:
             raise ValueError(f"samples={samples} must be at least 1")
         settings = dataclasses.replace(settings, samples=samples)
-    return EyePredictor(networks, settings, title)
+    return EyePredictor(networks, settings, title, locator_of(runs))
+
+
+def locator_of(runs: Sequence[Run]) -> Locator | None:
+    """What finds the square that networks in two stages see; None of networks in one."""
+    diameters = runs[0].settings.square_diameters
+    if diameters is None:
+        return None
+    folders = [pathlib.Path(run.where) / LOCATOR for run in runs]
+    return Locator(predictor_of([read_run(folder, "best") for folder in folders]), diameters)
 
 
 def require_alike(first: Run, other: Run) -> None:

@@ -38,6 +38,8 @@ class Run:
 
 def eye_settings(config: Any) -> EyeSettings:
     """How the network of a run on eyes is asked, from the run's configuration."""
+    squares = getattr(config, "squares", None)  # runs of form 1 see whole photographs
+    in_squares = squares is not None and squares.region == "disc"
     return EyeSettings(
         model=config.model,
         image_size=config.data.image_size,
@@ -45,6 +47,7 @@ def eye_settings(config: Any) -> EyeSettings:
         crop_to_field=config.data.crop_to_field,
         samples=config.evaluation.eval_samples if diffuses(config.model) else 1,
         batch_size=config.evaluation.eval_batch_size,
+        square_diameters=squares.square_diameters if in_squares else None,
     )
 
 

@@ -220,3 +220,18 @@ def test_same_generator_same_bits():
         one, other = (augment(drawn_eye(), config, generator(3)) for _ in range(2))
         np.testing.assert_array_equal(one["fundus"], other["fundus"])
         np.testing.assert_array_equal(one["mask"], other["mask"])
+
+
+def test_a_square_is_moved_off_the_middle_by_the_given_standard_deviation():
+    config = dataclasses.replace(STILL, crop_mode="square", crop_size=40, crop_shift=0.1)
+    places = []
+    for seed in range(400):
+        placed = geometry.draw_placement(None, 64, config, np.random.default_rng(seed))
+        places.append((placed.matrix[2], placed.matrix[5]))  # left, top
+    places = np.array(places) - 12  # the middle: (64 - 40) / 2
+    assert np.abs(places.mean(axis=0)).max() < 0.6
+    np.testing.assert_allclose(places.std(axis=0), 4.0, rtol=0.15)
+    assert np.abs(places).max() <= 2.5 * 4 + 1e-6
+    still = dataclasses.replace(config, crop_shift=0.0)
+    placed = geometry.draw_placement(None, 64, still, np.random.default_rng(0))
+    assert (placed.matrix[2], placed.matrix[5]) == (12, 12)

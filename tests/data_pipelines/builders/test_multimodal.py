@@ -13,6 +13,7 @@ from data_pipelines.builders import multimodal
 from data_pipelines.builders import packs as packing
 from data_pipelines.load import ArrayStore, eval_batches, train_batches
 from data_pipelines.manifest import read_manifest
+from data_pipelines.squares import Square
 
 GRID = (24, (5, 6, 4))
 
@@ -140,6 +141,21 @@ def test_folds_share_their_eyes(prepare, manifest, capfd):
             level = 20 + 5 * int(eye_id.removeprefix("eye"))
             example = store.example(split, i)
             assert example["id"] == eye_id and (example["fundus"] == level).all()
+
+
+def test_an_eye_is_prepared_anew_on_another_square(prepare, manifest, capfd):
+    prepare()
+    capfd.readouterr()
+    squares = {"eye0": Square(10, 12, 20), "eye2": Square(-4, 0, 30)}
+    store = prepare(squares=squares)
+    assert said(capfd) == ["prepared eyes: 2/2"]
+    prepare(squares=squares)
+    prepare()
+    assert said(capfd) == []
+    frame = store.frame("train", 0)
+    assert (frame.top, frame.left, frame.height, frame.size) == (10, 12, 20, 24)
+    assert store.frame("train", 1).height == 48
+    assert (store.example("train", 2)["fundus"][:3] == 0).all()  # beyond the photograph
 
 
 def test_each_setting_and_the_format_version_are_prepared_anew(prepare, tmp_path, monkeypatch):

@@ -105,7 +105,7 @@ class FakeRuns:
         for item in ITEMS:
             (folder.checkpoints / "5" / item).mkdir(parents=True, exist_ok=True)
         validation_log.append(folder.validation, 5, {"score": self.score(config)})
-        return Result(5, "finished", Selection(), self.code)
+        return Result(5, "finished", Selection(), self.code), store
 
     def predictions(self, run, store):
         config = run.config
@@ -139,7 +139,7 @@ def fake(monkeypatch):
             "parameters": 1234, "flops": 2.5e9, "latency_s": 0.012, "samples": 1, "device": "a CPU",
         }  # fmt: skip
 
-    monkeypatch.setattr(runs, "run_train", made.train)
+    monkeypatch.setattr(runs, "run_stages", made.train)
     monkeypatch.setattr(runs.Stores, "of", store_of)
     monkeypatch.setattr(evaluation, "predictions", made.predictions)
     monkeypatch.setattr(evaluation, "restored", restored)

@@ -69,7 +69,7 @@ def test_a_rate_that_diverges_is_not_chosen_and_not_tried_again(fake, tmp_path, 
             raise UserError("inf") from NonFiniteLoss(3, ["a"], {"loss": np.inf}, "none")
         return fake.train(config, workdir, store)
 
-    monkeypatch.setattr(runs, "run_train", train)
+    monkeypatch.setattr(runs, "run_stages", train)
     for _ in range(2):
         assert run_row(study(tmp_path), VIT, Stores()) == 0
     assert fake.trained == ["vit/fold0-seed0-rate0.001", "diverged"]
@@ -80,7 +80,7 @@ def test_other_errors_of_a_run_are_told(fake, tmp_path, monkeypatch):
     def train(config, workdir, store):
         raise UserError("no such eye")
 
-    monkeypatch.setattr(runs, "run_train", train)
+    monkeypatch.setattr(runs, "run_stages", train)
     with pytest.raises(UserError, match="no such eye"):
         run_row(study(tmp_path), VIT, Stores())
 

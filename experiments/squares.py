@@ -1,0 +1,231 @@
+"""Two stages on eyes: a locator finds the disc on the whole photograph, and the network that counts
+works on a square around it.
+
+The locator lies in a folder of its own, `locator` in the run's folder: a run like any other, on
+whole photographs. The second stage learns from squares as the locator would place them: around the
+true disc, moved and scaled at random by the error that it has on the validation eyes. It is
+validated, evaluated and used on the squares that the locator found, never on the truth; an eye in
+which nothing credible is found is seen whole.
+"""
+
+import csv
+import dataclasses
+import math
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.load.batches import eval_batches
+from data_pipelines.load.stores import Store
+from data_pipelines.manifest import read_manifest
+from data_pipelines.squares import (
+    Disc,
+    LocatorError,
+    Square,
+    disc_of_mask,
+    find_disc,
+    measured_error,
+    square_around,
+)
+from experiments.config import EyeRunConfig
+from experiments.networks import samples
+from experiments.prediction import predict_batches
+from experiments.reading import prepared_store
+from experiments.run_folder import RunFolder
+from experiments.run_train import run_train
+from experiments.runtime import say
+from experiments.saved_config import refuse_other_config
+from experiments.trained_run import TrainedRun, restore_run
+from imo_jax.atomic_files import replacing, write_json
+from imo_jax.models.segmenters.config import SegmenterConfig
+from imo_jax.train import processes
+from imo_jax.train.loop import Result
+
+# Training squares are stored so much larger than they are seen: room for moves and turns.
+MARGIN = 1.5
+
+
+def two_stages(config: EyeRunConfig) -> bool:
+    """Whether a run works on squares that a locator finds."""
+    return config.squares.region == "disc"
+
+
+def locator_config(config: EyeRunConfig) -> EyeRunConfig:
+    """The run that finds the disc: the same network without grade and OCT, on whole photographs."""
+    steps = config.squares.locator_steps
+    if isinstance(config.model, SegmenterConfig):
+        model = dataclasses.replace(config.model, with_oct=False)
+    else:
+        model = dataclasses.replace(config.model, grade=False, use_oct=False)
+    return dataclasses.replace(
+        config,
+        model=model,
+        squares=dataclasses.replace(config.squares, region="photograph"),
+        loop=dataclasses.replace(
+            config.loop,
+            train_steps=steps,
+            eval_every=math.ceil(steps / 2),
+            save_every=0,
+            patience=0,
+        ),
+        optimiser=dataclasses.replace(
+            config.optimiser, warmup_steps=min(config.optimiser.warmup_steps, steps // 10)
+        ),
+    )
+
+
+def run_stages(
+    config: EyeRunConfig, workdir: str | pathlib.Path, whole: Store
+) -> tuple[Result, Store]:
+    """Trains a run, both its stages where it has two; the result, and the store to evaluate on.
+
+    Args:
+      config, workdir: as run_train.
+      whole: the eyes of its manifest, as whole photographs.
+
+    Raises:
+      UserError: as run_train.
+    """
+    if not two_stages(config):
+        return run_train(config, workdir, whole), whole
+    folder = RunFolder(pathlib.Path(workdir))
+    located = locator_config(config)
+    say("stage 1: a network finds the disc on the whole photograph")
+    processes.in_first(lambda: refuse_other_config(folder.locator, located))
+    result = run_train(located, folder.locator, whole)
+    if result.exit_code:
+        return result, whole
+    say("stage 2: a network works on the square around the disc")
+    found = find_discs(folder, config, whole)
+    true = {split: true_discs(whole, split) for split in whole.splits}
+    error = measured_error(found.get("val", []), true.get("val", []))
+    say(described(found, error))
+    processes.in_first(lambda: write_squares(folder, config, whole, found, error))
+    drawn = [t or f for t, f in zip(true["train"], found["train"], strict=True)]
+    around = squares_of(config, whole, {"train": drawn}, MARGIN)
+    training = _store(config, around, splits=("train",), image_size=stored_side(config))
+    seen = _store(config, squares_of(config, whole, found))
+    return run_train(config, workdir, training, seen, moved(config, error)), seen
+
+
+def evaluation_store(run: TrainedRun, whole: Store) -> Store:
+    """The eyes of a run's manifest as its network sees them."""
+    if not two_stages(run.config):
+        return whole
+    found = find_discs(run.folder, run.config, whole)
+    return _store(run.config, squares_of(run.config, whole, found))
+
+
+def stored_side(config: EyeRunConfig) -> int:
+    """Side of the stored training squares: MARGIN times the working image."""
+    return 4 * round(config.data.image_size * MARGIN / 4)
+
+
+def moved(config: EyeRunConfig, error: LocatorError) -> EyeRunConfig:
+    """The run with training squares that are moved and scaled as the locator's are."""
+    # A uniform distribution over +-sqrt(3) s has the standard deviation s.
+    factor = math.exp(math.sqrt(3) * error.size)
+    augment = dataclasses.replace(
+        config.augment,
+        crop_mode="square",
+        crop_size=config.data.image_size,
+        crop_shift=error.shift / config.squares.square_diameters,
+        scale_min=config.augment.scale_min / factor,
+        scale_max=config.augment.scale_max * factor,
+    )
+    return dataclasses.replace(config, augment=augment)
+
+
+def find_discs(folder: RunFolder, config: EyeRunConfig, whole: Store) -> dict[str, list]:
+    """Split -> what the locator finds in each photograph: a Disc, or None.
+
+    Process 0 has the locator, and sends to the others what it found.
+    """
+    numbers = {split: whole.num(split) for split in whole.splits}
+    found = np.full((sum(numbers.values()), 3), np.nan)
+    with processes.all_or_none():
+        if processes.is_first():
+            run = restore_run(str(folder.locator), {}, "best", type(config))
+            discs = [disc for split in numbers for disc in located(run, whole, split)]
+            for row, disc in enumerate(discs):
+                found[row] = np.nan if disc is None else dataclasses.astuple(disc)
+    discs = [
+        None if np.isnan(row[0]) else Disc(*map(float, row))
+        for row in processes.arrays_of_first(found)
+    ]
+    ends = np.cumsum(list(numbers.values()))
+    return {
+        split: discs[end - number : end]
+        for (split, number), end in zip(numbers.items(), ends, strict=True)
+    }
+
+
+def located(run: TrainedRun, whole: Store, split: str) -> Iterator[Disc | None]:
+    """What a locator finds in the photographs of a split, in order."""
+    batches = eval_batches(
+        whole, split, batch_size=run.config.evaluation.eval_batch_size, use_oct=False
+    )
+    for prediction in predict_batches(
+        run.variables, batches, run.config.model, samples=samples(run.config)
+    ):
+        yield find_disc(prediction.probabilities, whole.frame(split, prediction.index))
+
+
+def true_discs(store: Store, split: str) -> list[Disc | None]:
+    """The labelled disc of each eye of a split."""
+    masks = (store.native_mask(split, i) for i in range(store.num(split)))
+    return [None if mask is None else disc_of_mask(mask) for mask in masks]
+
+
+def squares_of(
+    config: EyeRunConfig, store: Store, discs: dict[str, list], margin: float = 1.0
+) -> dict[str, Square]:
+    """Id -> square of the eyes whose disc is known."""
+    diameters = config.squares.square_diameters * margin
+    return {
+        eye_id: square_around(disc, diameters)
+        for split, of_split in discs.items()
+        for eye_id, disc in zip(store.ids(split), of_split, strict=True)
+        if disc is not None
+    }
+
+
+def described(found: dict[str, list], error: LocatorError) -> str:
+    """One line on what the locator found, and how well."""
+    parts = [
+        f"{split} {sum(disc is not None for disc in discs)}/{len(discs)}"
+        for split, discs in found.items()
+    ]
+    where = f"measured on {error.eyes} validation eyes" if error.eyes else "assumed"
+    return (
+        f"discs found: {', '.join(parts)}; error of the centre {error.shift:.3f} diameters, of the "
+        f"size {100 * error.size:.0f} % ({where})"
+    )
+
+
+def write_squares(
+    folder: RunFolder,
+    config: EyeRunConfig,
+    store: Store,
+    found: dict[str, list],
+    error: LocatorError,
+) -> None:
+    """Writes squares.csv, what was found in each eye, and squares.json, the locator's error."""
+    squares = squares_of(config, store, found)
+    with replacing(folder.squares) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["split", "id", "found", "top", "left", "side"])
+        for split in found:
+            for eye_id in store.ids(split):
+                square = squares.get(eye_id)
+                place = ("", "", "") if square is None else dataclasses.astuple(square)
+                writer.writerow([split, eye_id, int(square is not None), *place])
+    write_json(folder.squares.with_suffix(".json"), dataclasses.asdict(error))
+
+
+def _store(config: EyeRunConfig, squares: dict[str, Square], **options: Any) -> Store:
+    """The eyes of a run's manifest on squares; options as prepared_store."""
+    manifest = read_manifest(config.data.manifest, config.data.data_root)
+    return prepared_store(manifest, config, squares=squares, **options)
