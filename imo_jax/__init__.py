@@ -7,7 +7,7 @@ take what else is needed from the rooms (`imo_jax.models`, `imo_jax.losses`, `im
 
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

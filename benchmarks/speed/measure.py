@@ -76,7 +76,7 @@ def check_errors(
     """Says how far a twin is from ours; raises Disagreement where that is too far."""
     if not errors:
         return
-    limits = {name: TOLERANCES[precision] for name in errors}
+    limits = dict.fromkeys(errors, TOLERANCES[precision])
     limits |= {name: GRADIENT_TOLERANCES[precision] for name in errors if name == "gradient"}
     listed = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
     say(f"{impl} against jax, relative: {listed}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 380, 300
@@ -24,12 +25,12 @@ class Series:
     """
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: npt.ArrayLike
+    y: npt.ArrayLike
     form: str = "line"
     labels: Sequence[str] = ()
-    low: Sequence[float] = ()
-    high: Sequence[float] = ()
+    low: npt.ArrayLike = ()
+    high: npt.ArrayLike = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Axis:
 UNIT = (0.0, 1.0)
 
 
-def spanning(name: str, *values: Sequence[float]) -> Axis:
+def spanning(name: str, *values: npt.ArrayLike) -> Axis:
     """The axis that holds all values, with whole ticks at its ends."""
     found = np.concatenate([np.asarray(v, float).ravel() for v in values] or [np.zeros(0)])
     found = found[np.isfinite(found)]
@@ -122,7 +123,8 @@ def _drawn(series: Series, number: int, x: Axis, y: Axis) -> str:
     if series.form == "line":
         return f'<polyline class="line {colour}" points="{_points(_place(across, down, x, y))}"/>'
     if series.form == "bars":
-        ends = zip(across, series.low, series.high, strict=True)
+        low, high = np.asarray(series.low, float), np.asarray(series.high, float)
+        ends = zip(across, low, high, strict=True)
         lines = [_place(np.array([a, a]), np.array([low, high]), x, y) for a, low, high in ends]
         return "".join(f'<polyline class="bar {colour}" points="{_points(p)}"/>' for p in lines)
     labels = series.labels or [""] * len(across)

@@ -22,8 +22,9 @@ PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-dat
 def command() -> str:
     """The command line, as one would type it."""
     module = getattr(sys.modules["__main__"], "__spec__", None)
-    start = ["python", "-m", module.name.removesuffix(".__main__")] if module else sys.argv[:1]
-    return shlex.join([*start, *sys.argv[1:]])
+    if module is None:  # a console command or a script
+        return shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]])
+    return shlex.join(["python", "-m", module.name.removesuffix(".__main__"), *sys.argv[1:]])
 
 
 def now() -> str:

@@ -1,6 +1,6 @@
 """The summary of a screening evaluation: every metric with its bootstrap interval by patient."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from imo_jax.metrics.screening import VolumeRecord, cases
 from imo_jax.visual_field import INDICES
 
 # Level -> records of the volumes -> records of that level.
-LEVELS = {"image": list, "case": cases}
+Grouping = Callable[[Sequence[VolumeRecord]], list[VolumeRecord]]
+LEVELS: dict[str, Grouping] = {"image": list, "case": cases}
 THRESHOLD = 0.5  # of what is reported without "at_chosen"
 
 DECISION_KEYS = ("accuracy", "f1", "sensitivity", "specificity")
@@ -206,5 +207,6 @@ def _field_statistics(records: list[VolumeRecord], j: int) -> dict[str, Statisti
     if not records or any(record.vf_predicted is None for record in records):
         return {}
     truth = np.array([record.vf_measured[j] for record in records], np.float64)
-    predicted = np.array([record.vf_predicted[j] for record in records], np.float64)
+    fields = [record.vf_predicted for record in records if record.vf_predicted is not None]
+    predicted = np.array([field[j] for field in fields], np.float64)
     return {name: statistic(truth, predicted) for name, statistic in REGRESSIONS.items()}
