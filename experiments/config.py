@@ -12,6 +12,7 @@ from imo_jax.train.eye_losses import GradeLossConfig, MaskLossConfig
 from imo_jax.train.imo_objective import ObjectiveConfig
 from imo_jax.train.loop import LoopConfig
 from imo_jax.train.optimiser import OptimiserConfig
+from imo_jax.weights.packages import PACKAGES
 
 PHANTOM = "data/phantom/manifest.csv"
 
@@ -121,7 +122,8 @@ class EyeRunConfig:
     pretrained: str | None = field(
         default=None,
         metadata={
-            "help": "file of pretrained weights for the backbone (.safetensors, .pth, .npz); "
+            "help": "pretrained weights for the backbone: a file (.safetensors, .pth, .npz), or "
+            f"a name that stands for an installed package's ({', '.join(PACKAGES)}); "
             "python -m imo_jax.weights.inspect FILE says what a file is"
         },
     )

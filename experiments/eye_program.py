@@ -18,6 +18,7 @@ from experiments.run_predict import run_predict
 from experiments.runtime import UserError, complain, set_up
 from experiments.squares import evaluation_store, run_stages
 from experiments.trained_run import TrainedRun, restore_run
+from experiments.training import check_weights
 from imo_jax.train import processes
 
 MODES = ("train", "eval", "predict", "check")
@@ -129,6 +130,7 @@ class EyeProgram:
         """The settings of a run that is to be trained, and its eyes."""
 
         def prepared(config: EyeRunConfig) -> Store:
+            check_weights(config.pretrained)
             make_default_phantom(config.data.manifest)
             return checked_store(config, need)
 

@@ -22,7 +22,17 @@ from imo_jax.train.state import create
 from imo_jax.train.step import train_step
 from imo_jax.train.tensorboard import TensorBoard
 from imo_jax.train.weight_decay import DECAY_MASKS
-from imo_jax.weights.pretrained import load_pretrained
+from imo_jax.weights.pretrained import load_pretrained, weights_path
+
+
+def check_weights(pretrained: str | None) -> None:
+    """UserError where a run's pretrained weights are not there, before anything is prepared."""
+    if pretrained is None:
+        return
+    try:
+        weights_path(pretrained)
+    except (OSError, ImportError) as error:
+        raise UserError(f"pretrained={pretrained}: {error}") from error
 
 
 def with_pretrained(variables: Any, path: str, at: tuple[str, ...]) -> Any:

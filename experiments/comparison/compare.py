@@ -29,6 +29,7 @@ from experiments.run_folder import read_json
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
 from imo_jax.atomic_files import write_json, write_picture
+from imo_jax.weights.pretrained import weights_path
 
 
 def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> int:
@@ -77,8 +78,14 @@ def check_study(study: Study, rows: Sequence[Row]) -> None:
     check_extra(study.extra, rows)
     if unknown := [name for name in study.pretrained if name not in TRAINED]:
         raise UserError(f"pretrained rows {', '.join(unknown)}: there are {', '.join(TRAINED)}")
-    if absent := [file for file in study.pretrained.values() if not pathlib.Path(file).exists()]:
-        raise UserError("\n".join(f"{file}: no such file" for file in absent))
+    problems = []
+    for weights in study.pretrained.values():
+        try:
+            weights_path(weights)
+        except (OSError, ImportError) as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("\n".join(problems))
     for row in rows:
         if row.program is None:
             continue

@@ -29,7 +29,7 @@ class Table:
 
     Attributes:
       title: of the table.
-      rows: in the paper's order.
+      rows: in the paper's order, then ours.
       heads: of "segment" and "grade": what is scored.
       note: what else the paper says of its figures.
     """
@@ -67,6 +67,7 @@ TABLES = {
             Row("upernet", "UPerNet", "segmenter", "convnext_tiny"),
             Row("segformer", "SegFormer", "segmenter", "b2"),
             Row("segnext", "SegNeXt", "segmenter", "b"),
+            Row("unet", "U-Net", "segmenter", "resnet34"),  # not the paper's; what everybody uses
             IMO,
             ENSEMBLE,
         ),

@@ -10,6 +10,22 @@ from imo_jax.weights.recognise import FAMILIES, recognise
 from imo_jax.weights.rules import WeightsError
 
 
+def weights_path(weights: str | pathlib.Path) -> pathlib.Path:
+    """The file that is meant: itself, or an installed package's of packages.PACKAGES.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ImportError: the package is not installed; the message says how to.
+    """
+    if str(weights) in PACKAGES:
+        return weights_file(str(weights))
+    path = pathlib.Path(weights)
+    if not path.is_file():
+        names = ", ".join(PACKAGES)
+        raise FileNotFoundError(f"{path}: no such file (names of installed weights: {names})")
+    return path
+
+
 def load_pretrained(
     path: str | pathlib.Path, variables: Mapping, at: tuple[str, ...] = ("backbone",)
 ) -> tuple[dict, str]:
@@ -43,8 +59,7 @@ def load_pretrained(
         the network's (in one line); or single arrays are missing, misshapen or without a place (all
         of them listed).
     """
-    if str(path) in PACKAGES:
-        path = weights_file(str(path))
+    path = weights_path(path)
     try:
         return put(recognise(read_state_dict(path)), variables, tuple(at), FAMILIES)
     except WeightsError as error:

@@ -19,6 +19,7 @@ NETWORKS = {
     "upernet": ("upernet", "convnext_tiny"),
     "segformer": ("segformer", "b2"),
     "segnext": ("segnext", "b"),
+    "unet": ("unet", "resnet34"),
     "resnet": ("resnet", "resnet50"),
     "convnext": ("convnext", "convnext_tiny"),
     "vit": ("vit", "vit_b16"),
@@ -42,11 +43,22 @@ def study(tmp_path, **changes):
 def test_the_rows_are_the_papers():
     titles = {number: [row.title for row in table.rows] for number, table in TABLES.items()}
     assert titles == {
-        1: ["UNet++", "DeepLabV3+", "UPerNet", "SegFormer", "SegNeXt", "IMO", ENSEMBLE.title],
+        1: ["UNet++", "DeepLabV3+", "UPerNet", "SegFormer", "SegNeXt", "U-Net", "IMO",
+            ENSEMBLE.title],
         2: ["ResNet-50", "ConvNeXt", "ViT", "BEiTv2", "EfficientViT", "IMO"],
         3: ["w/o OCT", "w/o grading", "w/o segmentation", "w/o CMFA", "w/o IRD", "IMO"],
     }
     assert set(TRAINED) == {*NETWORKS, *ABLATIONS}
+
+
+def test_deep_supervision_is_in_the_rows_whose_recipes_have_it(tmp_path):
+    found = {
+        name: row_config(study(tmp_path), TRAINED[name], fold=0, seed=0, rate=0.1).model.auxiliary
+        for name in NETWORKS
+        if TRAINED[name].program == "segmenter"
+    }
+    supervised = {"unetpp", "upernet", "unet"}
+    assert found == {name: name in supervised for name in found}
 
 
 def test_the_papers_grading_figures_follow_from_its_confusion_matrix():
