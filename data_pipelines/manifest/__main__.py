@@ -39,6 +39,7 @@ from data_pipelines.manifest.makers.layouts import LAYOUTS, recognise
 from data_pipelines.manifest.makers.make import make_manifests, make_screening_manifests
 from data_pipelines.manifest.makers.masks import AGREEMENTS
 from data_pipelines.manifest.makers.plan import SplitPlan
+from data_pipelines.manifest.makers.rim_one import PARTITIONS
 from data_pipelines.manifest.table import read_header
 
 AUTO = "auto"
@@ -101,6 +102,15 @@ def _parser() -> argparse.ArgumentParser:
         "them glaucoma",
     )  # fmt: skip
     make.add_argument(
+        "--partition",
+        choices=tuple(PARTITIONS),
+        help="rim_one: of the two published (default hospital)",
+    )
+    make.add_argument(
+        "--by_patient", action="store_true", default=None,
+        help=f"{_having('by_patient')}: draw splits by patient instead of the official ones",
+    )  # fmt: skip
+    make.add_argument(
         "--pattern",
         help="cubes: regular expression in each file's path, with the groups patient and label, "
         f"and optionally eye, visit, vfi, md, psd (default {DEFAULT_PATTERN})".replace("%", "%%"),
@@ -116,7 +126,7 @@ _CHECK_ONLY = ("data_root", "need", "no_surrogates")
 _MAKE_ONLY = (
     "root", "out", "val_fraction", "test_fraction", "folds", "seed", "mask_codes",
     "include_unlabelled", "pattern", "glaucoma_words", "normal_words", "append", "source",
-    "agreement", "suspects",
+    "agreement", "suspects", "partition", "by_patient",
 )  # fmt: skip
 # Options of some layouts, and how a maker calls them.
 _LAYOUT_ONLY = {
@@ -127,6 +137,8 @@ _LAYOUT_ONLY = {
     "normal_words": "normal_words",
     "agreement": "agreement",
     "suspects": "suspects",
+    "partition": "partition",
+    "by_patient": "by_patient",
 }
 
 

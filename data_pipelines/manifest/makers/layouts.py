@@ -6,7 +6,18 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from data_pipelines.manifest.makers import harvard, papila, refuge
+from data_pipelines.manifest.makers import (
+    chaksu,
+    drishti,
+    g1020,
+    grape,
+    harvard,
+    origa,
+    papila,
+    refuge,
+    rim_one,
+    smdg,
+)
 from data_pipelines.manifest.makers.cubes import find_cubes
 from data_pipelines.manifest.makers.folder import find_folder
 from data_pipelines.manifest.makers.gamma import find_gamma
@@ -36,6 +47,18 @@ class Layout:
 LAYOUTS = {
     "refuge": Layout(refuge.find_refuge, refuge.SIGNATURE),
     "papila": Layout(papila.find_papila, papila.SIGNATURE, ("agreement", "suspects")),
+    "drishti": Layout(drishti.find_drishti, drishti.SIGNATURE, ("agreement", "by_patient")),
+    "rim_one": Layout(rim_one.find_rim_one, rim_one.SIGNATURE, ("partition", "by_patient")),
+    "chaksu": Layout(chaksu.find_chaksu, chaksu.SIGNATURE, ("agreement", "suspects")),
+    "origa": Layout(origa.find_origa, origa.SIGNATURE),
+    "g1020": Layout(g1020.find_g1020, g1020.SIGNATURE),
+    "grape": Layout(grape.find_grape, grape.SIGNATURE),
+    "smdg": Layout(
+        smdg.find_smdg,
+        smdg.SIGNATURE,
+        ("suspects",),
+        repeats=("refuge", "drishti", "origa", "g1020", "papila"),
+    ),
     "harvard": Layout(harvard.find_harvard, harvard.SIGNATURE, screening=True),
     "gamma": Layout(
         find_gamma,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from scipy import ndimage
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.images import BACKGROUND, CUP, IGNORE, RIM, read_label_values
@@ -24,6 +25,8 @@ AGREEMENTS = ("first", "majority", "all", "any", "disputed")
 
 # A cup of which more lies outside its disc is not that of this disc.
 _MAX_OUTSIDE = 0.5
+# Part of a disc's width that is rim at its edge whatever the cup.
+RING = 0.03
 
 
 class Region(Protocol):
@@ -62,10 +65,12 @@ class Coded:
       path: the picture, or a `.mat` file with the array `mask`.
       codes: stored value -> id, of each encoding that the set is known to come in. The one is taken
         whose background is at the picture's edge and whose cup lies within its rim.
+      no_cup_is_unmarked: a mask without cup is one in which the cup was not marked, see Outlines.
     """
 
     path: Path
     codes: tuple[Mapping[int, int], ...]
+    no_cup_is_unmarked: bool = False
 
     def compose(self, height: int, width: int) -> Composed:
         """Raises BadFile: a value that no encoding knows, another size, or cup around rim."""
@@ -97,7 +102,24 @@ class Coded:
                 self.path,
                 f"has its rim inside its cup, read as {_in_words(fitting[0])}: its codes are swapped",
             )
+        if self.no_cup_is_unmarked and not (ids == CUP).any():
+            ids = _without_cup(ids == RIM)
         return Composed(ids)
+
+
+def _without_cup(disc: np.ndarray) -> np.ndarray:
+    """Ids of a disc whose cup was not marked: its outermost ring is rim, the inside ignored.
+
+    No cup reaches the edge of its disc, so that a ring of RING of the disc's width is rim for sure;
+    it is where the disc is told from what surrounds it.
+    """
+    ids = np.where(disc, IGNORE, BACKGROUND).astype(np.uint8)
+    if disc.any():
+        width = int(np.ptp(np.nonzero(disc.any(axis=0))[0])) + 1
+        depth = max(1, round(RING * width))
+        inside = ndimage.binary_erosion(disc, iterations=depth, border_value=1)
+        ids[disc & ~inside] = RIM
+    return ids
 
 
 def _in_words(codes: Mapping[int, int]) -> str:
@@ -143,28 +165,35 @@ class Outlines:
     Attributes:
       discs: one a reader.
       cups: one a reader, in the same order; empty where the cup is not marked. That is not "no
-        cup": the inside of the disc is then 255, ignore.
+        cup": the inside of the disc is then 255, ignore, but for its outermost ring.
       agreement: "first" takes the first reader's; "majority" what more than half have marked, "all",
         "any"; "disputed" what all have marked, and 255 where they differ.
+      told_apart: whether a region is one reader's; the levels of a soft map are not, and nothing is
+        said about their differences.
+
+    A reader who left the disc empty is passed over where others have marked it.
     """
 
     discs: Sequence[Region]
     cups: Sequence[Region]
     agreement: str = "first"
+    told_apart: bool = True
 
     def compose(self, height: int, width: int) -> Composed:
         """Raises BadFile: an unreadable region, an empty disc, a cup of another disc."""
         discs = np.stack([region.pixels(height, width) for region in self.discs])
-        if not discs.any(axis=(1, 2)).all():
-            empty = self.discs[int(discs.any(axis=(1, 2)).argmin())]
-            raise BadFile(empty.path, "is empty: no pixel is disc")
+        drawn = discs.any(axis=(1, 2))
+        if not drawn.any() or (self.told_apart and self.agreement == "first" and not drawn[0]):
+            raise BadFile(self.discs[0].path, "is empty: no pixel is disc")
+        discs = discs[drawn] if self.told_apart else discs
         disc, disc_disputed = _agreed(discs, self.agreement)
         ids = np.where(disc, RIM, BACKGROUND).astype(np.uint8)
         if not self.cups:
-            ids[disc] = IGNORE
+            ids = _without_cup(disc)
             ids[disc_disputed] = IGNORE
             return Composed(ids, disc_dice=_pairwise(_dice, discs))
         cups = np.stack([region.pixels(height, width) for region in self.cups])
+        cups = cups[drawn] if self.told_apart else cups
         cup, cup_disputed = _agreed(cups, self.agreement)
         outside = float(np.count_nonzero(cup & ~disc)) / max(int(np.count_nonzero(cup)), 1)
         if outside > _MAX_OUTSIDE and not disc_disputed.any():
@@ -175,6 +204,8 @@ class Outlines:
             )
         ids[cup & disc] = CUP
         ids[(cup_disputed & disc) | disc_disputed] = IGNORE
+        if not self.told_apart:
+            return Composed(ids, outside)
         return Composed(
             ids,
             outside,

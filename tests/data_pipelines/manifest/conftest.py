@@ -3,12 +3,15 @@
 import csv
 import io
 import pathlib
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_pipelines.manifest import check_manifest, check_screening_manifest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))  # public_trees
 
 SIZE = 64
 

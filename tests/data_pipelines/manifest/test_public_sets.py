@@ -3,9 +3,16 @@
 import json
 
 import numpy as np
-import openpyxl
 import pytest
 from PIL import Image
+from public_trees import (
+    disc,
+    expected_ids,
+    make,
+    photograph,
+    picture,
+    sheet,
+)
 
 from data_pipelines.images import read_mask
 from data_pipelines.manifest import (
@@ -15,43 +22,7 @@ from data_pipelines.manifest import (
     read_manifest,
     read_screening_manifest,
 )
-from data_pipelines.manifest.__main__ import main
 from data_pipelines.volume_files import read_volume
-
-SIZE = 64
-
-
-def disc(radius, size=SIZE):
-    y, x = np.mgrid[:size, :size]
-    return np.hypot(y - size / 2, x - size / 2) <= radius
-
-
-def photograph(path, seed):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(60, 200, (SIZE, SIZE, 3), np.uint8)
-    Image.fromarray(noise).save(path)
-
-
-def picture(path, array):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(array, np.uint8)).save(path)
-
-
-def sheet(path, rows):
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book.save(path)
-
-
-def make(layout, root, out, *options):
-    return main([f"--layout={layout}", f"--root={root}", f"--out={out}", *options])
-
-
-def expected_ids(outer, inner):
-    return disc(outer).astype(int) + disc(inner)
-
 
 # REFUGE
 
