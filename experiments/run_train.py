@@ -32,6 +32,11 @@ from imo_jax.train.initial import draw
 from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 
+NO_VALIDATION = (
+    "no eye is in the split 'val': nothing chooses a checkpoint or stops early; the network of the "
+    "last step counts"
+)
+
 
 def run_train(
     config: EyeRunConfig,
@@ -46,7 +51,8 @@ def run_train(
       config: of the run.
       workdir: its folder, empty or holding a run of the same settings (refuse_other_config).
       store: the eyes of its manifest that are learned from.
-      seen: the eyes of its manifest as they are validated on; None = the same.
+      seen: the eyes of its manifest as they are validated on; None = the same. Where none is in
+        the split "val", no checkpoint is chosen and the last one counts.
       learned: the settings with the augmentation of the training eyes; None = `config`.
 
     Raises:
@@ -70,13 +76,17 @@ def run_train(
             devices,
         )
     )
+    checked = functools.partial(validate, store=seen, config=config, log=folder.validation)
+    if not seen.num("val"):
+        checked = None
+        say(NO_VALIDATION)
     processes.in_first(functools.partial(write_start, folder, config, seen))
     return train_network(
         folder,
         variables,
         objective=objective(config),
         batches=functools.partial(training_batches, store, learned),
-        validate=functools.partial(validate, store=seen, config=config, log=folder.validation),
+        validate=checked,
         optimiser=config.optimiser,
         loop=config.loop,
         seed=config.seed,

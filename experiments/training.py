@@ -70,7 +70,7 @@ def train_network(
     *,
     objective: Objective,
     batches: Callable[[int], Batches],
-    validate: Callable[..., Mapping[str, float]],
+    validate: Callable[..., Mapping[str, float]] | None,
     optimiser: OptimiserConfig,
     loop: LoopConfig,
     seed: int,

@@ -26,6 +26,9 @@ from data_pipelines.progress import progress_line
 NEEDS = {"train": ("train", "val"), "eval": ("test",), "predict": ()}
 LABELS = ("mask", "grade")
 
+# A run on eyes without this split trains to its last step: no checkpoint is chosen.
+SELECTION = "val"
+
 # Decoding releases the interpreter lock; more threads than this only hold more memory.
 _THREADS = min(8, (os.cpu_count() or 1) + 1)
 
@@ -43,8 +46,8 @@ def check_manifest(
 
     Args:
       path, data_root: as read_manifest.
-      need: what is going to be done, of NEEDS: "train" needs labelled train and val splits,
-        "eval" a labelled test split, "predict" photographs only.
+      need: what is going to be done, of NEEDS: "train" needs a labelled train split and a labelled
+        val split or none at all, "eval" a labelled test split, "predict" photographs only.
       labels: the labels that the run uses, of LABELS.
       deep: also open every file; False looks at the table only.
       memory: file in which is kept what was found in files, so that one that has not changed is
@@ -57,7 +60,7 @@ def check_manifest(
     _check_names(labels, LABELS)
     _, rows, problems = parse_manifest(path, data_root)
     if rows:
-        problems += _check_split_sizes(rows, need)
+        problems += _check_split_sizes(rows, need, may_lack=(SELECTION,))
         problems += _check_labels(rows, need, labels)
     if deep:
         problems += _check_files(rows, ("fundus", "oct", "mask"), check_eye_files, memory)
@@ -159,13 +162,19 @@ def _check_copies(
     return problems
 
 
-def _check_split_sizes(rows: Sequence[ParsedRow], need: Collection[str]) -> list[Problem]:
-    """The splits that the run needs must have rows."""
+def _check_split_sizes(
+    rows: Sequence[ParsedRow], need: Collection[str], may_lack: Collection[str] = ()
+) -> list[Problem]:
+    """The splits that the run needs must have rows; a warning where it can do without."""
     problems = []
     counts = Counter(row.get("split") for row in rows)
     for task in need:
         for split in NEEDS[task]:
             if counts[split]:
+                continue
+            if split in may_lack:
+                reason = f"no row has the split {split!r}: no checkpoint can be chosen, the last counts"
+                problems.append(Problem(None, None, reason, "warning"))
                 continue
             reason = f"no row has the split {split!r}, which '{task}' needs"
             if counts[""] == len(rows):

@@ -151,6 +151,11 @@ class Stores:
             self._manifests[checked] = checked_manifest(
                 data.manifest, data.data_root, ("train", "eval"), config.model
             )
+            if not self._manifests[checked].split("val"):
+                raise UserError(
+                    f"{data.manifest} has no eye in the split 'val', on which a table chooses "
+                    "learning rates and checkpoints"
+                )
         grid = (*checked[:2], data.image_size, config.oct_shape, data.crop_to_field)
         if grid not in self._stores:
             self._stores[grid] = prepared_store(self._manifests[checked], config)

@@ -253,9 +253,13 @@ def parameters(variables: Any) -> int:
 def trained_on(run: TrainedRun, store: Store) -> str:
     """A sentence on the training data."""
     eyes, patients = store.num("train"), len(set(store.patients("train")))
+    validation = store.num("val")
+    chosen = f"checkpoint chosen on {validation} validation eyes"
+    if not validation:
+        chosen = "no validation eyes and no choice of a checkpoint"
     return (
         f"Data: trained on the {eyes} train eyes of {patients} patients of "
-        f"{run.config.data.manifest}, checkpoint chosen on {store.num('val')} validation eyes, "
+        f"{run.config.data.manifest}, {chosen}, "
         f"scored on {store.num('test')} test eyes. No patient is in two splits."
     )
 

@@ -104,13 +104,32 @@ def test_needs_of_a_run(data_set):
     assert check_manifest(data_set.path, need=("predict",)) == []
     told = reasons(errors(check_manifest(data_set.path, need=("train",))))
     assert "no row has the split 'train'" in told
-    assert "no row has the split 'val'" in told
+    assert "no row has the split 'val'" not in told
     assert "--val_fraction" in told
     assert "'test'" not in told
     told = reasons(errors(check_manifest(data_set.path, need=("eval",))))
     assert "no row has the split 'test'" in told
     with pytest.raises(ValueError, match="give a list of"):
         check_manifest(data_set.path, need="train")
+
+
+def test_training_does_without_a_validation_split_and_says_so(data_set):
+    for row in data_set.rows:
+        row["split"] = row["split"].replace("val", "train")
+    data_set.write()
+    problems = check_manifest(data_set.path, need=("train", "eval"))
+    assert not errors(problems)
+    told = reasons(problems)
+    assert "no row has the split 'val': no checkpoint can be chosen, the last counts" in told
+
+
+def test_a_validation_split_without_labels_is_refused(data_set):
+    for row in data_set.rows:
+        if row["split"] == "val":
+            row["mask"] = row["grade"] = ""
+    data_set.write()
+    told = reasons(errors(check_manifest(data_set.path, need=("train",))))
+    assert "no eye in val has a mask or a grade" in told
 
 
 def test_needs_labels_of_the_kind_that_is_used(data_set):
