@@ -1,0 +1,81 @@
+"""Promises that hold: intervals and sets that contain the truth with a stated probability.
+
+Split-conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023): errors on eyes that were
+not trained on give a bound that the error of the next eye stays under with at least the stated
+probability, if that eye comes from where those came from. Nothing is assumed of the network.
+"""
+
+import math
+
+import numpy as np
+from scipy import optimize
+
+LARGEST_TEMPERATURE = 10.0
+SMALLEST = 1e-7  # probabilities below are raised to it in logarithms
+
+
+def bound(scores: np.ndarray, coverage: float) -> float:
+    """The ceil((n + 1) coverage)-th smallest of n scores.
+
+    The next score, exchangeable with these, is at most that with a probability of `coverage` to
+    `coverage` + 1 / (n + 1).
+
+    Args:
+      scores: (n,) float, one an eye.
+      coverage: 0..1.
+
+    Returns:
+      The bound; infinity where n is too small to promise anything (n < coverage / (1 - coverage)).
+    """
+    rank = math.ceil((len(scores) + 1) * coverage - 1e-9)  # .9 * 10 is 9, whatever floats say
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
+
+
+def grade_scores(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """1 - probability of the true grade: (N, G), (N,) int -> (N,); of `grade_set`."""
+    return 1.0 - np.take_along_axis(probabilities, truth[:, None], axis=-1)[:, 0]
+
+
+def grade_set(probabilities: np.ndarray, largest_score: float) -> np.ndarray:
+    """The grades that cannot be ruled out (least ambiguous sets, Sadinle et al. 2019).
+
+    Args:
+      probabilities: (..., G) float.
+      largest_score: `bound` of the scores of other eyes.
+
+    Returns:
+      (..., G) bool: grades with 1 - probability up to the bound, and the most probable in any case.
+    """
+    best = probabilities == probabilities.max(axis=-1, keepdims=True)
+    return (1.0 - probabilities <= largest_score) | best
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """softmax(log p / T) over the last axis, float32: softer for T > 1; the order stays."""
+    logits = np.log(np.maximum(probabilities, SMALLEST).astype(np.float64)) / temperature
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """The temperature with the least negative log-likelihood (Guo et al. 2017), at least 1.
+
+    A network is made less sure, never more: a few eyes that are all graded right would make it
+    certain.
+
+    Args:
+      probabilities: (N, G) float.
+      truth: (N,) int.
+
+    Returns:
+      1..LARGEST_TEMPERATURE.
+    """
+
+    def loss(log_temperature: float) -> float:
+        found = tempered(probabilities, math.exp(log_temperature)).astype(np.float64)
+        true = np.take_along_axis(found, truth[:, None], axis=-1)
+        return -float(np.log(np.maximum(true, SMALLEST)).mean())
+
+    limits = (0.0, math.log(LARGEST_TEMPERATURE))
+    found = optimize.minimize_scalar(loss, bounds=limits, method="bounded")
+    return math.exp(found.x) if found.fun < loss(0.0) else 1.0
