@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from data_pipelines import framing, images, volume_files
+from data_pipelines import framing, images, quality, volume_files
 from data_pipelines.bad_file import BadFile
 from data_pipelines.manifest.problems import Problem
 
-MIN_FUNDUS_SIDE = 32
-MIN_B_SCAN_SIDE = 8
 # A disc is 0.05 to 0.25 of the field's height, so well below this part of its area.
 MAX_DISC_PART = 0.35
 
@@ -55,26 +53,10 @@ Doubts = Iterator[tuple[str, str]]
 
 
 def _doubts_about_fundus(image: np.ndarray) -> Doubts:
-    height, width = image.shape[:2]
-    if min(height, width) < MIN_FUNDUS_SIDE:
-        yield (
-            (
-                f"has an absurd size, {width} x {height} pixels: "
-                f"a photograph has at least {MIN_FUNDUS_SIDE} a side"
-            ),
-            "error",
-        )
-        return
-    if (image == image[0, 0]).all():
-        yield f"is of a single colour, {tuple(int(v) for v in image[0, 0])}", "error"
-        return
-    if max(height, width) > 4 * min(height, width):
-        yield f"is a strip of {width} x {height} pixels: is it a fundus photograph?", "warning"
-    # The percentile of a subsample is enough to tell a black picture.
-    if np.percentile(image[::4, ::4].max(axis=2), 99) < 20:
-        yield "is nearly black", "warning"
-    elif (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all():
-        yield "is grey: the model expects colour photographs", "warning"
+    faults = quality.photograph_faults(image)
+    yield from ((fault, "error") for fault in faults)
+    if not faults:
+        yield from ((doubt, "warning") for doubt in quality.photograph_doubts(image))
 
 
 def _doubts_about_mask(ids: np.ndarray) -> Doubts:
@@ -150,21 +132,11 @@ def _doubts_about_pair(image: np.ndarray, ids: np.ndarray, fundus: Path) -> Doub
 
 
 def _doubts_about_volume(volume: np.ndarray, path: Path) -> Doubts:
-    slices, depth, width = volume.shape
-    if min(depth, width) < MIN_B_SCAN_SIDE:
-        yield (
-            (
-                f"has shape {volume.shape}: B-scans of {depth} x {width} pixels are absurd; "
-                "the axes are (slices, depth, width)"
-            ),
-            "error",
-        )
+    faults = quality.volume_faults(volume)
+    yield from ((fault, "error") for fault in faults)
+    if faults:
         return
-    if volume.min() == volume.max():
-        yield f"is constant: every voxel is {volume.flat[0]:g}", "error"
-        return
-    if slices == 1:
-        yield "has a single slice: it is one B-scan, not a volume", "warning"
+    yield from ((doubt, "warning") for doubt in quality.volume_doubts(volume))
     if path.is_dir():
         gaps = volume_files.slice_gaps(path)
         if gaps:

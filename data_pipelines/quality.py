@@ -1,0 +1,60 @@
+"""What speaks against a photograph or an OCT volume, judged from its pixels alone.
+
+The same is said of the same eye by `--mode=check`, training, evaluation and prediction. A fault
+means that it cannot be used, a doubt that it can, but that what is said of it may be wrong.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MIN_FUNDUS_SIDE = 32
+MIN_B_SCAN_SIDE = 8
+NEARLY_BLACK = 20  # grey levels of 255 that the brightest hundredth of a photograph must reach
+
+
+def photograph_faults(image: np.ndarray) -> list[str]:
+    """Why a picture cannot be used as a fundus photograph: uint8 (height, width, 3)."""
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_FUNDUS_SIDE:
+        return [
+            f"has an absurd size, {width} x {height} pixels: "
+            f"a photograph has at least {MIN_FUNDUS_SIDE} a side"
+        ]
+    if (image == image[0, 0]).all():
+        return [f"is of a single colour, {tuple(int(v) for v in image[0, 0])}"]
+    return []
+
+
+def photograph_doubts(image: np.ndarray) -> list[str]:
+    """What is odd about a photograph without faults: uint8 (height, width, 3)."""
+    height, width = image.shape[:2]
+    found = []
+    if max(height, width) > 4 * min(height, width):
+        found.append(f"is a strip of {width} x {height} pixels: is it a fundus photograph?")
+    # The percentile of a subsample is enough to tell a black picture.
+    if np.percentile(image[::4, ::4].max(axis=2), 99) < NEARLY_BLACK:
+        found.append("is nearly black")
+    elif (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all():
+        found.append("is grey: the model expects colour photographs")
+    return found
+
+
+def volume_faults(volume: np.ndarray) -> list[str]:
+    """Why an array cannot be used as an OCT volume: (slices, depth, width), uint8 or float32."""
+    _, depth, width = volume.shape
+    if min(depth, width) < MIN_B_SCAN_SIDE:
+        return [
+            f"has shape {volume.shape}: B-scans of {depth} x {width} pixels are absurd; "
+            "the axes are (slices, depth, width)"
+        ]
+    if volume.min() == volume.max():
+        return [f"is constant: every voxel is {volume.flat[0]:g}"]
+    return []
+
+
+def volume_doubts(volume: np.ndarray) -> list[str]:
+    """What is odd about a volume without faults: (slices, depth, width)."""
+    if len(volume) == 1:
+        return ["has a single slice: it is one B-scan, not a volume"]
+    return []
