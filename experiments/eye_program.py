@@ -14,6 +14,7 @@ from experiments.configured import configured
 from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
 from experiments.run_eval import run_eval
+from experiments.run_import import run_import
 from experiments.run_predict import run_predict
 from experiments.runtime import UserError, complain, set_up
 from experiments.squares import evaluation_store, run_stages
@@ -21,7 +22,7 @@ from experiments.trained_run import TrainedRun, restore_run
 from experiments.training import check_weights
 from imo_jax.train import processes
 
-MODES = ("train", "eval", "predict", "check")
+MODES = ("train", "eval", "predict", "check", "import")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ class EyeProgram:
         )
         flags.DEFINE_string("fundus", None, "photograph to predict (--mode=predict)")
         flags.DEFINE_string("oct", None, "OCT volume beside --fundus; may be missing")
+        flags.DEFINE_string(
+            "weights", None, "the authors' weights, to be made a run (--mode=import)"
+        )
         flags.DEFINE_boolean(
             "mirror", False, "predict the mirrored eye, too, and take the mean (--mode=predict)"
         )
@@ -76,7 +80,8 @@ class EyeProgram:
             raise app.UsageError(f"not a flag: {' '.join(arguments[1:])}")
         set_up()
         modes = {None: self.train_and_evaluate}
-        modes |= {name: getattr(self, name) for name in MODES}
+        modes |= {name: getattr(self, name) for name in MODES if name != "import"}
+        modes["import"] = self.import_weights
         mode = flags.FLAGS.mode
         try:
             hosts.join_others(mode, (None, "train"))
@@ -117,6 +122,18 @@ class EyeProgram:
         config = self._configured()
         make_default_phantom(config.data.manifest)
         return run_check(config)
+
+    def import_weights(self) -> int:
+        """The authors' weights become a run; without --preset with the released settings."""
+        if "released" not in self.presets:
+            raise UserError("--mode=import is for IMO: python -m experiments.imo")
+        if flags.FLAGS.weights is None:
+            raise UserError("--mode=import needs --weights=FILE (.pth, .safetensors or .npz)")
+        preset = flags.FLAGS.preset if flags.FLAGS["preset"].present else "released"
+        run_import(
+            self.presets[preset](), self._given(), flags.FLAGS.weights, flags.FLAGS.workdir
+        )
+        return 0
 
     def _given(self) -> dict[str, Any]:
         return flag_fields.given_flags(self.config_class)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
+from experiments.calibration import kept_promises
 from experiments.drawing import denoisings, draw_plots, eye_picture
 from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
@@ -50,6 +51,9 @@ TABLE = {
     "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
     "sensitivity_at_95_specificity": "sensitivity at 95 % specificity",
     "grade_ece": "calibration error, grade",
+    "cdr_interval_coverage": "90 % intervals holding the vertical CDR",
+    "grade_set_coverage": "90 % sets holding the grade",
+    "grade_set_size": "grades in a 90 % set",
 }
 
 
@@ -160,6 +164,7 @@ def summarise(
     controls = {name: r for name, r in others.items() if name != "baseline"}
     return {
         **imo_summary(records, **settings),
+        **kept_promises(run, records, **settings),
         "baseline": imo_summary(others["baseline"], **settings),
         "controls": {name: imo_summary(r, **settings) for name, r in controls.items()},
         "controls_difference": {

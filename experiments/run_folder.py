@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from imo_jax.predictor.calibration import FILE as CALIBRATION
 from imo_jax.predictor.load import LOCATOR
 
 
@@ -38,6 +39,10 @@ class RunFolder:
     @property
     def baseline(self) -> pathlib.Path:
         return self.root / "baseline.npz"
+
+    @property
+    def calibration(self) -> pathlib.Path:
+        return self.root / CALIBRATION
 
     @property
     def validation(self) -> pathlib.Path:

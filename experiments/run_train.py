@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.load.batches import eval_batches, train_batches
+from data_pipelines.load.batches import train_batches
 from data_pipelines.load.stores import Store
 from experiments import validation_log
+from experiments.calibration import calibrate, validation_records
 from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
-from experiments.networks import objective, samples
-from experiments.prediction import predict_batches
+from experiments.networks import objective
 from experiments.run_folder import RunFolder
 from experiments.runtime import say
-from experiments.scoring import fit_baseline, score_all, validation_metrics
+from experiments.scoring import fit_baseline, validation_metrics
 from experiments.training import (
     devices_for,
     first_line,
@@ -81,7 +81,7 @@ def run_train(
         checked = None
         say(NO_VALIDATION)
     processes.in_first(functools.partial(write_start, folder, config, seen))
-    return train_network(
+    result = train_network(
         folder,
         variables,
         objective=objective(config),
@@ -93,6 +93,9 @@ def run_train(
         devices=devices,
         draw=functools.partial(validation_images, store=seen, config=config),
     )
+    if result.exit_code == 0 and processes.is_first():
+        calibrate(folder, config, seen)
+    return result
 
 
 def write_start(folder: RunFolder, config: EyeRunConfig, store: Store) -> None:
@@ -125,20 +128,7 @@ def validate(
     log: pathlib.Path,
 ) -> dict[str, float]:
     """Point scores on the validation split; `score` among them decides which step is the best."""
-    batches = eval_batches(
-        store,
-        "val",
-        batch_size=config.evaluation.eval_batch_size,
-        use_oct=config.model.use_oct,
-    )
-    predictions = predict_batches(
-        variables,
-        batches,
-        config.model,
-        samples=samples(config),  # as evaluation does: compiled once for both
-        between=interrupt.check,
-    )
-    metrics = validation_metrics(score_all(store, "val", predictions))
+    metrics = validation_metrics(validation_records(variables, store, config, interrupt.check))
     validation_log.append(log, step, metrics)
     return metrics
 

@@ -12,9 +12,10 @@ from experiments.runtime import UserError
 from experiments.saved_config import read_config, with_changes
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables
 from imo_jax.models.variables import variable_shapes
-from imo_jax.predictor.eyes import EyePredictor
+from imo_jax.predictor.calibration import EyeCalibration
+from imo_jax.predictor.eyes import NOT_MEASURED, EyePredictor
 from imo_jax.predictor.load import predictor_of
-from imo_jax.predictor.run import Run, eye_settings
+from imo_jax.predictor.run import Run, eye_settings, read_calibration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,7 @@ class TrainedRun:
       variables: {"params", "batch_stats"} numpy arrays.
       step: of the checkpoint.
       baseline: see scoring.fit_baseline; {} where there was nothing to fit.
+      calibration: what validation taught of its errors; or why there is none.
     """
 
     folder: RunFolder
@@ -34,11 +36,20 @@ class TrainedRun:
     variables: dict[str, Any]
     step: int
     baseline: dict[str, np.ndarray]
+    calibration: EyeCalibration | str = NOT_MEASURED
 
     def predictor(self) -> EyePredictor:
         """What `imo_jax.load` gives of the run's folder, with the settings given now."""
         return predictor_of(
-            [Run(str(self.folder.root), eye_settings(self.config), self.variables, self.step)]
+            [
+                Run(
+                    str(self.folder.root),
+                    eye_settings(self.config),
+                    self.variables,
+                    self.step,
+                    calibration=self.calibration,
+                )
+            ]
         )
 
 
@@ -69,4 +80,9 @@ def restore_run(
     if folder.baseline.exists():
         with np.load(folder.baseline, allow_pickle=False) as arrays:
             baseline = dict(arrays)
-    return TrainedRun(folder, config, variables, step, baseline)
+    try:
+        calibration = read_calibration(folder.root, step)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return TrainedRun(folder, config, variables, step, baseline, calibration)
+

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.framing import Frame, unframe_probabilities
-from imo_jax.models.registry import kind_of
+from imo_jax.models.registry import diffuses, kind_of
 from imo_jax.models.uncertainty import uncertainty
 
 NOISE_SEED = 0  # of x_T: what is said of an eye is the same whenever it is asked
 INPUTS = ("fundus", "oct", "has_oct")  # of a batch, that go to the device
+
+SAMPLER = ("sampling_steps", "time_difference", "start_time", "label_embedding")  # of IMOConfig
 
 # Axis of the width in each of them, (B, H, W, 3) and (B, depth, width, slices).
 _WIDTH = {"fundus": 2, "oct": 2}
@@ -40,6 +42,13 @@ class EyeAnswer:
         if self.probabilities is None:
             return None
         return unframe_probabilities(self.probabilities, frame)
+
+
+def sampler_of(model: Any, samples: int) -> dict[str, Any]:
+    """How a network that diffuses is sampled, by name; {} of one with a single answer."""
+    if not diffuses(model):
+        return {}
+    return {"samples": samples} | {name: getattr(model, name) for name in SAMPLER}
 
 
 def ask(

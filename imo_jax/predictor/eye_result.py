@@ -13,6 +13,7 @@ from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.metrics.disc_measures import DiscMeasures
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
 from imo_jax.predictor.answers import EyeAnswer
+from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.inputs import UPRIGHT
 from imo_jax.visualisation.overlays import eye_panel, eye_title
 from imo_jax.visualisation.tiles import with_notes
@@ -27,12 +28,18 @@ class VerticalCdr:
 
     Attributes:
       value: 0..1; None where no disc was found.
+      low, high: an interval that holds the true value in `coverage` of eyes like those of the
+        validation split; None where nothing was measured, see `EyeResult.calibrated_on`.
+      coverage: 0..1, or None.
       sd_over_samples: standard deviation (n - 1) over the samples of a network that draws some:
         how much its noise matters, which says nothing of its error; None below two samples.
       samples: how many there are, of all networks together.
     """
 
     value: float | None
+    low: float | None
+    high: float | None
+    coverage: float | None
     sd_over_samples: float | None
     samples: int
 
@@ -52,6 +59,8 @@ class EyeResult:
       frame: where that square lies in the photograph.
       grade_names: of the grades, in the order of their probabilities.
       exif_orientation: by which the file's pixels were turned to be upright; 1 = not at all.
+      calibration: what validation taught of the network's errors, or None.
+      calibrated_on: the eyes that it was measured on, or why there is none, in words.
     """
 
     id: str
@@ -62,6 +71,8 @@ class EyeResult:
     frame: Frame
     grade_names: tuple[str, ...]
     exif_orientation: int = UPRIGHT
+    calibration: EyeCalibration | None = None
+    calibrated_on: str = "nothing"
 
     @property
     def grade(self) -> str | None:
@@ -71,11 +82,33 @@ class EyeResult:
 
     @property
     def grade_probabilities(self) -> dict[str, float] | None:
-        """Name of a grade -> probability; None of a network that does not grade."""
-        found = self.answer.grade_probabilities
+        """Name of a grade -> probability; None of a network that does not grade.
+
+        Softened by the temperature of the calibration, where there is one.
+        """
+        found = self._tempered
         if found is None:
             return None
         return dict(zip(self.grade_names, map(float, found), strict=True))
+
+    @property
+    def _tempered(self) -> np.ndarray | None:
+        found = self.answer.grade_probabilities
+        if found is None or self.calibration is None:
+            return found
+        return self.calibration.tempered(found)
+
+    @property
+    def grade_set(self) -> tuple[str, ...] | None:
+        """The grades that cannot be ruled out: the true one is among them in the share of eyes
+        that the calibration promises. None where nothing was measured."""
+        found = self.answer.grade_probabilities
+        if found is None or self.calibration is None:
+            return None
+        kept = self.calibration.grade_set(found)
+        if kept is None:
+            return None
+        return tuple(name for name, inside in zip(self.grade_names, kept, strict=True) if inside)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -107,9 +140,18 @@ class EyeResult:
         """The vertical cup-to-disc ratio; None of a network that does not segment."""
         if self.answer.sample_ids is None:
             return None
-        record = self.record
+        value = _defined(self.record["vcdr_pred"])
+        interval = None
+        if value is not None and self.calibration is not None:
+            interval = self.calibration.cdr_interval(value)
+        low, high = interval or (None, None)
         return VerticalCdr(
-            _defined(record["vcdr_pred"]), _defined(record["vcdr_sd"]), len(self.answer.sample_ids)
+            value=value,
+            low=low,
+            high=high,
+            coverage=None if interval is None else self.calibration.coverage,
+            sd_over_samples=_defined(self.record["vcdr_sd"]),
+            samples=len(self.answer.sample_ids),
         )
 
     @property
@@ -125,7 +167,7 @@ class EyeResult:
             self.id,
             probabilities=self.probabilities,
             sample_ids=self.answer.sample_ids,
-            grade_probabilities=self.answer.grade_probabilities,
+            grade_probabilities=self._tempered,
         )
 
     def overlay(self) -> np.ndarray | None:
@@ -149,9 +191,15 @@ class EyeResult:
             "id": self.id,
             "has_oct": self.has_oct,
             "warnings": list(self.warnings),
+            "calibrated_on": self.calibrated_on,
         }
         if self.grade is not None:
             result |= {"grade": self.grade, "grade_probabilities": self.grade_probabilities}
+            if (kept := self.grade_set) is not None:
+                result["grade_set"] = {
+                    "grades": list(kept),
+                    "coverage": self.calibration.coverage,
+                }
         frame = self.frame
         result["square"] = {"top": frame.top, "left": frame.left, "side": frame.height}
         if self.answer.probabilities is not None:
@@ -210,14 +258,21 @@ class EyeResult:
             share = self.grade_probabilities[self.grade]
             parts.append(f"grade {self.grade} ({100 * share:.0f} %)")
         if (ratio := self.vertical_cdr) is not None:
-            text = "no disc found" if ratio.value is None else f"vertical CDR {ratio.value:.2f}"
-            spread = ratio.sd_over_samples if ratio.value is not None else None
-            parts.append(text if spread is None else f"{text} ± {spread:.3f}")
+            parts.append(_ratio_in_words(ratio))
         if not self.has_oct:
             parts.append("from the photograph alone")
         if self.warnings:
             parts.append(f"doubtful: {'; '.join(self.warnings)}")
         return f"{self.id}: {', '.join(parts)}"
+
+
+def _ratio_in_words(ratio: VerticalCdr) -> str:
+    if ratio.value is None:
+        return "no disc found"
+    text = f"vertical CDR {ratio.value:.2f}"
+    if ratio.coverage is None:
+        return text
+    return f"{text} ({ratio.low:.2f} to {ratio.high:.2f} with {100 * ratio.coverage:.0f} %)"
 
 
 def found_disc(answer: EyeAnswer) -> bool:

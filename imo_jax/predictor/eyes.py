@@ -12,12 +12,15 @@ from data_pipelines import framing, volumes
 from data_pipelines.load.ordered_map import ordered_map
 from imo_jax.labels import GRADE_NAMES
 from imo_jax.predictor import inputs
-from imo_jax.predictor.answers import EyeAnswer, answer_of, ask
+from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, sampler_of
+from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc
-from imo_jax.predictor.inputs import Photograph, PhotographLike, VolumeLike
+from imo_jax.predictor.inputs import Photograph, PhotographLike, VolumeLike, doubts
 from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
 NO_OCT_USED = "the network was trained without OCT: the volume was not looked at"
+NOT_MEASURED = "nothing: no validation eyes were measured after training"
+MEASURED_WITHOUT_MIRROR = "nothing: the errors of the mean with the mirror were not measured"
 READERS = 2  # threads that read files while the network works
 
 
@@ -76,12 +79,18 @@ class EyePredictor:
         settings: EyeSettings,
         title: str,
         locator: Locator | None = None,
+        calibration: EyeCalibration | str = NOT_MEASURED,
     ) -> None:
-        """`locator` finds the square that is seen; None = the whole photograph is."""
+        """`networks` are the variables of one network, or of several whose mean is taken.
+
+        `locator` finds the square that is seen; None = the whole photograph is. `calibration` is
+        of what all say together; or why there is none, in words.
+        """
         self.settings = settings
         self.title = title
         self.networks = [jax.device_put(variables) for variables in networks]
         self._locator = locator
+        self._calibration = calibration
 
     def __repr__(self) -> str:
         return f"<EyePredictor: {self.title}>"
@@ -144,21 +153,23 @@ class EyePredictor:
                 mirror=mirror,
             )
             for row, eye in enumerate(chunk):
-                yield self._result(eye, answer_of(outputs, row))
+                yield self._result(eye, answer_of(outputs, row), mirror)
 
     def _seen(self, name: str, photograph: PhotographLike, scan: VolumeLike | None) -> _Seen:
         """Reads an eye and brings it to the working grid."""
         settings = self.settings
         image = inputs.photograph_of(photograph, name)
-        warnings: list[str] = []
-        frame, doubts = self._frame(image)
-        warnings += doubts
+        warnings = doubts(image.pixels, name, "photograph")
+        frame, of_frame = self._frame(image)
+        warnings += of_frame
         volume = None
         if scan is not None and settings.oct_shape is None:
             warnings.append(NO_OCT_USED)
         elif scan is not None:
             depth, width, slices = settings.oct_shape
-            volume = volumes.to_grid(inputs.volume_of(scan, name), slices, depth, width)
+            whole = inputs.volume_of(scan, name)
+            warnings += doubts(whole, name, "OCT volume")
+            volume = volumes.to_grid(whole, slices, depth, width)
         return _Seen(
             photograph=dataclasses.replace(image, pixels=image.pixels[:0]),
             fundus=framing.frame_image(image.pixels, frame),
@@ -190,15 +201,30 @@ class EyePredictor:
                 batch["has_oct"][row] = True
         return batch
 
-    def _result(self, eye: _Seen, answer: EyeAnswer) -> EyeResult:
-        doubts = () if found_disc(answer) else (NO_DISC,)
+    def _result(self, eye: _Seen, answer: EyeAnswer, mirror: bool) -> EyeResult:
+        nothing = () if found_disc(answer) else (NO_DISC,)
+        calibration, calibrated_on = self._calibration_of(mirror)
         return EyeResult(
             id=eye.photograph.name,
             has_oct=eye.oct is not None,
-            warnings=(*eye.warnings, *doubts),
+            warnings=(*eye.warnings, *nothing),
             answer=answer,
             fundus=eye.fundus,
             frame=eye.frame,
             grade_names=self.settings.grade_names,
             exif_orientation=eye.photograph.exif_orientation,
+            calibration=calibration,
+            calibrated_on=calibrated_on,
         )
+
+    def _calibration_of(self, mirror: bool) -> tuple[EyeCalibration | None, str]:
+        """What is known of the errors of an answer, and where from or why not."""
+        found = self._calibration
+        if isinstance(found, str):
+            return None, found
+        if mirror:
+            return None, MEASURED_WITHOUT_MIRROR
+        sampler = sampler_of(self.settings.model, self.settings.samples)
+        if (mismatch := found.mismatch(sampler)) is not None:
+            return None, mismatch
+        return found, found.in_words()

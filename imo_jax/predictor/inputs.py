@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from data_pipelines import quality
 from data_pipelines.bad_file import BadFile
 from data_pipelines.images import exif_orientation, photograph_pixels, read_fundus
 from data_pipelines.volume_limits import plain
@@ -125,6 +126,25 @@ def volume_of(given: VolumeLike, name: str) -> np.ndarray:
         return plain(given, f"OCT volume of {name}")
     raise BadFile(name, "an OCT volume is a path or a numpy array (slices, depth, width), not a "
                         f"{type(given).__name__}")  # fmt: skip
+
+
+# What is judged -> its faults, for which it is refused, and its doubts, which are said.
+_QUALITY = {
+    "photograph": (quality.photograph_faults, quality.photograph_doubts),
+    "OCT volume": (quality.volume_faults, quality.volume_doubts),
+}
+
+
+def doubts(pixels: np.ndarray, name: str, what: str) -> list[str]:
+    """What is odd about a "photograph" or an "OCT volume", in whole sentences.
+
+    Raises:
+      BadFile: it cannot be used; the same is refused in a manifest.
+    """
+    faults_of, doubts_of = _QUALITY[what]
+    if faults := faults_of(pixels):
+        raise BadFile(name, f"the {what} {'; '.join(faults)}")
+    return [f"the {what} {doubt}" for doubt in doubts_of(pixels)]
 
 
 def as_list(given: Any) -> tuple[list[Any], bool]:

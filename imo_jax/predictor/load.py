@@ -5,12 +5,14 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from imo_jax.models.imo.config import IMOConfig
 from imo_jax.predictor.eyes import EyePredictor
 from imo_jax.predictor.locator import Locator
-from imo_jax.predictor.run import Run, read_run
+from imo_jax.predictor.run import Run, read_run, read_weights
 from imo_jax.predictor.volumes import VolumePredictor, VolumeSettings
 
 LOCATOR = "locator"  # folder, in that of a run in two stages, of the run that finds the disc
+OF_A_MEAN = "nothing: the errors of a mean of several runs were not measured"
 
 
 def load(
@@ -18,6 +20,8 @@ def load(
     *,
     checkpoint: str = "best",
     samples: int | None = None,
+    model: IMOConfig | None = None,
+    image_size: int | None = None,
 ) -> EyePredictor | VolumePredictor:
     """A trained network, ready to predict; it predicts to the bit what `--mode=predict` writes.
 
@@ -29,10 +33,12 @@ def load(
     Needs no TensorFlow.
 
     Args:
-      path: folder of a run; or several folders of runs (folds, seeds) whose networks and working
+      path: folder of a run of any kind of network; a file of the authors' released weights
+        (`.pth`, `.safetensors`, `.npz`); or several (folds, seeds) whose networks and working
         squares are alike: their mean as one predictor.
       checkpoint: "best" by validation, or "last".
       samples: diffusion samples an eye; None = as the run evaluates.
+      model, image_size: of a file of weights, what it does not tell, see `run.read_weights`.
 
     Raises:
       FileNotFoundError: there is no run, or no checkpoint.
@@ -41,12 +47,18 @@ def load(
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     if not paths:
         raise ValueError("no run is named")
-    return predictor_of([read_run(given, checkpoint) for given in paths], samples)
+    if (model or image_size) and any(pathlib.Path(given).is_dir() for given in paths):
+        raise ValueError("model and image_size are for files of weights; a run knows its own")
+    runs = [
+        read_weights(given, model, image_size)
+        if pathlib.Path(given).is_file()
+        else read_run(given, checkpoint)
+        for given in paths
+    ]
+    return predictor_of(runs, samples)
 
 
-def predictor_of(
-    runs: Sequence[Run], samples: int | None = None
-) -> EyePredictor | VolumePredictor:
+def predictor_of(runs: Sequence[Run], samples: int | None = None) -> EyePredictor | VolumePredictor:
     """The predictor of one run, or the mean of several; arguments and errors as `load`."""
     first = runs[0]
     for run in runs[1:]:
@@ -61,7 +73,8 @@ def predictor_of(
         if samples < 1:
             raise ValueError(f"samples={samples} must be at least 1")
         settings = dataclasses.replace(settings, samples=samples)
-    return EyePredictor(networks, settings, title, locator_of(runs))
+    calibration = first.calibration if len(runs) == 1 else OF_A_MEAN
+    return EyePredictor(networks, settings, title, locator_of(runs), calibration)
 
 
 def locator_of(runs: Sequence[Run]) -> Locator | None:

@@ -10,11 +10,19 @@ from typing import Any
 
 from data_pipelines.load.screening_grid import ScreeningGrid
 from imo_jax.checkpoints import restore_variables
+from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.registry import KINDS, diffuses, kind_of
 from imo_jax.models.variables import variable_shapes
-from imo_jax.predictor.eyes import EyeSettings
+from imo_jax.predictor.calibration import FILE as CALIBRATION_FILE
+from imo_jax.predictor.calibration import EyeCalibration
+from imo_jax.predictor.eyes import NOT_MEASURED, EyeSettings
 from imo_jax.predictor.volumes import VolumeSettings
 from imo_jax.settings import saved
+from imo_jax.weights.imo_config import imo_of_file
+
+# What the released code works on, see the preset `released`: pixels, and (depth, width) of the OCT.
+RELEASED_SIZE, RELEASED_OCT = 1024, (256, 256)
+NOT_TRAINED_HERE = "nothing: the weights came without measured errors"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Run:
       variables: {"params", "batch_stats"} numpy arrays.
       step: of the checkpoint.
       threshold: of a screening run, what validation chose at that step; None = not known.
+      calibration: of a run on eyes, what validation taught of its errors; or why there is none.
     """
 
     where: str
@@ -34,6 +43,7 @@ class Run:
     variables: dict[str, Any]
     step: int
     threshold: float | None = None
+    calibration: EyeCalibration | str = NOT_MEASURED
 
 
 def eye_settings(config: Any) -> EyeSettings:
@@ -93,8 +103,56 @@ def read_run(path: str | os.PathLike, checkpoint: str) -> Run:
     variables, step = restore_variables(
         folder / "checkpoints", variable_shapes(config.model), which=checkpoint
     )
-    threshold = validation_threshold(folder / "validation.csv", step) if screening else None
-    return Run(str(folder), settings, variables, step, threshold)
+    if screening:
+        threshold = validation_threshold(folder / "validation.csv", step)
+        return Run(str(folder), settings, variables, step, threshold=threshold)
+    calibration = read_calibration(folder, step)
+    return Run(str(folder), settings, variables, step, calibration=calibration)
+
+
+def read_weights(
+    path: str | os.PathLike, model: IMOConfig | None = None, image_size: int | None = None
+) -> Run:
+    """The authors' weights: a file that holds a whole IMO network under the released names.
+
+    Args:
+      path: `.pth`, `.safetensors` or `.npz`.
+      model: config of the network; None = what the file tells, see `weights.imo_config`.
+      image_size: side of the working square in pixels; None = the released 1024.
+
+    Raises:
+      ImportError: a PyTorch file and no torch.
+      ValueError: it does not fit; names the file and what to do.
+    """
+    told = {} if model is None else dataclasses.asdict(model)
+    config, variables = imo_of_file(path, **told)
+    settings = EyeSettings(
+        model=config,
+        image_size=image_size or RELEASED_SIZE,
+        oct_shape=(*RELEASED_OCT, config.oct_slices) if config.use_oct else None,
+        crop_to_field=True,
+        samples=4 if diffuses(config) else 1,
+        batch_size=8,
+    )
+    return Run(str(path), settings, variables, 0, calibration=NOT_TRAINED_HERE)
+
+
+def read_calibration(folder: pathlib.Path, step: int) -> EyeCalibration | str:
+    """What validation taught of the errors of a run's checkpoint; or why there is nothing.
+
+    Raises:
+      ValueError: the file is none of this version.
+    """
+    file = folder / CALIBRATION_FILE
+    if not file.exists():
+        return NOT_MEASURED
+    try:
+        found = EyeCalibration.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file}: no calibration of this version ({error})") from error
+    if found.step != step:
+        return f"nothing: step {found.step} was measured, this is step {step}"
+    return found
 
 
 def validation_threshold(log: pathlib.Path, step: int) -> float | None:

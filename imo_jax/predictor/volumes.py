@@ -113,8 +113,9 @@ class VolumePredictor:
         names = inputs.distinct_ids(scans, ids)
         inputs.require_files(scans)
         for name, scan, side in zip(names, scans, sides, strict=True):
-            store = self._store(name, scan, side)
-            yield self._result(name, store, ())
+            volume = inputs.volume_of(scan, name)
+            warnings = inputs.doubts(volume, name, "OCT volume")
+            yield self._result(name, self._store(name, volume, side), tuple(warnings))
 
     def _require_sides(self, sides: Sequence[str | None], number: int) -> None:
         if len(sides) != number:
@@ -127,10 +128,11 @@ class VolumePredictor:
                 "or OS (left)"
             )
 
-    def _store(self, name: str, scan: VolumeLike, side: str | None) -> ScreeningStore:
+    def _store(self, name: str, volume: np.ndarray, side: str | None) -> ScreeningStore:
         """A store of this volume alone: what evaluation reads its batches from."""
-        volume = inputs.volume_of(scan, name)
-        entry = ScreeningVolume(name, name, side or "OS", "1", _SPLIT, pathlib.Path(name), glaucoma=0)
+        entry = ScreeningVolume(
+            name, name, side or "OS", "1", _SPLIT, pathlib.Path(name), glaucoma=0
+        )
         return ScreeningArrayStore.of_one(entry, volume, self.settings.grid)
 
     def _result(self, name: str, store: ScreeningStore, warnings: tuple[str, ...]) -> VolumeResult:

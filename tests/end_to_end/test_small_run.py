@@ -36,6 +36,16 @@ def test_summary_has_every_key_with_its_interval(trained):
     assert summary["baseline"]["disc_dice"] is not None
 
 
+def test_errors_on_validation_eyes_stand_beside_what_is_said(trained):
+    workdir, _ = trained
+    calibration = json.loads((workdir / "calibration.json").read_text())
+    summary = json.loads((workdir / "eval" / "summary.json").read_text())
+    assert summary["calibration"] == calibration
+    assert calibration["step"] == summary["checkpoint_step"]
+    assert calibration["graded_eyes"] == 2  # too few to promise anything
+    assert calibration["cdr_error"] is None and summary["cdr_interval_coverage"] is None
+
+
 def test_pictures_and_tables_are_written(trained):
     workdir, done = trained
     folder = workdir / "eval"

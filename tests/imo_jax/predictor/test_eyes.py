@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from experiments.config import RunConfig
 from experiments.run_predict import run_predict
 from experiments.trained_run import restore_run
 from imo_jax.models.imo import sample
+from imo_jax.predictor.answers import sampler_of
+from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eye_result import NO_DISC, found_disc
 from imo_jax.predictor.eyes import NO_OCT_USED
 
@@ -179,11 +182,65 @@ def test_where_no_disc_is_found_it_is_said(result):
     assert len(doubtful.overlay()) > len(plain.overlay())  # a note stands below
 
 
+@pytest.fixture
+def calibrated_folder(run_folder, tmp_path):
+    """A run with a calibration.json, as training leaves it."""
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder("imo"), folder)
+    model = imo_jax.load(folder).settings.model
+    calibration = EyeCalibration(
+        step=7, sampler=sampler_of(model, 4), coverage=0.9, cdr_error=0.1, cdr_eyes=24,
+        grade_score=0.66, temperature=4.0, graded_eyes=24,
+    )  # fmt: skip
+    (folder / "calibration.json").write_text(json.dumps(dataclasses.asdict(calibration)))
+    return folder
+
+
+def test_what_validation_taught_stands_beside_what_is_said(calibrated_folder, result, eyes):
+    found = imo_jax.load(calibrated_folder).predict(*eyes[0])
+    assert same(found, result)
+    ratio = found.vertical_cdr
+    if ratio.value is not None:
+        assert ratio.low <= ratio.value <= ratio.high and ratio.coverage == 0.9
+        assert ratio.high - ratio.low <= 0.2 + 1e-9
+    assert found.grade == result.grade and found.grade in found.grade_set
+    assert found.grade_probabilities[found.grade] < result.grade_probabilities[result.grade]
+    said = found.to_json()
+    assert said["grade_set"] == {"grades": list(found.grade_set), "coverage": 0.9}
+    assert "24 validation eyes" in said["calibrated_on"]
+
+
+def test_what_was_not_measured_is_not_promised(calibrated_folder, result, eyes):
+    assert result.grade_set is None and result.vertical_cdr.coverage is None
+    assert "no validation eyes" in result.to_json()["calibrated_on"]
+    other_samples = imo_jax.load(calibrated_folder, samples=2).predict(*eyes[0])
+    mirrored = imo_jax.load(calibrated_folder).predict(*eyes[0], mirror=True)
+    mean = imo_jax.load([calibrated_folder, calibrated_folder]).predict(*eyes[0])
+    for found, words in (
+        (other_samples, "other sampling"),
+        (mirrored, "mirror"),
+        (mean, "mean of several"),
+    ):
+        assert found.calibration is None and words in found.calibrated_on
+
+
+def test_a_calibration_of_another_checkpoint_or_version_is_not_used(calibrated_folder, eyes):
+    file = calibrated_folder / "calibration.json"
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps(values | {"step": 3}))
+    assert "step 3" in imo_jax.load(calibrated_folder).predict(eyes[0][0]).calibrated_on
+    file.write_text(json.dumps(values | {"unknown": 3}))
+    with pytest.raises(ValueError, match="calibration.json.*unknown"):
+        imo_jax.load(calibrated_folder)
+
+
 BAD = {
     "floats": (np.zeros((40, 40, 3)), "float64.*uint8"),
     "two axes too many": (np.zeros((2, 40, 40, 3), np.uint8), "list"),
     "five channels": (np.zeros((40, 40, 5), np.uint8), "RGB"),
     "no pixels": (np.zeros((0, 40, 3), np.uint8), "shape"),
+    "black": (np.zeros((64, 64, 3), np.uint8), "single colour"),
+    "five by five pixels": (np.arange(75, dtype=np.uint8).reshape(5, 5, 3), "absurd size"),
     "black and white": (Image.new("1", (40, 40)), "black-and-white"),
     "no picture": (3, "path, a numpy array"),
     "absent": ("absent.jpg", "absent.jpg: no such file"),
@@ -195,6 +252,22 @@ def test_what_is_no_photograph_is_refused_with_its_reason(predictor, name):
     given, words = BAD[name]
     with pytest.raises(ValueError, match=words):
         predictor.predict(given)
+
+
+def test_what_check_would_doubt_is_said_of_a_prediction_too(predictor, arrays, tmp_path):
+    photograph, volume = arrays[0]
+    dark, grey = photograph // 16, np.repeat(photograph[..., :1], 3, axis=2)
+    twelve_bits = tmp_path / "twelve_bits.png"
+    Image.fromarray(photograph[..., 1].astype(np.uint16) * 16).save(twelve_bits)
+    for given, scan, words in (
+        (dark, volume, "nearly black"),
+        (grey, volume, "grey"),
+        (twelve_bits, None, "nearly black"),
+        (photograph, volume[:1], "single slice"),
+    ):
+        found = predictor.predict(given, scan)
+        assert any(words in warning for warning in found.warnings), (words, found.warnings)
+        assert words in str(found) and found.grade is not None  # marked, not withheld
 
 
 def test_lists_that_do_not_fit_are_refused(predictor, eyes):

@@ -53,7 +53,9 @@ def test_the_program_and_evaluation_say_the_same(screening_folder, volume, resul
     np.save(tmp_path / "v.npy", volume)
     run = restore_screening(screening_folder("semt"), {})
     out = tmp_path / "out"
-    (said,) = run_predict(run, volume=str(tmp_path / "v.npy"), eye=None, manifest=None, out=str(out))
+    (said,) = run_predict(
+        run, volume=str(tmp_path / "v.npy"), eye=None, manifest=None, out=str(out)
+    )
     result.save(tmp_path / "library")
     assert said == result.to_json()
     for path in (tmp_path / "library").iterdir():
@@ -114,6 +116,9 @@ def test_the_side_matters_where_right_eyes_are_mirrored(screening_folder, volume
 def test_what_is_no_volume_is_refused(predictor, volume):
     with pytest.raises(ValueError, match="three axes"):
         predictor.predict(volume[0])
+    with pytest.raises(ValueError, match="constant"):
+        predictor.predict(np.full_like(volume, 7))
+    assert "single slice" in predictor.predict(volume[:1]).warnings[0]
     with pytest.raises(ValueError, match="eye is 'left'"):
         predictor.predict(volume, eye="left")
     with pytest.raises(ValueError, match="absent.npy: no such file"):

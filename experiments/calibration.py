@@ -1,0 +1,99 @@
+"""Promises about a network's errors: measured on validation eyes, held against test eyes."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.load.batches import eval_batches
+from data_pipelines.load.stores import Store
+from experiments.config import EyeRunConfig
+from experiments.networks import samples
+from experiments.prediction import predict_batches
+from experiments.run_folder import RunFolder
+from experiments.scoring import score_all
+from experiments.trained_run import TrainedRun
+from imo_jax.atomic_files import write_json
+from imo_jax.checkpoints import restore_variables
+from imo_jax.metrics import bootstrap
+from imo_jax.metrics.imo_eye import EyeRecord
+from imo_jax.predictor.answers import sampler_of
+from imo_jax.predictor.calibration import EyeCalibration, cdr_errors, graded
+
+SPLIT = "val"
+KEYS = ("cdr_interval_coverage", "grade_set_coverage", "grade_set_size")
+
+
+def calibrate(folder: RunFolder, config: EyeRunConfig, store: Store) -> EyeCalibration | None:
+    """Measures a run's best checkpoint on the validation split and writes calibration.json.
+
+    Returns None, and writes nothing, where there are no validation eyes.
+    """
+    if not store.num(SPLIT):
+        return None
+    variables, step = restore_variables(folder.checkpoints)
+    records = validation_records(variables, store, config)
+    sampler = sampler_of(config.model, samples(config))
+    found = EyeCalibration.fit(records, step=step, sampler=sampler)
+    write_json(folder.calibration, dataclasses.asdict(found))
+    return found
+
+
+def validation_records(
+    variables: Any,
+    store: Store,
+    config: EyeRunConfig,
+    between: Callable[[], None] = lambda: None,
+) -> list[EyeRecord]:
+    """Records of the validation eyes, predicted as evaluation does: compiled once for both."""
+    batches = eval_batches(
+        store,
+        SPLIT,
+        batch_size=config.evaluation.eval_batch_size,
+        use_oct=config.model.use_oct,
+    )
+    predictions = predict_batches(
+        variables, batches, config.model, samples=samples(config), between=between
+    )
+    return score_all(store, SPLIT, predictions)
+
+
+def kept_promises(
+    run: TrainedRun, records: Sequence[EyeRecord], *, resamples: int, seed: int
+) -> dict[str, Any]:
+    """How often the intervals and sets of a calibration hold the truth of other eyes.
+
+    Args:
+      run: that the records are of.
+      records: of the test eyes.
+      resamples, seed: of the bootstrap.
+
+    Returns:
+      `cdr_interval_coverage` and `grade_set_coverage`, shares of eyes, and `grade_set_size`, mean
+      number of grades in a set: {"value", "low", "high"}, or None; and `calibration`, what it was.
+    """
+    found: dict[str, Any] = dict.fromkeys(KEYS)
+    calibration = run.calibration
+    if not isinstance(calibration, str):
+        mismatch = calibration.mismatch(sampler_of(run.config.model, samples(run.config)))
+        calibration = mismatch or calibration
+    if isinstance(calibration, str):
+        return found | {"calibration": calibration}
+
+    def interval(values: np.ndarray, eyes: Sequence[EyeRecord]) -> bootstrap.Interval:
+        rng = np.random.default_rng(seed)
+        weights = bootstrap.patient_weights([r["patient"] for r in eyes], resamples, rng)
+        return bootstrap.interval(bootstrap.weighted_mean(values.astype(np.float64)), weights)
+
+    measured = [r for r in records if len(cdr_errors([r]))]
+    if calibration.cdr_error is not None and measured:
+        inside = cdr_errors(measured) <= calibration.cdr_error
+        found["cdr_interval_coverage"] = interval(inside, measured)
+    both = [r for r in records if len(graded([r])[1])]
+    if calibration.grade_score is not None and both:
+        probabilities, truth = graded(both)
+        sets = calibration.grade_set(probabilities)
+        found["grade_set_coverage"] = interval(sets[np.arange(len(truth)), truth], both)
+        found["grade_set_size"] = interval(sets.sum(axis=-1), both)
+    return found | {"calibration": dataclasses.asdict(calibration)}

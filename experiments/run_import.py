@@ -1,0 +1,66 @@
+"""The authors' weights as the folder of a run, which evaluates, predicts and trains on."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from experiments.config import RunConfig
+from experiments.configured import configured
+from experiments.run_folder import RunFolder
+from experiments.runtime import UserError, say
+from experiments.saved_config import refuse_other_config
+from imo_jax.atomic_files import write_json
+from imo_jax.checkpoints import Checkpoints
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.settings.saved import to_json
+from imo_jax.train.optimiser import learning_rate, make_optimiser
+from imo_jax.train.packing import decays
+from imo_jax.train.selection import Selection
+from imo_jax.train.state import TrainState, create, to_items
+from imo_jax.train.weight_decay import DECAY_MASKS
+from imo_jax.weights.imo_config import imo_of_file
+
+
+def run_import(preset: RunConfig, given: dict[str, Any], weights: str, workdir: str) -> RunFolder:
+    """Writes a run folder that holds a checkpoint of step 0 with the weights of a file.
+
+    `--mode=train` with the same settings goes on from there.
+
+    Args:
+      preset: settings of the run that may go on; its network is replaced by the file's.
+      given: settings that the user gives; those of the network tell what the file does not.
+      weights: file under the released names, see `imo_jax.weights.imo_config.imo_of_file`.
+      workdir: folder of the run; empty, or with the same settings and no checkpoint.
+
+    Raises:
+      UserError: the file does not fit, or the folder holds a run.
+    """
+    names = {field.name for field in dataclasses.fields(IMOConfig)}
+    told = {name: value for name, value in given.items() if name in names}
+    try:
+        model, variables = imo_of_file(weights, **told)
+    except (OSError, ImportError, ValueError) as error:
+        raise UserError(str(error)) from error
+    config = configured(preset, dataclasses.asdict(model), given)
+    folder = RunFolder(pathlib.Path(workdir))
+    refuse_other_config(workdir, config)
+    with Checkpoints(folder.checkpoints) as checkpoints:
+        if checkpoints.steps():
+            raise UserError(f"{workdir} holds a trained run already; choose another --workdir")
+        write_json(folder.config, to_json(config, config.kind))
+        items = to_items(first_state(config, variables))
+        checkpoints.save(0, progress=dataclasses.asdict(Selection()), **items)
+    say(f"{weights} is now the run {workdir}; evaluate, predict or train it on from there")
+    return folder
+
+
+def first_state(config: RunConfig, variables: dict[str, Any]) -> TrainState:
+    """The state of a training before its first step."""
+    settings = config.optimiser
+    rate = learning_rate(settings, config.loop.train_steps)
+    return create(
+        variables,
+        make_optimiser(settings, rate, decays),
+        decay_mask=DECAY_MASKS[settings.weight_decay_on],
+        keep_ema=settings.ema_decay > 0,
+    )
