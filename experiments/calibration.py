@@ -18,7 +18,7 @@ from imo_jax.atomic_files import write_json
 from imo_jax.checkpoints import restore_variables
 from imo_jax.metrics import bootstrap
 from imo_jax.metrics.imo_eye import EyeRecord
-from imo_jax.predictor.answers import sampler_of
+from imo_jax.predictor.answers import how_asked
 from imo_jax.predictor.calibration import EyeCalibration, cdr_errors, graded
 
 SPLIT = "val"
@@ -34,10 +34,14 @@ def calibrate(folder: RunFolder, config: EyeRunConfig, store: Store) -> EyeCalib
         return None
     variables, step = restore_variables(folder.checkpoints)
     records = validation_records(variables, store, config)
-    sampler = sampler_of(config.model, samples(config))
-    found = EyeCalibration.fit(records, step=step, sampler=sampler)
+    found = EyeCalibration.fit(records, step=step, asked=asked_how(config))
     write_json(folder.calibration, dataclasses.asdict(found))
     return found
+
+
+def asked_how(config: EyeRunConfig) -> dict[str, Any]:
+    """How evaluation asks a run's network."""
+    return how_asked(config.model, samples(config), config.evaluation.mirror)
 
 
 def validation_records(
@@ -54,7 +58,12 @@ def validation_records(
         use_oct=config.model.use_oct,
     )
     predictions = predict_batches(
-        variables, batches, config.model, samples=samples(config), between=between
+        variables,
+        batches,
+        config.model,
+        samples=samples(config),
+        mirror=config.evaluation.mirror,
+        between=between,
     )
     return score_all(store, SPLIT, predictions)
 
@@ -76,7 +85,7 @@ def kept_promises(
     found: dict[str, Any] = dict.fromkeys(KEYS)
     calibration = run.calibration
     if not isinstance(calibration, str):
-        mismatch = calibration.mismatch(sampler_of(run.config.model, samples(run.config)))
+        mismatch = calibration.mismatch(asked_how(run.config))
         calibration = mismatch or calibration
     if isinstance(calibration, str):
         return found | {"calibration": calibration}

@@ -82,6 +82,13 @@ class EvaluationConfig:
     eval_batch_size: int = field(
         default=8, metadata={"help": "eyes predicted at a time", "at_least": 1, "changes": ALWAYS}
     )
+    mirror: bool = field(
+        default=False,
+        metadata={
+            "help": "predict the mirrored eye, too, and take the mean; twice the time",
+            "changes": ALWAYS,
+        },
+    )
     bootstrap: int = field(
         default=2000,
         metadata={

@@ -69,9 +69,6 @@ class EyeProgram:
         flags.DEFINE_string(
             "weights", None, "the authors' weights, to be made a run (--mode=import)"
         )
-        flags.DEFINE_boolean(
-            "mirror", False, "predict the mirrored eye, too, and take the mean (--mode=predict)"
-        )
         flag_fields.define_flags(self.config_class)
         flag_fields.show_in_help()
 
@@ -114,7 +111,6 @@ class EyeProgram:
             volume=flags.FLAGS.oct,
             manifest=self._given().get("manifest"),
             out=flags.FLAGS.out,
-            mirror=flags.FLAGS.mirror,
         )
         return 0
 

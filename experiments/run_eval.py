@@ -105,8 +105,8 @@ def predictions(run: TrainedRun, store: Store, **control: Any):
         batch_size=run.config.evaluation.eval_batch_size,
         use_oct=run.config.model.use_oct,
     )
-    number = samples(run.config)
-    return predict_batches(run.variables, batches, run.config.model, samples=number, **control)
+    asked = {"samples": samples(run.config), "mirror": run.config.evaluation.mirror}
+    return predict_batches(run.variables, batches, run.config.model, **asked, **control)
 
 
 def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]:

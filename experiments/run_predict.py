@@ -19,7 +19,6 @@ def run_predict(
     volume: str | None,
     manifest: str | None,
     out: str | None,
-    mirror: bool = False,
 ) -> list[dict[str, Any]]:
     """Predicts eyes and writes the files of each (see `imo_jax.predictor.EyeResult.save`).
 
@@ -28,23 +27,24 @@ def run_predict(
       fundus, volume: files of one eye; the OCT volume may be None.
       manifest: or a manifest, whose splits and labels are not looked at.
       out: folder to write to; None = `predictions` in the run's folder.
-      mirror: ask for the mirrored eyes, too, and take the mean.
 
     Returns:
       What the JSON files hold, in order.
 
     Raises:
-      UserError: neither or both of fundus and manifest, or input that cannot be read.
+      UserError: neither or both of fundus and manifest, or input that cannot be read, or a folder that cannot be written.
     """
     folder = pathlib.Path(out) if out else run.folder.predictions
     ids, photographs, scans = asked_eyes(run, fundus, volume, manifest)
     results = []
     try:
-        for result in run.predictor().stream(photographs, scans, ids=ids, mirror=mirror):
+        for result in run.predictor().stream(photographs, scans, ids=ids):
             results.append(result.save(folder))
             say(str(result))
     except (BadFile, BadInput) as error:
         raise UserError(str(error)) from error
+    except OSError as error:  # of the reading, BadFile tells
+        raise UserError(f"{folder} cannot be written: {error}") from error
     say(f"written to {folder}")
     return results
 

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all: written beside their place, then renamed into it."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -39,4 +40,11 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 def write_picture(path: pathlib.Path, pixels: np.ndarray) -> None:
     """Writes (H, W, 3) or (H, W) uint8, or (H, W) uint16, as PNG."""
     with replacing(path) as part:
-        Image.fromarray(pixels).save(part, "PNG")
+        part.write_bytes(png_of(pixels))
+
+
+def png_of(pixels: np.ndarray) -> bytes:
+    """(H, W, 3) or (H, W) uint8, or (H, W) uint16, as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -31,7 +31,7 @@ def run_predict(
       What the JSON files hold, in order.
 
     Raises:
-      UserError: neither or both of volume and manifest, or input that cannot be read.
+      UserError: neither or both of volume and manifest, or input that cannot be read, or a folder that cannot be written.
     """
     folder = pathlib.Path(out) if out else run.folder.predictions
     ids, scans, sides = asked_volumes(run, volume, eye, manifest)
@@ -42,6 +42,8 @@ def run_predict(
             say(str(result))
     except (BadFile, BadInput) as error:
         raise UserError(str(error)) from error
+    except OSError as error:  # of the reading, BadFile tells
+        raise UserError(f"{folder} cannot be written: {error}") from error
     say(f"written to {folder}")
     return results
 

@@ -44,11 +44,12 @@ class EyeAnswer:
         return unframe_probabilities(self.probabilities, frame)
 
 
-def sampler_of(model: Any, samples: int) -> dict[str, Any]:
-    """How a network that diffuses is sampled, by name; {} of one with a single answer."""
+def how_asked(model: Any, samples: int, mirror: bool) -> dict[str, Any]:
+    """What the answers of a trained network depend on beside the eye, by name."""
     if not diffuses(model):
-        return {}
-    return {"samples": samples} | {name: getattr(model, name) for name in SAMPLER}
+        return {"mirror": mirror}
+    sampler = {name: getattr(model, name) for name in SAMPLER}
+    return {"mirror": mirror, "samples": samples, **sampler}
 
 
 def ask(

@@ -23,7 +23,7 @@ class EyeCalibration:
 
     Attributes:
       step: of the checkpoint that was measured; of another one nothing is known.
-      sampler: that it was measured with (`answers.sampler_of`); with another nothing is known.
+      asked: how the network was asked (`answers.how_asked`); otherwise nothing is known.
       coverage: the share of eyes in which the bounds hold.
       cdr_error: bound of |predicted - true| vertical CDR where a disc was found; None: too few eyes.
       cdr_eyes: validation eyes with a mask in which a disc was found.
@@ -33,7 +33,7 @@ class EyeCalibration:
     """
 
     step: int
-    sampler: dict[str, Any]
+    asked: dict[str, Any]
     coverage: float
     cdr_error: float | None
     cdr_eyes: int
@@ -47,7 +47,7 @@ class EyeCalibration:
         records: Sequence[EyeRecord],
         *,
         step: int,
-        sampler: dict[str, Any],
+        asked: dict[str, Any],
         coverage: float = COVERAGE,
     ) -> Self:
         """From the records (`metrics.imo_eye.score_eye`) of eyes that were not trained on."""
@@ -57,7 +57,7 @@ class EyeCalibration:
         grade_score = conformal.bound(conformal.grade_scores(probabilities, truth), coverage)
         return cls(
             step=step,
-            sampler=sampler,
+            asked=asked,
             coverage=coverage,
             cdr_error=_finite(cdr_error),
             cdr_eyes=len(errors),
@@ -71,11 +71,13 @@ class EyeCalibration:
         """The inverse of `dataclasses.asdict`; raises TypeError for other names."""
         return cls(**values)
 
-    def mismatch(self, sampler: dict[str, Any]) -> str | None:
-        """Why nothing is known of a network that is sampled so; None where it was measured so."""
-        if sampler == self.sampler:
+    def mismatch(self, asked: dict[str, Any]) -> str | None:
+        """Why nothing is known of a network that is asked so; None where it was measured so."""
+        other = [name for name, value in self.asked.items() if asked.get(name) != value]
+        if not other:
             return None
-        return f"nothing: the network was measured with other sampling ({self.sampler})"
+        measured = ", ".join(f"{name}={self.asked[name]}" for name in other)
+        return f"nothing: the network's errors were measured with {measured}"
 
     def in_words(self) -> str:
         """What was measured."""

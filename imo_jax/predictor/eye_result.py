@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.framing import Frame
-from imo_jax.atomic_files import write_json, write_picture
+from imo_jax.atomic_files import png_of, write_json, write_picture
 from imo_jax.metrics.disc_measures import DiscMeasures
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
 from imo_jax.predictor.answers import EyeAnswer
@@ -44,7 +44,7 @@ class VerticalCdr:
     samples: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class EyeResult:
     """What is said of one eye.
 
@@ -250,6 +250,14 @@ class EyeResult:
         result = self.to_json()
         write_json(folder / f"{self.id}.json", result)
         return result
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows of it: the picture."""
+        picture = self.overlay()
+        return None if picture is None else png_of(picture)
 
     def __str__(self) -> str:
         """One line, as a person would say it."""

@@ -12,7 +12,7 @@ from data_pipelines import framing, volumes
 from data_pipelines.load.ordered_map import ordered_map
 from imo_jax.labels import GRADE_NAMES
 from imo_jax.predictor import inputs
-from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, sampler_of
+from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc
 from imo_jax.predictor.inputs import Photograph, PhotographLike, VolumeLike, doubts
@@ -20,7 +20,6 @@ from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
 NO_OCT_USED = "the network was trained without OCT: the volume was not looked at"
 NOT_MEASURED = "nothing: no validation eyes were measured after training"
-MEASURED_WITHOUT_MIRROR = "nothing: the errors of the mean with the mirror were not measured"
 READERS = 2  # threads that read files while the network works
 
 
@@ -34,6 +33,7 @@ class EyeSettings:
       oct_shape: (depth, width, slices) of the OCT volume; None of a network without OCT.
       crop_to_field: cut the black border around the photograph's field of view.
       samples: diffusion samples an eye; 1 of a network with a single answer.
+      mirror: whether the mirrored eye is asked for, too, where a call does not say.
       batch_size: eyes asked at a time where there are several.
       grade_names: of the grades, in the order of the network's.
       square_diameters: side of the square around the disc that is seen, in disc diameters; None =
@@ -45,6 +45,7 @@ class EyeSettings:
     oct_shape: tuple[int, int, int] | None
     crop_to_field: bool
     samples: int
+    mirror: bool
     batch_size: int
     grade_names: tuple[str, ...] = GRADE_NAMES
     square_diameters: float | None = None
@@ -101,7 +102,7 @@ class EyePredictor:
         oct: VolumeLike | Sequence[VolumeLike | None] | None = None,
         *,
         ids: str | Sequence[str] | None = None,
-        mirror: bool = False,
+        mirror: bool | None = None,
     ) -> EyeResult | list[EyeResult]:
         """Predicts one eye, or a list of eyes.
 
@@ -112,7 +113,7 @@ class EyePredictor:
             none. With a list of photographs a list of as many, None where an eye has none.
           ids: names of the eyes, in results and file names; None = names of the files, or eye_1,
             eye_2, ...
-          mirror: ask for the mirrored eye, too, and take the mean.
+          mirror: ask for the mirrored eye, too, and take the mean; None = as the run evaluates.
 
         Returns:
           An EyeResult, or a list of them for a list.
@@ -134,13 +135,14 @@ class EyePredictor:
         scans: Sequence[VolumeLike | None],
         *,
         ids: Sequence[str] | None = None,
-        mirror: bool = False,
+        mirror: bool | None = None,
     ) -> Iterator[EyeResult]:
         """As `predict` of a list, one after the other: for more eyes than fit into memory."""
         if len(scans) != len(photographs):
             raise inputs.BadInput(f"{len(scans)} OCT volumes for {len(photographs)} photographs")
         names = inputs.distinct_ids(photographs, ids)
         inputs.require_files([*photographs, *scans])
+        mirror = self.settings.mirror if mirror is None else mirror
         size = 1 if len(photographs) == 1 else self.settings.batch_size
         eyes = zip(names, photographs, scans, strict=True)
         seen = ordered_map(lambda eye: self._seen(*eye), eyes, workers=READERS, ahead=size)
@@ -222,9 +224,7 @@ class EyePredictor:
         found = self._calibration
         if isinstance(found, str):
             return None, found
-        if mirror:
-            return None, MEASURED_WITHOUT_MIRROR
-        sampler = sampler_of(self.settings.model, self.settings.samples)
-        if (mismatch := found.mismatch(sampler)) is not None:
+        asked = how_asked(self.settings.model, self.settings.samples, mirror)
+        if (mismatch := found.mismatch(asked)) is not None:
             return None, mismatch
         return found, found.in_words()

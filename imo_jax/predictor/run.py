@@ -56,6 +56,8 @@ def eye_settings(config: Any) -> EyeSettings:
         oct_shape=oct_shape(config),
         crop_to_field=config.data.crop_to_field,
         samples=config.evaluation.eval_samples if diffuses(config.model) else 1,
+        # Runs of earlier versions have no such setting.
+        mirror=getattr(config.evaluation, "mirror", False),
         batch_size=config.evaluation.eval_batch_size,
         square_diameters=squares.square_diameters if in_squares else None,
     )
@@ -132,7 +134,8 @@ def read_weights(
         oct_shape=(*RELEASED_OCT, config.oct_slices) if config.use_oct else None,
         crop_to_field=True,
         samples=4 if diffuses(config) else 1,
-        batch_size=8,
+        mirror=False,
+        batch_size=1,  # of 1024 pixels and four samples: some 5 GB
     )
     return Run(str(path), settings, variables, 0, calibration=NOT_TRAINED_HERE)
 

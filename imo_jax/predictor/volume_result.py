@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from imo_jax import cam, visual_field
-from imo_jax.atomic_files import write_json, write_picture
+from imo_jax.atomic_files import png_of, write_json, write_picture
 from imo_jax.visualisation.cam_panels import ScanRow, scan_panel, volume_panel
 from imo_jax.visualisation.tiles import with_notes
 
@@ -35,7 +35,7 @@ class Evidence:
         return int(np.abs(self.cams.mean(axis=(1, 2))).argmax())
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class VolumeResult:
     """What is said of one OCT volume.
 
@@ -131,6 +131,13 @@ class VolumeResult:
         result = self.to_json()
         write_json(folder / f"{self.id}.json", result)
         return result
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows of it: the picture."""
+        return png_of(self.overlay())
 
     def __str__(self) -> str:
         """One line, as a person would say it."""

@@ -8,11 +8,11 @@ import pytest
 
 from experiments.calibration import KEYS, kept_promises
 from experiments.config import RunConfig
-from imo_jax.predictor.answers import sampler_of
+from imo_jax.predictor.answers import how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 
 CALIBRATION = EyeCalibration(
-    step=7, sampler=sampler_of(RunConfig().model, 4), coverage=0.9, cdr_error=0.1, cdr_eyes=24,
+    step=7, asked=how_asked(RunConfig().model, 4, False), coverage=0.9, cdr_error=0.1, cdr_eyes=24,
     grade_score=0.55, temperature=1.0, graded_eyes=24,
 )  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_shares_by_hand():
 def test_nothing_is_promised_without_a_calibration_or_by_another_sampler():
     for calibration, words in (
         ("nothing: why", "why"),
-        (dataclasses.replace(CALIBRATION, sampler={"samples": 1}), "other sampling"),
+        (dataclasses.replace(CALIBRATION, asked={"samples": 1}), "samples=1"),
     ):
         found = kept(calibration)
         assert all(found[key] is None for key in KEYS) and words in found["calibration"]

@@ -14,7 +14,7 @@ def record(predicted=None, true=None, probabilities=None, grade=None):
 
 
 def fit(records):
-    return EyeCalibration.fit(records, step=3, sampler={"samples": 2})
+    return EyeCalibration.fit(records, step=3, asked={"samples": 2, "mirror": False})
 
 
 def test_the_interval_by_hand():
@@ -55,10 +55,11 @@ def test_sets_and_probabilities_of_grades_by_hand():
     assert found.tempered(np.array(sure)).max() < 0.8
 
 
-def test_another_sampler_was_not_measured():
+def test_what_was_asked_otherwise_was_not_measured():
     found = fit([record(0.5, 0.4)])
-    assert found.mismatch({"samples": 2}) is None
-    assert "'samples': 2" in found.mismatch({"samples": 4})
+    assert found.mismatch({"samples": 2, "mirror": False}) is None
+    assert found.mismatch({"samples": 4, "mirror": False}).endswith("measured with samples=2")
+    assert "mirror=False" in found.mismatch({"samples": 2, "mirror": True})
 
 
 def test_it_survives_a_file():

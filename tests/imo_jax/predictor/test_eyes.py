@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import io
 import json
 import shutil
 
@@ -12,9 +13,10 @@ from PIL import Image
 import imo_jax
 from experiments.config import RunConfig
 from experiments.run_predict import run_predict
+from experiments.runtime import UserError
 from experiments.trained_run import restore_run
 from imo_jax.models.imo import sample
-from imo_jax.predictor.answers import sampler_of
+from imo_jax.predictor.answers import how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eye_result import NO_DISC, found_disc
 from imo_jax.predictor.eyes import NO_OCT_USED
@@ -65,6 +67,20 @@ def test_the_program_writes_the_same_bits(run_folder, phantom, eyes, result, tmp
     for name in names:
         one, other = ((tmp_path / f / name).read_bytes() for f in ("program", "library"))
         assert one == other, name
+
+
+def test_a_notebook_shows_the_picture_and_a_short_name(result):
+    shown = np.asarray(Image.open(io.BytesIO(result._repr_png_())))
+    np.testing.assert_array_equal(shown, result.overlay())
+    assert repr(result) == f"<EyeResult {result}>" and len(repr(result)) < 400
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(run_folder, eyes, tmp_path):
+    run = restore_run(str(run_folder("imo")), {}, "best", RunConfig)
+    (tmp_path / "file").write_text("in the way")
+    out = str(tmp_path / "file" / "folder")
+    with pytest.raises(UserError, match="folder cannot be written"):
+        run_predict(run, fundus=str(eyes[0][0]), volume=None, manifest=None, out=out)
 
 
 def test_files_hold_what_the_result_says(result, tmp_path):
@@ -121,6 +137,9 @@ def test_mirror_is_the_mean_of_the_eye_and_its_mirror(run_folder, arrays):
         grades = (eye.answer.grade_probabilities + flipped.answer.grade_probabilities) / 2
         np.testing.assert_allclose(both.answer.grade_probabilities, grades, atol=1e-5)
     assert len(both.answer.sample_ids) == 4
+    by_setting = imo_jax.load(run_folder("imo", 0, mirror=True), samples=2)
+    assert same(by_setting.predict(photograph, volume), both)
+    assert same(by_setting.predict(photograph, volume, mirror=False), eye)
     assert np.abs(both.answer.probabilities - eye.answer.probabilities).max() > 1e-3
 
 
@@ -189,7 +208,7 @@ def calibrated_folder(run_folder, tmp_path):
     shutil.copytree(run_folder("imo"), folder)
     model = imo_jax.load(folder).settings.model
     calibration = EyeCalibration(
-        step=7, sampler=sampler_of(model, 4), coverage=0.9, cdr_error=0.1, cdr_eyes=24,
+        step=7, asked=how_asked(model, 4, False), coverage=0.9, cdr_error=0.1, cdr_eyes=24,
         grade_score=0.66, temperature=4.0, graded_eyes=24,
     )  # fmt: skip
     (folder / "calibration.json").write_text(json.dumps(dataclasses.asdict(calibration)))
@@ -217,8 +236,8 @@ def test_what_was_not_measured_is_not_promised(calibrated_folder, result, eyes):
     mirrored = imo_jax.load(calibrated_folder).predict(*eyes[0], mirror=True)
     mean = imo_jax.load([calibrated_folder, calibrated_folder]).predict(*eyes[0])
     for found, words in (
-        (other_samples, "other sampling"),
-        (mirrored, "mirror"),
+        (other_samples, "samples=4"),
+        (mirrored, "mirror=False"),
         (mean, "mean of several"),
     ):
         assert found.calibration is None and words in found.calibrated_on
