@@ -11,6 +11,7 @@ import numpy as np
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
+from data_pipelines.quality import photograph_doubts
 from experiments.config import EyeRunConfig, RunConfig
 from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
@@ -25,10 +26,12 @@ from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.model import IMO
 from imo_jax.models.imo.sample import predict
 from imo_jax.predictor.answers import NOISE_SEED
+from imo_jax.predictor.eye_result import NO_DISC, found_disc
 from imo_jax.train.initial import RUN_ONCE
 from imo_jax.visualisation import plots
 from imo_jax.visualisation.denoising_strip import denoising_strip
 from imo_jax.visualisation.overlays import eye_panel, eye_title
+from imo_jax.visualisation.tiles import with_notes
 
 VALIDATION_EYES = 3  # drawn for TensorBoard at each validation
 
@@ -36,15 +39,17 @@ VALIDATION_EYES = 3  # drawn for TensorBoard at each validation
 def eye_picture(
     store: Store, split: str, prediction: EyePrediction, record: EyeRecord
 ) -> np.ndarray:
-    """The panel of one eye of a store, at working resolution."""
+    """The panel of one eye of a store, at working resolution; doubts about it stand below."""
     example = store.example(split, prediction.index)
-    return eye_panel(
+    panel = eye_panel(
         example["fundus"],
         prediction.probabilities.argmax(axis=-1),
         title=eye_title(record),
         mask=example["mask"] if example["has_mask"] else None,
         uncertainty=prediction.entropy,
     )
+    doubts = [f"the photograph {doubt}" for doubt in photograph_doubts(example["fundus"])]
+    return with_notes(panel, doubts if found_disc(prediction) else [*doubts, NO_DISC])
 
 
 def validation_images(

@@ -1,5 +1,6 @@
 """Which IMO network a file of weights under the released names is of."""
 
+import json
 import os
 import pathlib
 import re
@@ -9,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from imo_jax.models.imo.config import IMOConfig, config_from_json
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.settings.saved import from_dict
 from imo_jax.weights.files import read_state_dict
 from imo_jax.weights.imo import CHANNEL_MLP, from_torch, strip_prefixes
 from imo_jax.weights.rules import WeightsError
@@ -50,7 +52,9 @@ def stored_config(path: str | os.PathLike) -> IMOConfig | None:
     if pathlib.Path(path).suffix.lower() != ".npz":
         return None
     with np.load(path, allow_pickle=False) as file:
-        return config_from_json(str(file["config"])) if "config" in file.files else None
+        if "config" not in file.files:
+            return None
+        return from_dict(IMOConfig, json.loads(str(file["config"])))
 
 
 def config_of(state: Mapping[str, np.ndarray], **told: Any) -> IMOConfig:
