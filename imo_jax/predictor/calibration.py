@@ -11,6 +11,7 @@ from imo_jax.metrics import conformal
 from imo_jax.metrics.imo_eye import EyeRecord
 
 COVERAGE = 0.9
+FEWEST = 10  # graded eyes that a temperature is fitted to
 FILE = "calibration.json"  # in the folder of a run
 
 
@@ -28,7 +29,7 @@ class EyeCalibration:
       cdr_error: bound of |predicted - true| vertical CDR where a disc was found; None: too few eyes.
       cdr_eyes: validation eyes with a mask in which a disc was found.
       grade_score: bound of `conformal.grade_scores`; None: too few eyes.
-      temperature: of the grades' probabilities; None without graded eyes.
+      temperature: of the grades' probabilities; None: too few eyes.
       graded_eyes: validation eyes with a grade.
     """
 
@@ -62,7 +63,9 @@ class EyeCalibration:
             cdr_error=_finite(cdr_error),
             cdr_eyes=len(errors),
             grade_score=_finite(grade_score),
-            temperature=conformal.fit_temperature(probabilities, truth) if len(truth) else None,
+            temperature=conformal.fit_temperature(probabilities, truth)
+            if len(truth) >= FEWEST
+            else None,
             graded_eyes=len(truth),
         )
 

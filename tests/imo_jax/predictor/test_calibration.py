@@ -36,6 +36,7 @@ def test_too_few_eyes_promise_nothing():
     found = fit([record(0.5, 0.4, (0.5, 0.3, 0.2), 0)] * 8)
     assert found.cdr_error is None and found.cdr_interval(0.5) is None
     assert found.grade_score is None and found.grade_set(np.array([0.5, 0.3, 0.2])) is None
+    assert found.temperature is None
     assert found.cdr_eyes == found.graded_eyes == 8
 
 
