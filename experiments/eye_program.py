@@ -1,6 +1,5 @@
 """The command line of the programs on eyes: flags from their settings, and what each mode does."""
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +10,13 @@ from data_pipelines.load.stores import Store
 from experiments import flag_fields, hosts
 from experiments.config import EyeRunConfig
 from experiments.configured import configured
+from experiments.program_end import exit_code, leave
 from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
 from experiments.run_eval import run_eval
 from experiments.run_import import run_import
 from experiments.run_predict import run_predict
-from experiments.runtime import UserError, complain, set_up
+from experiments.runtime import set_up
 from experiments.squares import evaluation_store, run_stages
 from experiments.trained_run import TrainedRun, restore_run
 from experiments.training import check_weights
@@ -45,7 +45,7 @@ class EyeProgram:
     def run(self) -> None:
         """Parses the command line, does what it says and exits."""
         self._define_flags()
-        app.run(lambda arguments: sys.exit(self._main(arguments)))
+        app.run(lambda arguments: leave(exit_code(lambda: self._main(arguments))))
 
     def _define_flags(self) -> None:
         first = next(iter(self.presets))
@@ -80,12 +80,8 @@ class EyeProgram:
         modes |= {name: getattr(self, name) for name in MODES if name != "import"}
         modes["import"] = self.import_weights
         mode = flags.FLAGS.mode
-        try:
-            hosts.join_others(mode, (None, "train"))
-            return modes[mode]()
-        except (UserError, processes.StoppedElsewhere) as error:
-            complain(error)
-            return 2
+        hosts.join_others(mode, (None, "train"))
+        return modes[mode]()
 
     def train(self) -> int:
         return self._trained(*self._opened(("train",)))[0]

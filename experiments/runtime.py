@@ -6,6 +6,9 @@ import os
 import pathlib
 import platform
 import sys
+import tempfile
+
+from experiments import interrupted  # noqa: F401, before the libraries, whose import takes seconds
 
 # Before TensorFlow or XLA are first imported: both read these once.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,12 +26,19 @@ class UserError(Exception):
 
 
 def cache_folder() -> pathlib.Path:
-    """Where prepared eyes and compiled code are kept: $IMO_JAX_CACHE or ~/.cache/imo_jax."""
+    """Where prepared eyes and compiled code are kept: $IMO_JAX_CACHE or ~/.cache/imo_jax.
+
+    A user without a home, as in some containers, has it in the folder of temporary files.
+    """
     given = os.environ.get("IMO_JAX_CACHE")
     if given:
         return pathlib.Path(given)
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "imo_jax"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return pathlib.Path(base) / "imo_jax"
+    try:
+        return pathlib.Path.home() / ".cache" / "imo_jax"
+    except RuntimeError:
+        return pathlib.Path(tempfile.gettempdir()) / f"imo_jax-{os.getuid()}"
 
 
 def check_memory() -> pathlib.Path:

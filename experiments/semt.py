@@ -6,15 +6,14 @@ python -m experiments.semt --mode=table --seeds=3           # the paper's Table 
 python -m experiments.semt --mode=predict --workdir=runs/semt --oct=eye.npy
 """
 
-import sys
-
-from experiments.runtime import UserError, complain, set_up  # first: it quiets the next imports
+from experiments.runtime import set_up  # first: it quiets the next imports
 
 from absl import app, flags  # isort: skip
 
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import flag_fields, hosts
 from experiments.configured import configured as settings_of
+from experiments.program_end import exit_code, leave
 from experiments.screening.alpha import GRID, run_select_alpha
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS
@@ -143,17 +142,13 @@ def main(arguments: list[str]) -> int:
     if len(arguments) > 1:
         raise app.UsageError(f"not a flag: {' '.join(arguments[1:])}")
     set_up()
-    try:
-        hosts.join_others(FLAGS.mode, (None, "train", "surrogate"))
-        return PROGRAMS[FLAGS.mode]()
-    except (UserError, processes.StoppedElsewhere) as error:
-        complain(error)
-        return 2
+    hosts.join_others(FLAGS.mode, (None, "train", "surrogate"))
+    return PROGRAMS[FLAGS.mode]()
 
 
 def run() -> None:
     """Parses the command line, does what it says and exits."""
-    app.run(lambda arguments: sys.exit(main(arguments)))
+    app.run(lambda arguments: leave(exit_code(lambda: main(arguments))))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from experiments.comparison.compare import run_table
 from experiments.comparison.rows import TABLES
 from experiments.comparison.settings import SCALES, Study, fold_manifests
 from experiments.config import PHANTOM
+from experiments.program_end import exit_code
 from experiments.reading import make_default_phantom
-from experiments.runtime import UserError, say, set_up
+from experiments.runtime import set_up
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,22 +96,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the tool; returns the exit code."""
     options, extra = parser().parse_known_args(arguments)
     set_up()
-    try:
-        if options.folds is None:
-            make_default_phantom(options.manifest)
-        study = Study(
-            out=options.out,
-            manifests=fold_manifests(options.manifest, options.folds),
-            seeds=options.seeds,
-            rates=options.rates or SCALES[options.scale],
-            scale=options.scale,
-            extra=tuple(extra),
-            pretrained=options.pretrained,
-        )
-        return run_table(study, options.table, options.only)
-    except UserError as error:
-        say(f"error: {error}")
-        return 2
+    return exit_code(lambda: _filled(options, extra))
+
+
+def _filled(options: argparse.Namespace, extra: Sequence[str]) -> int:
+    """Fills the table that is asked for."""
+    if options.folds is None:
+        make_default_phantom(options.manifest)
+    study = Study(
+        out=options.out,
+        manifests=fold_manifests(options.manifest, options.folds),
+        seeds=options.seeds,
+        rates=options.rates or SCALES[options.scale],
+        scale=options.scale,
+        extra=tuple(extra),
+        pretrained=options.pretrained,
+    )
+    return run_table(study, options.table, options.only)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from experiments.run_folder import RunFolder
+from experiments.run_lock import locked
 from experiments.runtime import UserError, describe_devices, say
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
 from imo_jax.train import parallel, processes
@@ -108,6 +109,7 @@ def train_network(
     with contextlib.ExitStack() as stack:
         checkpoints, board, stream = None, None, None
         if processes.is_first():
+            stack.enter_context(locked(folder.root))
             checkpoints = stack.enter_context(
                 Checkpoints(folder.checkpoints, keep_last=loop.keep_last)
             )

@@ -13,7 +13,13 @@ import numpy as np
 
 from data_pipelines.builders.fingerprint import fingerprint
 from data_pipelines.builders.packs import SPLIT, PackedRecords, PackReader, Written, prepared
-from data_pipelines.builders.records import best_format, ordered_key, raw, write_records
+from data_pipelines.builders.records import (
+    LocalInfo,
+    best_format,
+    ordered_key,
+    raw,
+    write_records,
+)
 from data_pipelines.builders.workers import read_all
 from data_pipelines.load.examples import FRAME_FIELDS, WorkingGrid, read_record
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
@@ -63,9 +69,9 @@ class MultimodalEyes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         config = EyesConfig(name=name, grid=grid, description="eyes at working resolution")
         super().__init__(config=config, **kwargs)
 
-    def _info(self) -> tfds.core.DatasetInfo:
+    def _info(self) -> LocalInfo:
         features = eye_features(self.builder_config.grid)
-        return tfds.core.DatasetInfo(
+        return LocalInfo(
             builder=self,
             features=tfds.features.FeaturesDict(features),
             disable_shuffling=True,  # keys are ordered: the files keep the given order

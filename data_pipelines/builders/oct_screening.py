@@ -14,7 +14,13 @@ import numpy as np
 
 from data_pipelines.builders.fingerprint import fingerprint
 from data_pipelines.builders.packs import SPLIT, PackedRecords, PackReader, Written, prepared
-from data_pipelines.builders.records import best_format, ordered_key, raw, write_records
+from data_pipelines.builders.records import (
+    LocalInfo,
+    best_format,
+    ordered_key,
+    raw,
+    write_records,
+)
 from data_pipelines.builders.workers import read_all
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
 from data_pipelines.load.screening_grid import Part, ScreeningGrid
@@ -65,11 +71,11 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         config = PartConfig(name=name, part=part, description="OCT volumes at working resolution")
         super().__init__(config=config, **kwargs)
 
-    def _info(self) -> tfds.core.DatasetInfo:
+    def _info(self) -> LocalInfo:
         part = self.builder_config.part
         number = tfds.features.Scalar(np.int32)
         features = {part.name: raw(part.shape), "volume": number, "number": number}
-        return tfds.core.DatasetInfo(
+        return LocalInfo(
             builder=self,
             features=tfds.features.FeaturesDict(features),
             disable_shuffling=True,  # keys are ordered: the files keep the given order

@@ -13,6 +13,16 @@ from data_pipelines.load.tfds_records import quiet_logs
 _, tfds = import_tensorflow()
 
 
+class LocalInfo(tfds.core.DatasetInfo):
+    """A DatasetInfo that does not ask a bucket for what it knows of the data set.
+
+    Asking leaves an empty temporary folder behind each time.
+    """
+
+    def initialize_from_bucket(self) -> None:
+        """Nothing is known anywhere else."""
+
+
 def raw(shape: tuple[int, ...]) -> tfds.features.Tensor:
     """The feature of a uint8 array that is stored as raw bytes, which cost no decoding."""
     return tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)

@@ -212,3 +212,11 @@ def test_several_files_a_pack_keep_the_order(prepare, tmp_path, monkeypatch):
     assert len(list((tmp_path / "cache").rglob("*examples*-of-00003"))) == 3
     levels = [int(store.example("train", i)["fundus"][0, 0, 0]) for i in range(7)]
     assert levels == [20 + 5 * i for i in range(7)]
+
+
+def test_no_temporary_folder_is_left_behind(prepare, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    prepare()
+    assert list(temporary.iterdir()) == []

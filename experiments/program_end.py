@@ -1,0 +1,54 @@
+"""How a program ends: with an exit code and, where something is wrong, one sentence.
+
+0: done. 1: --mode=check found errors. 2: what was given cannot be used, or a folder or file cannot
+be read or written. 130: Ctrl-C. 143: SIGTERM during a training, which can be resumed, as after 130.
+"""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from experiments.runtime import UserError, complain
+from imo_jax.train import processes
+
+INTERRUPTED = 128 + signal.SIGINT
+
+# What to say of errors that the system's own words leave open.
+ADVICE = {
+    errno.ENOSPC: "free some space and give the same command again: what was saved before is whole",
+    errno.EDQUOT: "free some space and give the same command again: what was saved before is whole",
+    errno.EACCES: "choose a folder that you may write to (--workdir, --out, $IMO_JAX_CACHE)",
+    errno.EROFS: "choose a folder that can be written to (--workdir, --out, $IMO_JAX_CACHE)",
+}
+
+
+def exit_code(work: Callable[[], int]) -> int:
+    """The exit code of `work`; says in a sentence what the user can do something about."""
+    try:
+        return work()
+    except (UserError, processes.StoppedElsewhere) as error:
+        complain(error)
+    except KeyboardInterrupt:
+        complain(UserError("interrupted; the same command goes on where it was"))
+        return INTERRUPTED
+    except OSError as error:
+        complain(UserError(in_words(error)))
+    return 2
+
+
+def in_words(error: OSError) -> str:
+    """What the system could not do, with which file, and what to do about it."""
+    where = f"{error.filename}: " if error.filename else ""
+    advice = ADVICE.get(error.errno)
+    return f"{where}{error.strerror or error}" + (f"; {advice}" if advice else "")
+
+
+def leave(code: int) -> None:
+    """Ends the process. An interrupted one at once: no thread of a library keeps it alive."""
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

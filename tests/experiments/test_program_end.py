@@ -1,0 +1,108 @@
+"""How programs end: exit codes and one sentence; one training at a time in a folder."""
+
+import errno
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from experiments import runtime
+from experiments.program_end import exit_code
+from experiments.run_lock import LOCK, locked
+from experiments.runtime import UserError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def raising(error):
+    def work():
+        raise error
+
+    return work
+
+
+def test_a_result_is_the_exit_code():
+    assert exit_code(lambda: 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (UserError("no such eye"), 2, "error: no such eye"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(errno.ENOSPC, "No space left on device", "runs/a"), 2, "runs/a: No space left"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "free some space"),
+        (PermissionError(errno.EACCES, "Permission denied", "runs"), 2, "may write to"),
+        (OSError("odd"), 2, "error: odd"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence(capsys, error, code, words):
+    assert exit_code(raising(error)) == code
+    said = capsys.readouterr().err
+    assert words in said and len(said.splitlines()) == 1
+
+
+def test_a_mistake_of_the_program_is_not_hidden():
+    with pytest.raises(TypeError):
+        exit_code(raising(TypeError("bug")))
+
+
+def test_a_folder_in_use_says_by_whom_and_is_free_when_that_process_is_gone(tmp_path):
+    code = (
+        "import pathlib, time\nfrom experiments.run_lock import locked\n"
+        f"with locked(pathlib.Path({str(tmp_path)!r})):\n    print('held', flush=True)\n"
+        "    time.sleep(600)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert holder.stdout.readline() == "held\n"
+    said = f"in use by process {holder.pid} on .* since 20"
+    with pytest.raises(UserError, match=said), locked(tmp_path):
+        pass
+    holder.kill()
+    holder.wait()
+    with locked(tmp_path):
+        assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
+    assert (tmp_path / LOCK).read_text() == ""
+
+
+def test_an_interrupt_while_libraries_are_imported_is_one_line(tmp_path):
+    code = (
+        "from experiments import interrupted\nprint('begun', flush=True)\n"
+        "import time\ntime.sleep(600)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "interrupted\n")
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch, tmp_path):
+    for name in ("IMO_JAX_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(runtime.pathlib.Path, "home", no_home)
+    monkeypatch.setattr(runtime.tempfile, "tempdir", str(tmp_path))
+    assert runtime.cache_folder().parent == tmp_path
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert runtime.cache_folder() == pathlib.Path("/somewhere/imo_jax")
