@@ -6,7 +6,7 @@ import numpy as np
 
 from imo_jax.labels import GRADE_NAMES, IGNORE, REGIONS
 from imo_jax.metrics import calibration, segmentation
-from imo_jax.metrics.cup_to_disc import vertical_cdr
+from imo_jax.metrics.cup_to_disc import soft_vertical_cdr, vertical_cdr
 from imo_jax.metrics.disc_measures import DiscMeasures, Side, measure_disc
 from imo_jax.metrics.uncertainty import error_auroc
 
@@ -64,7 +64,7 @@ def score_eye(
     if probabilities is None:
         return record
     predicted = probabilities.argmax(axis=-1).astype(np.uint8)
-    record["vcdr_pred"] = vertical_cdr(predicted)
+    record["vcdr_pred"] = soft_vertical_cdr(probabilities)
     record["measures_pred"] = measure_disc(predicted, eye=eye)
     record["vcdr_sd"] = _spread(sample_ids)
     if mask is None or (mask == IGNORE).all():

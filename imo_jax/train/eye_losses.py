@@ -55,6 +55,16 @@ class MaskLossConfig(Checked):
         default=0.4,
         metadata={"help": "weight of the auxiliary heads' cross entropy, where there are any"},
     )
+    auxiliary_dice_weight: float = field(
+        default=0.0, metadata={"help": "weight of the auxiliary heads' Dice loss"}
+    )
+    coarse_weight: float = field(
+        default=0.4,
+        metadata={
+            "help": "weight of cross entropy and Dice at the decoder's grid, where shapes are "
+            "decoded finer"
+        },
+    )
     divide_by: str = field(
         default="counted",
         metadata={
@@ -93,14 +103,16 @@ class LossConfig(MaskLossConfig, GradeLossConfig):
 class EyeLosses:
     """The losses of the heads that a network has.
 
-    Terms: `segmentation` and `dice` (class logits against the mask), `auxiliary` (further class
-    logits, cross entropy only), `grade`. An eye without a mask or grade is left out of their totals
+    Terms: `segmentation` and `dice` (class logits against the mask), `auxiliary` and
+    `auxiliary_dice` (of further heads), `coarse` and `coarse_dice` (of the class logits of which
+    the first are the refinement), `grade`. An eye without a mask or grade is left out of their totals
     and counts.
 
     Args:
       config: weights and kinds.
       segment, grade: which heads there are.
-      auxiliary: whether there are auxiliary heads; their cross entropies are averaged.
+      auxiliary: whether there are auxiliary heads; their losses are averaged.
+      coarse: whether there are coarser class logits beside the finest.
       num_grades: of the grading head.
 
     Raises:
@@ -114,6 +126,7 @@ class EyeLosses:
         segment: bool,
         grade: bool,
         auxiliary: bool,
+        coarse: bool = False,
         num_grades: int,
     ) -> None:
         self._config = config
@@ -122,10 +135,19 @@ class EyeLosses:
             raise ValueError(
                 f"grade_class_weights has {len(self._class_weights)} values for {num_grades} grades"
             )
-        there = {"segmentation": segment, "dice": segment, "auxiliary": auxiliary, "grade": grade}
+        there = {
+            "segmentation": segment,
+            "dice": segment,
+            "auxiliary": auxiliary,
+            "auxiliary_dice": auxiliary,
+            "coarse": coarse,
+            "grade": grade,
+        }
         weights = {
             name: getattr(config, f"{name}_weight") for name, is_there in there.items() if is_there
         }
+        if coarse:
+            weights["coarse_dice"] = config.coarse_weight * config.dice_weight
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         if not self.weights:
             raise ValueError("nothing to learn: the weight of every head's loss is 0")
@@ -138,6 +160,9 @@ class EyeLosses:
             "segmentation": lambda: losses.segmentation_count(*masks, self._config.divide_by),
             "dice": lambda: losses.dice_count(*masks),
             "auxiliary": lambda: losses.segmentation_count(*masks, self._config.divide_by),
+            "auxiliary_dice": lambda: losses.dice_count(*masks),
+            "coarse": lambda: losses.segmentation_count(*masks, self._config.divide_by),
+            "coarse_dice": lambda: losses.dice_count(*masks),
             "grade": lambda: losses.grading_count(*grades, class_weights=self._class_weights),
         }
         return {name: count[name]() for name in self.weights}
@@ -148,6 +173,7 @@ class EyeLosses:
         *,
         segmentation: jax.Array | None = None,
         auxiliary: tuple[jax.Array, ...] = (),
+        coarse: tuple[jax.Array, ...] = (),
         grade: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
         """Totals of the terms that have a weight.
@@ -155,7 +181,8 @@ class EyeLosses:
         Args:
           batch: labels: `mask` (B, H, W) int32, `has_mask`, `grade`, `has_grade` (B,).
           segmentation: (B, h, w, classes) float32 logits; resized to the mask's size.
-          auxiliary: further ones, each at a size of its own.
+          auxiliary: those of auxiliary heads, each at a size of its own.
+          coarse: coarser ones of the same decoder, likewise.
           grade: (B, grades) float32 logits.
         """
         config, size = self._config, batch["mask"].shape[1:]
@@ -166,14 +193,20 @@ class EyeLosses:
             sums = losses.segmentation_cross_entropy(logits, *masks, divide_by=config.divide_by)
             return sums.total
 
+        def regional(logits: jax.Array) -> jax.Array:
+            return losses.dice_loss(logits, *masks).total
+
         found = {}
-        if "segmentation" in self.weights or "dice" in self.weights:
-            logits = bilinear(segmentation, size)
-            found["segmentation"] = pixelwise(logits)
-            found["dice"] = losses.dice_loss(logits, *masks).total
-        if "auxiliary" in self.weights:
-            each = [pixelwise(bilinear(logits, size)) for logits in auxiliary]
-            found["auxiliary"] = jnp.mean(jnp.stack(each))
+        for cross_entropy, dice, several in (
+            ("segmentation", "dice", (segmentation,)),
+            ("auxiliary", "auxiliary_dice", auxiliary),
+            ("coarse", "coarse_dice", coarse),
+        ):
+            if not {cross_entropy, dice} & set(self.weights):
+                continue
+            resized = [bilinear(logits, size) for logits in several]
+            found[cross_entropy] = jnp.mean(jnp.stack([pixelwise(x) for x in resized]))
+            found[dice] = jnp.mean(jnp.stack([regional(x) for x in resized]))
         if "grade" in self.weights:
             loss = GRADE_LOSSES[config.grade_loss]
             found["grade"] = loss(grade, *grades, class_weights=self._class_weights).total

@@ -11,6 +11,7 @@ from imo_jax.diffusion.schedule import log_snr
 from imo_jax.labels import IGNORE
 from imo_jax.layers.resize import nearest
 from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.imo.fine import details_of
 from imo_jax.models.imo.model import IMO, STRIDE
 from imo_jax.models.inputs import normalise
 from imo_jax.train import keys
@@ -18,12 +19,21 @@ from imo_jax.train.eye_losses import EyeLosses, LossConfig, grade_accuracy
 from imo_jax.train.objectives import Totals
 
 Batch = dict[str, jax.Array]
+LABEL_GRIDS = ("corner", "mean")
 
 
 @dataclass(frozen=True)
 class ObjectiveConfig(LossConfig):
     """Weights and kinds of IMO's losses, and how labels are noised."""
 
+    label_grid: str = field(
+        default="corner",
+        metadata={
+            "help": "what of a mask is noised in each cell of 4 x 4 pixels: corner, its first pixel "
+            "(released), or mean, the mean embedding of all, which lies at the cell's centre",
+            "choices": LABEL_GRIDS,
+        },
+    )
     max_time: float = field(
         default=0.999, metadata={"help": "labels are noised at times drawn from [0, this)"}
     )
@@ -41,7 +51,7 @@ class ObjectiveConfig(LossConfig):
             f"{name} {getattr(self, name)} is not within 0..1"
             for name in ("max_time", "self_aligned", "self_aligned_from")
             if not 0 <= getattr(self, name) <= 1
-        ]
+        ] + self._unless_in("label_grid", LABEL_GRIDS)
 
 
 class Draws(NamedTuple):
@@ -83,6 +93,7 @@ class ImoObjective:
             segment=model.segment,
             grade=model.grade,
             auxiliary=model.auxiliary_head,
+            coarse=model.segment and model.fine_stride < STRIDE,
             num_grades=model.num_grades,
         )
         self.weights = self._losses.weights
@@ -106,7 +117,10 @@ class ImoObjective:
         if self._model.segment:
             feature = encoded["fused_feature"]
             draws = self._draw(example_keys, feature.shape[1:], step)
-            logits["segmentation"] = self.denoised_logits(variables, feature, batch, draws)
+            logits["segmentation"], *coarser = self.denoised_logits(
+                variables, feature, details_of(encoded), batch, draws
+            )
+            logits["coarse"] = tuple(coarser)
         if self._model.auxiliary_head:
             logits["auxiliary"] = (encoded["auxiliary_logits"],)
         if self._model.grade:
@@ -115,21 +129,27 @@ class ImoObjective:
         return Totals(self._losses.totals(batch, **logits), batch_stats, extras)
 
     def denoised_logits(
-        self, variables: Any, feature: jax.Array, batch: Batch, draws: Draws
-    ) -> jax.Array:
-        """Class logits (B, h, w, classes) at the decoder's grid, from noised labels.
+        self,
+        variables: Any,
+        feature: jax.Array,
+        details: dict[int, jax.Array],
+        batch: Batch,
+        draws: Draws,
+    ) -> tuple[jax.Array, ...]:
+        """Class logits (B, h, w, classes) from noised labels, the finest first (`IMO.segment`).
 
         Args:
           variables: {"params", "batch_stats"}.
           feature: (B, h, w, C), the fused feature.
+          details: of the fine path, {} without one.
           batch: `mask` (B, H, W) int32 and `has_mask` (B,) bool of it.
           draws: times and noises.
         """
         apply = self._network.apply
         if self._model.refine == "single":
-            return apply(variables, feature, None, None, method="denoise")
+            return apply(variables, feature, details, None, None, method="segment")
         x_t, level = self.noised_labels(variables, feature, batch, draws)
-        return apply(variables, feature, x_t, level, method="denoise")
+        return apply(variables, feature, details, x_t, level, method="segment")
 
     def noised_labels(
         self, variables: Any, feature: jax.Array, batch: Batch, draws: Draws
@@ -137,9 +157,12 @@ class ImoObjective:
         """x_t (B, h, w, C) of eq. 4 and its log-SNR (B,); arguments as `denoised_logits`."""
         # (B, H, W) -> (B, H/4, W/4); without a mask nothing is known of any pixel
         labels = jnp.where(batch["has_mask"][:, None, None], batch["mask"], IGNORE)
-        height, width = labels.shape[1:]
-        labels = nearest(labels, (height // STRIDE, width // STRIDE))
-        x0 = self._network.apply(variables, labels, method="embed_labels")
+        if self._config.label_grid == "corner":
+            height, width = labels.shape[1:]
+            labels = nearest(labels, (height // STRIDE, width // STRIDE))
+            x0 = self._network.apply(variables, labels, method="embed_labels")
+        else:
+            x0 = self._network.apply(variables, labels, method="embed_cells")
         if self._config.self_aligned > 0:
             predicted = self._predicted_x0(variables, feature, draws)
             x0 = jnp.where(draws.aligned[:, None, None, None], predicted, x0)

@@ -15,6 +15,7 @@ from imo_jax.settings.fields import EVALUATE
 CMFA_KINDS = ("attention", "concat")  # attention of the paper, or concatenation and a 1x1
 REFINE_KINDS = ("ddim", "single")  # diffusion decoder, or one pass of the same layers
 LABEL_EMBEDDINGS = ("hard", "expected")  # argmax, or the mean embedding under the probabilities
+FINE_STRIDES = (4, 2, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,14 @@ class IMOConfig:
       label_embedding: how the sampler embeds its prediction.
       sampling_steps, time_difference, start_time: of the sampler, see diffusion/ddim.py.
       auxiliary_head: a plain segmentation head on the fused feature, for deep supervision.
+      auxiliary_share: weight of its probabilities in the prediction, beside the decoder's.
+      overlapping_stem: 3x3 convolutions by way of stride 2 beside an encoder's patches.
+      merged_conv: a 3x3 with norm and ReLU on the merged fundus feature.
+      fine_stride: stride at which shapes are decoded: 4 (the decoder's grid), 2 or 1.
+      fine_dim: channels of the fine path to that stride.
+      grade_gradient: factor of the grading loss's gradient into the fundus feature, 0 = stopped.
+      grade_gives_way: of that gradient, what works against the segmentation is taken away.
+      grade_shapes: the grading head also sees what the auxiliary head segmented.
       dtype: of the computation; parameters, norms, softmax and outputs stay float32.
     """
 
@@ -82,6 +91,14 @@ class IMOConfig:
     time_difference: int = field(default=1, metadata={"changes": (EVALUATE,)})
     start_time: float = field(default=1.0, metadata={"changes": (EVALUATE,)})
     auxiliary_head: bool = False
+    auxiliary_share: float = 0.0
+    overlapping_stem: bool = False
+    merged_conv: bool = False
+    fine_stride: int = 4
+    fine_dim: int = 32
+    grade_gradient: float = 1.0
+    grade_gives_way: bool = False
+    grade_shapes: bool = False
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -144,8 +161,25 @@ def _problems(c: IMOConfig) -> list[str]:
     require(c.signal_scale > 0, f"signal_scale is {c.signal_scale}, must be positive")
     require(c.time_difference >= 0, f"time_difference is {c.time_difference}, must not be negative")
     require(0 < c.start_time <= 1, f"start_time is {c.start_time}, must be in (0, 1]")
+    for name in ("auxiliary_share", "grade_gradient"):
+        value = getattr(c, name)
+        require(0 <= value <= 1, f"{name} is {value}, must be in [0, 1]")
+    require(
+        c.fine_stride in FINE_STRIDES, f"fine_stride is {c.fine_stride}, choose one of 4, 2, 1"
+    )
+    if not c.auxiliary_head:
+        require(c.auxiliary_share == 0, "auxiliary_share needs auxiliary_head")
+        require(not (c.grade and c.grade_shapes), "grade_shapes needs auxiliary_head")
     require(c.segment or c.grade, "segment and grade are both False: nothing is left to predict")
     if not found:
+        require(
+            not c.overlapping_stem or 2 not in c.backbone.channels,
+            f"overlapping_stem: encoder {c.encoder} has one",
+        )
+        require(
+            c.fine_stride == 4 or c.fine_dim % c.norm_groups == 0,
+            f"norm_groups {c.norm_groups} does not divide fine_dim {c.fine_dim}",
+        )
         for name in ("norm_groups", "decoder_heads"):
             value = getattr(c, name)
             require(
@@ -163,7 +197,7 @@ def _problems(c: IMOConfig) -> list[str]:
 
 
 _COUNTS = (
-    "num_grades", "feature_dim", "norm_groups", "oct_slices", "oct_blocks",
+    "num_grades", "feature_dim", "fine_dim", "norm_groups", "oct_slices", "oct_blocks",
     "channel_attention_reduction", "grade_hidden", "grade_blocks", "se_reduction",
     "decoder_layers", "decoder_heads", "decoder_points", "decoder_mlp", "time_frequencies",
     "time_dim", "sampling_steps",

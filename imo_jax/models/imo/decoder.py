@@ -108,10 +108,13 @@ class Decoder(nn.Module):
     config: IMOConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, film: jax.Array | None) -> jax.Array:
-        """x: (B, h, w, C); film: (B, layers, 2, C) -> logits (B, h, w, num_classes) float32."""
+    def __call__(self, x: jax.Array, film: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+        """x: (B, h, w, C); film: (B, layers, 2, C) -> logits and features at the grid's stride.
+
+        Logits are (B, h, w, num_classes) float32, the features that they are made of (B, h, w, C).
+        """
         c = self.config
         for i in range(c.decoder_layers):
             layer = DecoderLayer(c, name=f"layer{i}")
             x = layer(x, None if film is None else film[:, i])
-        return SegmentationHead(c.num_classes, name="head")(x)
+        return SegmentationHead(c.num_classes, name="head")(x), x

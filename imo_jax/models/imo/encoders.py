@@ -4,10 +4,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from imo_jax.layers.convolution import Conv
 from imo_jax.layers.fpn import FeaturePyramid, MergeLevels
+from imo_jax.layers.normed_conv import NormedConv
 from imo_jax.layers.resize import bilinear
 from imo_jax.layers.separable import SeparableBlock
 from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.imo.fine import Photograph
 
 STRIDE = 4  # of the fundus feature
 
@@ -37,19 +40,34 @@ class FundusEncoder(nn.Module):
         backbone = c.backbone.module(
             drop_path=c.drop_path, dtype=c.compute_dtype, name="backbone"
         )
-        maps = backbone(
-            fundus, train=train, example_keys=example_keys, axis_name=axis_name
-        ).maps
+        photograph, after_stem = {}, None
+        if c.overlapping_stem:
+            photograph[2] = Photograph(2, c.compute_dtype, name="stem")(fundus)
+            overlapping = Conv(c.backbone.stem, 3, 2, dtype=c.compute_dtype, name="after_stem")
+            after_stem = overlapping(photograph[2])
+        encoding = backbone(
+            fundus, after_stem, train=train, example_keys=example_keys, axis_name=axis_name
+        )
+        maps = photograph | encoding.maps
         stages = [x for stride, x in maps.items() if stride >= STRIDE]
-        pyramid = FeaturePyramid(c.feature_dim, c.norm_groups, c.compute_dtype, name="pyramid")
-        merge = MergeLevels(c.feature_dim, c.norm_groups, c.compute_dtype, name="merge")
         size = tuple(n // STRIDE for n in fundus.shape[1:3])
         if STRIDE in maps:
             size = maps[STRIDE].shape[1:3]
         named = {f"backbone_stage{i}": stage for i, stage in enumerate(stages)}
         if 2 in maps:
             named["fundus_stride2"] = maps[2]
-        return named | {"fundus_feature": merge(pyramid(stages), size)}
+        return named | {"fundus_feature": self._merged(stages, size)}
+
+    def _merged(self, stages: list[jax.Array], size: tuple[int, int]) -> jax.Array:
+        """The maps' pyramid as one map at stride 4."""
+        c = self.config
+        pyramid = FeaturePyramid(c.feature_dim, c.norm_groups, c.compute_dtype, name="pyramid")
+        merge = MergeLevels(c.feature_dim, c.norm_groups, c.compute_dtype, name="merge")
+        feature = merge(pyramid(stages), size)
+        if not c.merged_conv:
+            return feature
+        conv = NormedConv(c.feature_dim, c.norm_groups, dtype=c.compute_dtype, name="merged_conv")
+        return conv(feature)
 
 
 class OctEncoder(nn.Module):

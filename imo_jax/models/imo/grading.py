@@ -12,7 +12,7 @@ from imo_jax.models.imo.config import IMOConfig
 
 
 class GradingHead(nn.Module):
-    """Fused feature (B, h, w, C) -> grade logits (B, num_grades) float32."""
+    """Fused feature (B, h, w, C), and `measures` (B, M) of the shapes -> (B, num_grades) float32."""
 
     config: IMOConfig
 
@@ -24,6 +24,7 @@ class GradingHead(nn.Module):
         train: bool,
         example_keys: jax.Array | None,
         axis_name: str | None,
+        measures: jax.Array | None = None,
     ) -> jax.Array:
         c = self.config
         x = feature
@@ -32,6 +33,8 @@ class GradingHead(nn.Module):
             x = block(x, train=train, axis_name=axis_name)
         x = SqueezeExcite(c.se_reduction, c.compute_dtype, name="squeeze_excite")(x)
         x = jnp.mean(x.astype(jnp.float32), axis=(1, 2))
+        if measures is not None:
+            x = jnp.concatenate([x, measures], axis=-1)
         x = nn.relu(Linear(c.grade_hidden // 2, dtype=c.compute_dtype, name="hidden")(x))
         x = Dropout(c.grade_dropout, name="dropout")(x, example_keys)
         return Linear(c.num_grades, name="out")(x.astype(jnp.float32))

@@ -5,12 +5,15 @@ import jax
 import jax.numpy as jnp
 
 from imo_jax.labels import IGNORE
+from imo_jax.layers.gradient import give_way, scale_gradient
 from imo_jax.models.imo.auxiliary import AuxiliaryHead
 from imo_jax.models.imo.cmfa import CMFA
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.decoder import Decoder, Fusion, NoiseLevel
 from imo_jax.models.imo.encoders import FundusEncoder, OctEncoder
+from imo_jax.models.imo.fine import Details, FinePath, details_of
 from imo_jax.models.imo.grading import GradingHead
+from imo_jax.models.imo.shape import shape_measures
 
 STRIDE = 4  # features, labels under diffusion and logits live on a grid of 1/4 the image size
 
@@ -34,6 +37,8 @@ class IMO(nn.Module):
             self.grading_head = GradingHead(c)
         if c.segment:
             self.decoder = Decoder(c)
+            if c.fine_stride < STRIDE:
+                self.details, self.fine_path = Details(c), FinePath(c)
             if c.refine == "ddim":
                 self.fusion = Fusion(c)
                 self.noise_level = NoiseLevel(c)
@@ -54,7 +59,7 @@ class IMO(nn.Module):
             labels = jnp.zeros(feature.shape[:3], jnp.int32)
             x_t = self.embed_labels(labels) if self.config.refine == "ddim" else None
             level = jnp.zeros(feature.shape[:1], jnp.float32)
-            outputs["logits"] = self.denoise(feature, x_t, level)
+            outputs["logits"] = self.segment(feature, details_of(outputs), x_t, level)[0]
         return outputs
 
     def encode(
@@ -78,10 +83,11 @@ class IMO(nn.Module):
           axis_name: devices over which batch statistics are synchronised.
 
         Returns:
-          `backbone_stage0..`, `fundus_stride2` (where the backbone has such a map),
+          `backbone_stage0..`, `fundus_stride2` (where the encoder has such a map),
           `fundus_feature`, `oct_feature` (where there is an OCT encoder and a volume),
-          `fused_feature` (B, H/4, W/4, C); `grade_logits` (B, num_grades) and
-          `auxiliary_logits` (B, H/4, W/4, num_classes), both float32, where the config has them.
+          `fused_feature` (B, H/4, W/4, C); `detail2`, `detail1` where shapes are decoded so fine;
+          `grade_logits` (B, num_grades) and `auxiliary_logits` (B, H/4, W/4, num_classes), both
+          float32, where the config has them.
         """
         c = self.config
         mode = {"train": train, "example_keys": example_keys, "axis_name": axis_name}
@@ -95,13 +101,34 @@ class IMO(nn.Module):
                 oct_volume, feature.shape[1:3], train=train, has_oct=has_oct, axis_name=axis_name
             )
             outputs["oct_feature"] = oct_feature
+        feature, of_grade = self._for_grading(feature)
         fused = self.cmfa(feature, oct_feature)
         outputs["fused_feature"] = fused
-        if c.grade:
-            outputs["grade_logits"] = self.grading_head(fused, **mode)
+        if c.segment and c.fine_stride < STRIDE:
+            maps = {2: outputs["fundus_stride2"]} if "fundus_stride2" in outputs else {}
+            outputs |= self.details(fundus, maps)
         if c.auxiliary_head:
             outputs["auxiliary_logits"] = self.auxiliary(fused, **mode)
+        if c.grade:
+            seen = fused if of_grade is None else self.cmfa(of_grade, oct_feature)
+            measures = self._measures(outputs) if c.grade_shapes else None
+            outputs["grade_logits"] = self.grading_head(seen, measures=measures, **mode)
         return outputs
+
+    def _measures(self, outputs: dict[str, jax.Array]) -> jax.Array:
+        """What the auxiliary head segmented, measured; the grade does not teach it."""
+        probabilities = jax.nn.softmax(outputs["auxiliary_logits"], axis=-1)
+        return shape_measures(jax.lax.stop_gradient(probabilities))
+
+    def _for_grading(self, feature: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        """The fundus feature for the shapes, and for the grade where its gradient differs."""
+        c = self.config
+        if not c.grade or (c.grade_gradient == 1 and not c.grade_gives_way):
+            return feature, None
+        of_grade = feature
+        if c.grade_gives_way:
+            feature, of_grade = give_way(feature)
+        return feature, scale_gradient(of_grade, c.grade_gradient)
 
     def denoise(
         self, feature: jax.Array, x_t: jax.Array | None, log_snr: jax.Array | None
@@ -116,6 +143,27 @@ class IMO(nn.Module):
         Returns:
           (B, h, w, num_classes) float32, the prediction of x0 in class space.
         """
+        return self._denoise(feature, x_t, log_snr)[0]
+
+    def segment(
+        self,
+        feature: jax.Array,
+        details: dict[int, jax.Array],
+        x_t: jax.Array | None,
+        log_snr: jax.Array | None,
+    ) -> tuple[jax.Array, ...]:
+        """As `denoise`, but all class logits there are, the finest first.
+
+        Args:
+          details: of `encode` (`fine.details_of`); with a fine path the first logits are of its stride, the second
+            ones of the decoder's grid, from which x0 is predicted.
+        """
+        logits, decoded = self._denoise(feature, x_t, log_snr)
+        return (self.fine_path(decoded, details), logits) if details else (logits,)
+
+    def _denoise(
+        self, feature: jax.Array, x_t: jax.Array | None, log_snr: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
         if self.config.refine == "single":
             return self.decoder(feature, None)
         x = self.fusion.of_feature(feature) + self.fusion.of_state(x_t)
@@ -139,9 +187,13 @@ class IMO(nn.Module):
         """(N,) float32 -> (N, time_dim)."""
         return self.noise_level.embed(log_snr)
 
-    def decode(self, x: jax.Array, film: jax.Array) -> jax.Array:
-        """Fused input (B, h, w, C) and `modulation` (B, layers, 2, C) -> logits."""
+    def decode(self, x: jax.Array, film: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Fused input (B, h, w, C) and `modulation` (B, layers, 2, C) -> logits, features."""
         return self.decoder(x, film)
+
+    def fine_logits(self, decoded: jax.Array, details: dict[int, jax.Array]) -> jax.Array:
+        """Features of `decode` (N B, h, w, C) and `details` of B eyes -> logits of the fine path."""
+        return self.fine_path(decoded, details)
 
     def class_embeddings(self) -> jax.Array:
         """(num_classes + 1, C) float32: (2 sigmoid(E) - 1) signal_scale; the last row is ignore."""
@@ -154,6 +206,19 @@ class IMO(nn.Module):
         # A product with one-hot rows: its gradient is a matmul, a lookup's is a scatter.
         one_hot = jax.nn.one_hot(index, c.num_classes + 1, dtype=jnp.float32)
         return _mix(one_hot, self.class_embeddings())
+
+    def embed_cells(self, labels: jax.Array) -> jax.Array:
+        """Mean x0 of the ids in each cell of the grid: (B, H, W) int32 -> (B, H/4, W/4, C) float32.
+
+        The grid's own centres: a mask and what is predicted of it lie in the same place.
+        """
+        c = self.config
+        index = jnp.where(labels == IGNORE, c.ignore_index, labels)
+        one_hot = jax.nn.one_hot(index, c.num_classes + 1, dtype=jnp.float32)
+        batch, height, width, classes = one_hot.shape
+        # (B, H, W, K+1) -> (B, h, 4, w, 4, K+1) -> (B, h, w, K+1): shares of the ids in a cell
+        cells = one_hot.reshape(batch, height // STRIDE, STRIDE, width // STRIDE, STRIDE, classes)
+        return _mix(jnp.mean(cells, axis=(2, 4)), self.class_embeddings())
 
     def embed_probabilities(self, probabilities: jax.Array) -> jax.Array:
         """Expected x0: (B, h, w, num_classes) float32 -> (B, h, w, C) float32."""

@@ -21,6 +21,7 @@ from imo_jax.diffusion import ddim
 from imo_jax.diffusion.schedule import log_snr
 from imo_jax.layers.resize import bilinear
 from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.imo.fine import details_of
 from imo_jax.models.imo.model import IMO
 from imo_jax.models.inputs import normalise
 from imo_jax.models.uncertainty import uncertainty
@@ -121,21 +122,41 @@ def _predict(
         outputs["grade_probabilities"] = jax.nn.softmax(encoded["grade_logits"], axis=-1)
     if not config.segment:
         return outputs
-    feature = encoded["fused_feature"]
+    feature, details = encoded["fused_feature"], details_of(encoded)
     if config.refine == "single":
         # (B, h, w, C) -> (B, 1, h, w, C)
-        logits = IMO(config).apply(variables, feature, None, None, method="denoise")[:, None]
+        logits = IMO(config).apply(variables, feature, details, None, None, method="segment")[0]
+        logits = logits[:, None]
     else:
         if noise is None:
             noise = draw_noise(key, batch["index"], samples, feature.shape[1:])
         steps = sample_logits(variables, feature, noise, config=config, zero_x_t=zero_x_t)
         logits = steps["logits"][-1]
+        if details:
+            logits = _refined(variables, steps["decoded"][-1], details, config)
         if intermediates:
             outputs["x0_probabilities"] = jax.nn.softmax(steps["logits"], axis=-1)
             outputs["x_t"] = steps["x_t"]
     if resolution == "image":
         logits = _resize(logits, batch["fundus"].shape[1:3])
-    return outputs | uncertainty(jax.nn.softmax(logits, axis=-1))
+    probabilities = jax.nn.softmax(logits, axis=-1)
+    if config.auxiliary_share:
+        of_auxiliary = jax.nn.softmax(
+            bilinear(encoded["auxiliary_logits"], probabilities.shape[2:4]), axis=-1
+        )
+        share = config.auxiliary_share
+        probabilities = (1 - share) * probabilities + share * of_auxiliary[:, None]
+    return outputs | uncertainty(probabilities)
+
+
+def _refined(
+    variables: Variables, decoded: jax.Array, details: dict[int, jax.Array], config: IMOConfig
+) -> jax.Array:
+    """Logits of the fine path from the decoder's features: (B, K, h, w, C) -> (B, K, H', W', k)."""
+    batch, samples = decoded.shape[:2]
+    flat = decoded.reshape(-1, *decoded.shape[2:])
+    logits = IMO(config).apply(variables, flat, details, method="fine_logits")
+    return logits.reshape(batch, samples, *logits.shape[1:])
 
 
 def draw_noise(key: jax.Array, index: jax.Array, samples: int, shape: tuple[int, ...]) -> jax.Array:
@@ -167,7 +188,8 @@ def sample_logits(
 
     Returns:
       Of each step, float32: x_t (steps, B, K, h, w, C) that it starts from, and its logits
-      (steps, B, K, h, w, classes). What is not used of them is not computed under jit.
+      (steps, B, K, h, w, classes); decoded (steps, B, K, h, w, C), the features that they are made
+      of. What is not used of them is not computed under jit.
     """
     apply = functools.partial(IMO(config).apply, variables)
     batch, samples, height, width, channels = noise.shape
@@ -189,16 +211,21 @@ def sample_logits(
         x = jnp.where(zero_x_t, x, seen)  # an argument, not a program of its own to compile
         # (B, K, h, w, C) -> (B*K, h, w, C)
         x = x.reshape(batch * samples, height, width, channels)
-        logits = apply(x, film_now[None], method="decode")
+        logits, decoded = apply(x, film_now[None], method="decode")
         # (B*K, h, w, classes) -> (B, K, h, w, classes)
         logits = logits.reshape(batch, samples, height, width, classes)
+        decoded = decoded.reshape(batch, samples, height, width, -1)
         x0 = {"noise": jnp.zeros(()), "classes": _class_weights(logits, config.label_embedding)}
-        return x0, {"logits": logits, "state": state}
+        return x0, {"logits": logits, "decoded": decoded, "state": state}
 
     state = {"noise": jnp.ones(()), "classes": jnp.zeros((*noise.shape[:-1], classes))}
     _, steps = ddim.sample(denoise, state, times, film)
     expand = jax.vmap(functools.partial(_expand, rows=rows, noise=noise))
-    return {"logits": steps["logits"], "x_t": expand(steps["state"])}
+    return {
+        "logits": steps["logits"],
+        "decoded": steps["decoded"],
+        "x_t": expand(steps["state"]),
+    }
 
 
 def _class_weights(logits: jax.Array, label_embedding: str) -> jax.Array:

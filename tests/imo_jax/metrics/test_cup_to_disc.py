@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imo_jax.metrics.cup_to_disc import area_cdr, vertical_cdr
+from imo_jax.metrics.cup_to_disc import area_cdr, soft_vertical_cdr, vertical_cdr
 
 
 def eye(disc_rows=(2, 12), cup_rows=(4, 9)):
@@ -46,3 +46,51 @@ def test_ignored_pixels_are_outside():
     ids = eye()
     ids[2:4] = 255
     assert vertical_cdr(ids) == 5 / 8
+
+
+def column(values):
+    """Probabilities of a cup and of the disc in one column of a picture three columns wide."""
+    cup, disc = (np.zeros((len(values), 3)) for _ in range(2))
+    cup[:, 1], disc[:, 1] = np.transpose(values)
+    return np.stack([1 - disc, disc - cup, cup], axis=-1)
+
+
+def test_contour_between_rows_by_hand():
+    """Disc: 1.25 rows above the centre of row 2 to the centre of row 4; cup: half of it."""
+    probabilities = column([(0, 0), (0, 0.4), (0, 0.8), (0.9, 1), (0.3, 1), (0, 0), (0, 0)])
+    # Disc from 2 - (0.8 - 0.5) / (0.8 - 0.4) = 1.25 to 4 + (1 - 0.5) / (1 - 0) = 4.5.
+    # Cup from 3 - (0.9 - 0.5) / 0.9 to 3 + (0.9 - 0.5) / (0.9 - 0.3).
+    expected = (4 / 9 + 2 / 3) / 3.25
+    assert soft_vertical_cdr(probabilities) == pytest.approx(expected)
+
+
+def test_certain_probabilities_give_the_ratio_of_their_ids():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        y, x = np.mgrid[:40, :40]
+        centre, height = rng.uniform(15, 25, 2), rng.uniform(6, 14)
+        away = np.hypot((y - centre[0]) / height, (x - centre[1]) / 9)
+        ids = (away < 1).astype(int) + (away < rng.uniform(0.2, 0.9))
+        assert soft_vertical_cdr(np.eye(3)[ids]) == pytest.approx(vertical_cdr(ids), abs=1e-9)
+
+
+def test_a_disc_seen_coarsely_keeps_its_ratio():
+    """Ellipses averaged over cells of 4 x 4: whole rows are off by up to a tenth, this is not."""
+    y, x = np.mgrid[:160, :160] + 0.5
+    for height in (11.3, 13.9, 16.2):
+        away = np.hypot((y - 81.7) / 27.4, (x - 79.1) / 25)
+        cup = np.hypot((y - 81.7) / height, (x - 79.1) / height) < 1
+        ids = (away < 1).astype(int) + cup
+        coarse = np.eye(3)[ids].reshape(40, 4, 40, 4, 3).mean(axis=(1, 3))
+        assert soft_vertical_cdr(coarse) == pytest.approx(height / 27.4, abs=0.02)
+
+
+def test_contour_at_the_edge_and_nowhere():
+    assert np.isnan(soft_vertical_cdr(column([(0, 0.4)] * 3)))
+    assert soft_vertical_cdr(column([(0, 1), (1, 1), (0, 1)])) == pytest.approx(1 / 3)
+    assert soft_vertical_cdr(column([(0, 1)] * 3)) == 0
+
+
+def test_a_stray_piece_does_not_stretch_the_contour():
+    probabilities = column([(0, 0), (0, 1), (1, 1), (0, 1), (0, 0), (0, 0.9)])
+    assert soft_vertical_cdr(probabilities) == pytest.approx(1 / 3)

@@ -28,6 +28,11 @@ def soft(ids, certainty=0.9):
     )
 
 
+# Vertical ratio of 10 predicted cup rows in 20 of the disc: the contour lies where 0.9 falls to 0.05
+# crosses one half, for the disc (rim + cup) where 0.95 falls to 0.1 does.
+RATIO = (9 + 2 * 0.4 / 0.85) / (19 + 2 * 0.45 / 0.85)
+
+
 def an_eye(k, predicted=(20, 10), true=(20, 8), **changes):
     settings = {
         "probabilities": soft(ids_of(*predicted)),
@@ -42,7 +47,8 @@ def an_eye(k, predicted=(20, 10), true=(20, 8), **changes):
 
 def test_record_by_hand():
     record = an_eye(1)
-    assert record["vcdr_pred"] == 10 / 20 and record["vcdr_true"] == 8 / 20
+    np.testing.assert_allclose(record["vcdr_pred"], RATIO, rtol=1e-6)
+    assert record["vcdr_true"] == 8 / 20
     np.testing.assert_allclose(record["vcdr_sd"], np.std([0.5, 0.7], ddof=1))
     assert record["confusion"].sum() == 1600 and record["confusion"][1, 2] == 20
     assert record["uncertainty_auroc"] == 1.0
@@ -63,7 +69,8 @@ def test_row_by_hand():
 
 def test_missing_parts_leave_their_scores_out():
     unlabelled = an_eye(0, mask=None, grade=None)
-    assert unlabelled["vcdr_pred"] == 0.5 and unlabelled["confusion"] is None
+    np.testing.assert_allclose(unlabelled["vcdr_pred"], RATIO, rtol=1e-6)
+    assert unlabelled["confusion"] is None
     assert an_eye(0, mask=np.full((40, 40), 255, np.uint8))["confusion"] is None
     assert np.isnan(an_eye(0, sample_ids=None)["vcdr_sd"])
     assert np.isnan(an_eye(0, sample_ids=ids_of(20, 10)[None])["vcdr_sd"])
@@ -78,7 +85,7 @@ def test_summary_by_hand():
     value = {key: got[key]["value"] for key in SEGMENTATION_KEYS + GRADING_KEYS}
     np.testing.assert_allclose(value["disc_dice"], 1.0)
     np.testing.assert_allclose(value["cup_dice"], 5 / 6 * 2 * 80 / 180)
-    np.testing.assert_allclose(value["vcdr_mae"], (5 * 0.1 + 0.5) / 6)
+    np.testing.assert_allclose(value["vcdr_mae"], (5 * (RATIO - 0.4) + RATIO) / 6, rtol=1e-6)
     np.testing.assert_allclose(value["micro_dice_cup"], 2 * 400 / (600 + 400))
     np.testing.assert_allclose(value["micro_dice_background"], 1.0)
     rim = 2 * 1800 / (1800 + 2000)
@@ -97,7 +104,7 @@ def test_summary_by_hand():
 def test_a_missed_disc_costs():
     nothing = soft(np.zeros((40, 40), np.uint8))
     got = imo_summary([an_eye(0, probabilities=nothing), an_eye(1)])
-    np.testing.assert_allclose(got["vcdr_mae"]["value"], (0.4 + 0.1) / 2)
+    np.testing.assert_allclose(got["vcdr_mae"]["value"], (0.4 + RATIO - 0.4) / 2, rtol=1e-6)
     assert got["disc_dice"]["value"] == 0.5
 
 

@@ -329,6 +329,94 @@ def test_rates_of_zero_switch_off(small, variables, inputs, keys, random_outputs
         np.testing.assert_allclose(drawn[name], fixed[name], atol=1e-6)
 
 
+def test_the_fine_path_adds_its_maps(small):
+    plain = output_shapes(small())
+    for stride, maps in ((2, {"detail2"}), (1, {"detail2", "detail1"})):
+        fine = output_shapes(small(fine_stride=stride, fine_dim=8))
+        assert set(fine) - set(plain) == maps
+        assert fine["logits"] == (2, 36 // stride, 64 // stride, 3)
+        assert fine[f"detail{stride}"] == (2, 36 // stride, 64 // stride, 8)
+    assert set(output_shapes(small(fine_stride=2, fine_dim=8, segment=False))) == set(plain) - {
+        "logits"
+    }
+
+
+@pytest.mark.parametrize("option", [{"merged_conv": True}, {"grade_shapes": True}], ids=str)
+def test_options_of_the_features_reach_the_grade(small, variables, inputs, option):
+    base = small(auxiliary_head=True)
+    config = small(auxiliary_head=True, **option)
+    plain, _ = encode(variables(base), *inputs, config=base, train=False)
+    changed, _ = encode(variables(config), *inputs, config=config, train=False)
+    assert np.abs(changed["grade_logits"] - plain["grade_logits"]).max() > 1e-4
+
+
+def test_the_grade_sees_the_shapes_and_does_not_teach_them(small, variables, inputs):
+    config = small(auxiliary_head=True, grade_shapes=True)
+
+    def grade(params):
+        both = variables(config) | {"params": params}
+        outputs, _ = encode(both, *inputs, config=config, train=False)
+        return jnp.sum(outputs["grade_logits"])
+
+    gradient = jax.grad(grade)(variables(config)["params"])
+    assert all(not leaf.any() for leaf in jax.tree.leaves(gradient["auxiliary"]))
+    seen = gradient["grading_head"]["hidden"]["kernel"]
+    assert seen.shape[0] == config.grade_hidden + 13
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_the_grade_s_gradient_into_the_fundus_feature_alone_is_scaled(
+    small, variables, inputs, share
+):
+    def gradient(**options):
+        config = small(**options)
+
+        def grade(params):
+            both = variables(config) | {"params": params}
+            outputs, _ = encode(both, *inputs, config=config, train=False)
+            return jnp.sum(jnp.square(outputs["grade_logits"]))
+
+        return jax.grad(grade)(variables(config)["params"])
+
+    full, scaled = gradient(), gradient(grade_gradient=share)
+    for part in ("oct_encoder", "cmfa", "grading_head"):
+        assert_trees_equal(scaled[part], full[part], atol=1e-5)
+    expected = jax.tree.map(lambda leaf: share * leaf, full["fundus_encoder"])
+    largest = max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(full["fundus_encoder"]))
+    assert largest > 1e-3
+    assert_trees_equal(scaled["fundus_encoder"], expected, atol=1e-4 * largest)
+
+
+def test_cells_are_embedded_where_they_lie(small, variables):
+    """A square shifted by single pixels moves what is noised by as much; its corners do not."""
+    config = small()
+    apply = functools.partial(IMO(config).apply, variables(config))
+    background, rim = np.asarray(apply(method="class_embeddings"))[:2]
+    direction = rim - background
+
+    def centre(labels, method):
+        # Share of class 1 in each cell, then the mean place in pixels of the photograph.
+        x0 = np.asarray(apply(labels, method=method))[0]
+        share = (x0 - background) @ direction / (direction @ direction)
+        return (share.sum(axis=0) @ (4 * (np.arange(GRID) + 0.5))) / share.sum()
+
+    for shift in range(4):
+        labels = np.zeros((1, 32, 32), np.int32)
+        labels[:, 8:24, 8 + shift : 20 + shift] = 1
+        true = 14 + shift
+        assert abs(centre(labels, "embed_cells") - true) < 1e-3
+    corner = centre(labels[:, ::4, ::4], "embed_labels")
+    assert abs(corner - true) > 0.9  # as released
+
+
+def test_a_cell_s_embedding_is_the_mean_of_its_pixels(small, variables):
+    apply = functools.partial(IMO(small()).apply, variables(small()))
+    labels = np.random.default_rng(0).choice([0, 1, 2, 255], (2, 8, 12)).astype(np.int32)
+    each = apply(labels, method="embed_labels")
+    expected = np.asarray(each).reshape(2, 2, 4, 3, 4, -1).mean(axis=(2, 4))
+    np.testing.assert_allclose(apply(labels, method="embed_cells"), expected, atol=1e-6)
+
+
 def test_training_moves_statistics_and_evaluation_does_not(small, variables, inputs):
     config = small(auxiliary_head=True)
     run = functools.partial(encode, variables(config), *inputs, config=config)

@@ -9,8 +9,10 @@ import pytest
 
 from imo_jax.diffusion.ddim import sampling_times
 from imo_jax.diffusion.schedule import alpha_sigma, log_snr
+from imo_jax.layers.resize import bilinear
 from imo_jax.models.imo import IMO, sample
 from imo_jax.models.imo.sample import predict, sample_logits
+from imo_jax.models.inputs import normalise
 from imo_jax.models.uncertainty import uncertainty
 
 EYES, SAMPLES, GRID = 4, 2, 8
@@ -215,3 +217,30 @@ def test_errors(config, variables, batch, noise):
         run(key=KEY, resolution="native")
     with pytest.raises(ValueError, match="sampling_steps"):
         run(key=KEY, steps=0)
+
+
+@pytest.mark.parametrize("refine", ["ddim", "single"])
+def test_the_fine_path_and_the_auxiliary_head_by_hand(small, variables, batch, refine):
+    """Each sample's features through the fine path alone; its probabilities beside the other's."""
+    options = {"fine_stride": 2, "fine_dim": 8, "auxiliary_head": True, "refine": refine}
+    config = small(**options, auxiliary_share=0.25)
+    run = functools.partial(predict, variables(config), batch, key=KEY, samples=SAMPLES)
+    both, alone = run(config=config), run(config=small(**options))
+    apply = jax.jit(functools.partial(IMO(config).apply, variables(config), train=False,
+                                      method="encode"))  # fmt: skip
+    inputs = normalise(batch)
+    encoded = apply(inputs["fundus"], inputs["oct"], inputs["has_oct"])
+    auxiliary = jax.nn.softmax(bilinear(encoded["auxiliary_logits"], (32, 32)), axis=-1)
+    expected = 0.75 * alone["sample_probabilities"] + 0.25 * auxiliary[:, None]
+    np.testing.assert_allclose(both["sample_probabilities"], expected, atol=1e-5)
+    if refine == "single":
+        return
+    noise = sample.draw_noise(KEY, batch["index"], SAMPLES, (GRID, GRID, 8))
+    steps = sample_logits(variables(config), encoded["fused_feature"], noise, config=config)
+    for k in range(SAMPLES):
+        logits = IMO(config).apply(
+            variables(config), steps["decoded"][-1][:, k], {2: encoded["detail2"]},
+            method="fine_logits",
+        )  # fmt: skip
+        found = jax.nn.softmax(bilinear(logits, (32, 32)), axis=-1)
+        np.testing.assert_allclose(alone["sample_probabilities"][:, k], found, atol=1e-4)

@@ -134,6 +134,15 @@ def test_noised_labels_by_hand():
     np.testing.assert_allclose(level, log_snr(draws.time), atol=1e-6)
 
 
+def test_labels_of_whole_cells_are_noised_by_choice():
+    draws = some_draws()._replace(noise=np.zeros((EYES, GRID, GRID, 8), np.float32))
+    x_t, level = objective(label_grid="mean").noised_labels(variables(), FEATURE, BATCH, draws)
+    labels = np.where(BATCH["has_mask"][:, None, None], BATCH["mask"], IGNORE)
+    x0 = IMO(MODEL).apply(variables(), labels, method="embed_cells")
+    alpha = np.asarray(alpha_sigma(level)[0])[:, None, None, None]
+    np.testing.assert_allclose(x_t, alpha * x0, atol=1e-6)
+
+
 @pytest.mark.parametrize("embedding", ["hard", "expected"])
 def test_self_aligned_noises_the_own_prediction(embedding):
     model = dataclasses.replace(MODEL, label_embedding=embedding)
@@ -176,7 +185,9 @@ def test_self_alignment_has_no_gradient_through_the_prediction():
 def test_single_pass_decoder_needs_no_labels():
     model = dataclasses.replace(MODEL, refine="single")
     made = [
-        objective(model).denoised_logits(variables(model), FEATURE, BATCH | {"mask": mask}, draws)
+        objective(model).denoised_logits(
+            variables(model), FEATURE, {}, BATCH | {"mask": mask}, draws
+        )[0]
         for mask, draws in ((BATCH["mask"], some_draws()), (BATCH["mask"] * 0, None))
     ]
     np.testing.assert_array_equal(*made)
@@ -210,6 +221,27 @@ def test_terms_are_the_losses():
     assert counts["segmentation"] == 3 * SIZE * SIZE - 8 * SIZE  # three masks, ignored rows
     assert counts["grade"] == 3
     assert own.weights == {"segmentation": 1.0, "dice": 1.0, "auxiliary": 0.4, "grade": 1.0}
+
+
+def test_further_terms():
+    """Dice of the auxiliary heads and the losses at the decoder's grid, each weighted."""
+    model = dataclasses.replace(MODEL, fine_stride=2, fine_dim=8)
+    own = objective(model, auxiliary_dice_weight=0.5, coarse_weight=0.3, dice_weight=2.0)
+    assert own.weights == {
+        "segmentation": 1.0, "dice": 2.0, "auxiliary": 0.4, "auxiliary_dice": 0.5, "coarse": 0.3,
+        "coarse_dice": 0.6, "grade": 1.0,
+    }  # fmt: skip
+    given = {**LOGITS, "auxiliary": (LOGITS["auxiliary"],), "coarse": (-LOGITS["auxiliary"],)}
+    totals, counts = own._losses.totals(BATCH, **given), own.counts(BATCH)
+    masks = BATCH["mask"], BATCH["has_mask"]
+    expected = {
+        "auxiliary_dice": losses.dice_loss(LOGITS["auxiliary"], *masks),
+        "coarse": losses.segmentation_cross_entropy(-LOGITS["auxiliary"], *masks),
+        "coarse_dice": losses.dice_loss(-LOGITS["auxiliary"], *masks),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose((totals[name], counts[name]), value, rtol=1e-6)
+    assert set(totals) == set(counts) == set(own.weights)
 
 
 def test_released_normalisation():
@@ -264,6 +296,19 @@ def training_step(model=MODEL, **settings):
         train_step, objective=own, optimiser=sgd, rate=lambda k: 0.1, key=jax.random.key(5)
     )
     return create(variables(model), sgd, decay_mask=kernels_only, keep_ema=False), step
+
+
+def test_every_parameter_of_the_finer_network_learns():
+    model = dataclasses.replace(
+        MODEL, fine_stride=1, fine_dim=8, merged_conv=True, grade_shapes=True, grade_gradient=0.5
+    )
+    state, step = training_step(model, label_grid="mean", auxiliary_dice_weight=0.4)
+    new, _ = jax.jit(step)(state, jax.tree.map(lambda x: x[None], BATCH))
+    moved = jax.tree.map(
+        lambda a, b: float(np.abs(a - b).max()), unpack(new.params), variables(model)["params"]
+    )
+    still = [path for path, x in jax.tree_util.tree_leaves_with_path(moved) if x == 0]
+    assert not still, f"no gradient reaches {still}"
 
 
 def test_two_devices_give_the_update_of_one():
