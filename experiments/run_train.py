@@ -91,6 +91,7 @@ def run_train(
         loop=config.loop,
         seed=config.seed,
         devices=devices,
+        encoder=network.backbone,
         draw=functools.partial(validation_images, store=seen, config=config),
     )
     if result.exit_code == 0 and processes.is_first():

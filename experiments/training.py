@@ -76,6 +76,7 @@ def train_network(
     loop: LoopConfig,
     seed: int,
     devices: int,
+    encoder: tuple[str, ...],
     draw: Callable[[dict, int], Mapping[str, np.ndarray]] | None = None,
 ) -> Result:
     """Trains the network of `variables` in `folder`, or goes on where that was interrupted.
@@ -90,13 +91,14 @@ def train_network(
       optimiser, loop: settings.
       seed: of every draw in the steps.
       devices: from devices_for.
+      encoder: where the encoder's parameters lie.
 
     Raises:
       UserError: a loss that is not finite, or a checkpoint of another network.
     """
     rate = learning_rate(optimiser, loop.train_steps)
     decay_mask = DECAY_MASKS[optimiser.weight_decay_on]
-    adamw = make_optimiser(optimiser, rate, decays)
+    adamw = make_optimiser(optimiser, rate, decays, encoder)
     step = functools.partial(
         train_step,
         objective=objective,

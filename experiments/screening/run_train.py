@@ -38,6 +38,7 @@ from imo_jax.train.screening_objective import ScreeningObjective
 
 Fields = tuple[np.ndarray, np.ndarray]  # (N, 3) float32 and (N, 3) bool, of a split's volumes
 HOST_ONLY = ("row", "scan_number")  # of a batch; the step has no use for them
+BACKBONE = ("backbone",)  # where its parameters lie
 
 
 def run_train(
@@ -150,7 +151,7 @@ def train_stage(
     devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
     variables = draw(functools.partial(initial_variables, config.model), config.seed)
     if config.pretrained is not None:
-        variables = with_pretrained(variables, config.pretrained, ("backbone",))
+        variables = with_pretrained(variables, config.pretrained, BACKBONE)
     say(
         first_line(
             config.recipe.title,
@@ -172,6 +173,7 @@ def train_stage(
         loop=config.loop,
         seed=config.seed,
         devices=devices,
+        encoder=BACKBONE,
     )
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from imo_jax.train import ema
+from imo_jax.train.packing import multiplied
 from imo_jax.train.weight_decay import DECAY_MASKS
 
 Schedule = Callable[[jax.Array], jax.Array]
@@ -19,6 +20,13 @@ class OptimiserConfig:
     """Settings of the optimiser and of the average kept for evaluation."""
 
     learning_rate: float = field(default=1e-3, metadata={"help": "peak learning rate", "above": 0})
+    encoder_rate: float = field(
+        default=1.0,
+        metadata={
+            "help": "learning rate of the photograph's encoder as a factor of the others'",
+            "above": 0,
+        },
+    )
     lr_decay: str = field(
         default="cosine",
         metadata={"help": "fall of the learning rate to 0", "choices": ("poly", "cosine")},
@@ -117,7 +125,10 @@ def learning_rate(config: OptimiserConfig, steps: int) -> Schedule:
 
 
 def make_optimiser(
-    config: OptimiserConfig, rate: Schedule, decay_mask: Callable[[Any], Any]
+    config: OptimiserConfig,
+    rate: Schedule,
+    decay_mask: Callable[[Any], Any],
+    encoder: tuple[str, ...] = (),
 ) -> optax.GradientTransformation:
     """Clipping by global norm, then AdamW (Loshchilov and Hutter 2019) at learning rate `rate`.
 
@@ -125,6 +136,7 @@ def make_optimiser(
       config: its clipping, Adam and weight decay settings.
       rate: steps done -> learning rate.
       decay_mask: params -> tree of bool, True where weights decay; see `DECAY_MASKS`.
+      encoder: path of the parameters, packed ones, whose updates `encoder_rate` multiplies.
     """
     adamw = optax.adamw(
         rate,
@@ -140,6 +152,9 @@ def make_optimiser(
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         # optax raises its float decays to the power of an integer count
         with jax.numpy_dtype_promotion("standard"):
-            return chain.update(updates, state, params)
+            updates, state = chain.update(updates, state, params)
+        if config.encoder_rate != 1:
+            updates = multiplied(updates, encoder, config.encoder_rate)
+        return updates, state
 
     return optax.GradientTransformation(chain.init, update)

@@ -5,6 +5,7 @@ arrays of a network most are small, and each would be compiled, and started in e
 joined, all of them cost what one does.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -131,6 +132,31 @@ def decays(packed: Packed) -> Packed:
     """Decay mask of packed parameters: bools in their places."""
     large = tuple(decayed for _, decayed in packed.layout.large)
     return Packed(True, False, large, packed.layout)
+
+
+def multiplied(packed: Packed, within: Path, factor: float) -> Packed:
+    """The arrays whose path begins with `within` times a factor, the others as they are."""
+
+    def inside(path: Path) -> bool:
+        return path[: len(within)] == within
+
+    def joined(vector: jax.Array, places: tuple) -> jax.Array:
+        factors = [
+            jnp.full(math.prod(shape), factor if inside(path) else 1.0, vector.dtype)
+            for path, shape in places
+        ]
+        return vector * jnp.concatenate(factors) if factors else vector
+
+    layout = packed.layout
+    return Packed(
+        joined(packed.decayed, layout.decayed),
+        joined(packed.undecayed, layout.undecayed),
+        tuple(
+            x * jnp.asarray(factor, x.dtype) if inside(path) else x
+            for (path, _), x in zip(layout.large, packed.large, strict=True)
+        ),
+        layout,
+    )
 
 
 def unpack_all(tree: Any) -> Any:

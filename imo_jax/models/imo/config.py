@@ -91,11 +91,11 @@ class IMOConfig:
     time_difference: int = field(default=1, metadata={"changes": (EVALUATE,)})
     start_time: float = field(default=1.0, metadata={"changes": (EVALUATE,)})
     auxiliary_head: bool = False
-    auxiliary_share: float = 0.0
+    auxiliary_share: float = field(default=0.0, metadata={"changes": (EVALUATE,)})
     overlapping_stem: bool = False
     merged_conv: bool = False
     fine_stride: int = 4
-    fine_dim: int = 32
+    fine_dim: int = 64
     grade_gradient: float = 1.0
     grade_gives_way: bool = False
     grade_shapes: bool = False
@@ -216,7 +216,7 @@ OF_SIZE = (
     "backbone_depths", "backbone_widths", "drop_path", "feature_dim", "norm_groups", "oct_slices",
     "oct_blocks", "channel_attention_reduction", "grade_hidden", "grade_blocks", "se_reduction",
     "decoder_layers", "decoder_heads", "decoder_points", "decoder_mlp", "time_frequencies",
-    "time_dim",
+    "time_dim", "fine_dim",
 )  # fmt: skip
 SIZES = {
     "tiny": IMOConfig(
@@ -232,6 +232,7 @@ SIZES = {
         decoder_heads=4,
         decoder_mlp=128,
         time_dim=128,
+        fine_dim=24,
     ),
     "convnext_tiny": IMOConfig(),
 }

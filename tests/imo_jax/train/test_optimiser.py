@@ -9,6 +9,9 @@ import optax
 import pytest
 
 from imo_jax.train.optimiser import OptimiserConfig, learning_rate, make_optimiser
+from imo_jax.train.packing import decays, pack, unpack
+from imo_jax.train.state import create
+from imo_jax.train.weight_decay import kernels_only
 
 CONFIG = OptimiserConfig(
     learning_rate=0.4, lr_decay="poly", lr_power=1.0, warmup_steps=4, warmup_ratio=0.2
@@ -106,3 +109,23 @@ def test_clipping_by_hand():
     np.testing.assert_allclose(clipped, 0.5 - 0.01 * 0.8 / (0.8 + eps), atol=1e-6)
     unclipped = update(clip_norm=6.0, adam_eps=eps)["dense"]["bias"][0]
     np.testing.assert_allclose(unclipped, 0.5 - 0.01 * 4 / (4 + eps), atol=1e-6)
+
+
+def test_the_encoder_may_learn_more_slowly():
+    """Its whole update, weight decay included, is multiplied; its gradient still counts in the norm."""
+    params = {"encoder": {"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)},
+              "head": {"kernel": jnp.ones((3, 2))}}  # fmt: skip
+    gradient = jax.tree.map(lambda x: 0.5 * x, params)
+
+    def updates(rate):
+        config = OptimiserConfig(learning_rate=0.1, encoder_rate=rate)
+        adamw = make_optimiser(config, lambda k: 0.1, decays, ("encoder",))
+        state = create({"params": params}, adamw, decay_mask=kernels_only, keep_ema=False)
+        packed = pack(gradient, kernels_only)
+        return unpack(adamw.update(packed, state.opt_state, state.params)[0])
+
+    full, slow = updates(1.0), updates(0.2)
+    np.testing.assert_array_equal(slow["head"]["kernel"], full["head"]["kernel"])
+    for name in ("kernel", "bias"):
+        np.testing.assert_allclose(slow["encoder"][name], 0.2 * full["encoder"][name], rtol=1e-6)
+        assert np.abs(full["encoder"][name]).min() > 0.01

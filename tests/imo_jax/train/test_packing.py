@@ -124,3 +124,13 @@ def test_packing_all_that_is_packed_in_a_tree():
     opened = unpack_all(mixed)
     same(opened["b"][1], tree())
     same(pack_all(mixed, opened), mixed)
+
+
+@pytest.mark.parametrize("within", [("stem",), ("head", "kernel"), ("norm",), ("absent",)], ids=str)
+def test_a_part_of_the_network_is_multiplied(within):
+    """Small arrays of both kinds and large ones, each by its path and nothing else."""
+    given = tree()
+    found = flatten_dict(unpack(packing.multiplied(pack(given, kernels_only), within, 0.25)))
+    for path, x in flatten_dict(given).items():
+        factor = 0.25 if path[: len(within)] == within else 1.0
+        np.testing.assert_array_equal(found[path], np.float32(factor) * x)
