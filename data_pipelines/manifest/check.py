@@ -82,8 +82,7 @@ def check_screening_manifest(
       path, data_root, need, deep, memory: as check_manifest. With need "train", both classes must be in
         the train split.
       surrogates: whether volumes without a complete visual field are going to borrow one: then,
-        with need "train", a class that has such volumes must have a donor, a volume with all of
-        vfi, md and psd.
+        with need "train", every index that some volume has must have a donor in both classes.
     """
     _check_names(need, NEEDS)
     _, rows, problems = parse_screening_manifest(path, data_root)
@@ -91,6 +90,7 @@ def check_screening_manifest(
         problems += _check_split_sizes(rows, need)
         if "train" in need:
             problems += _check_classes(rows) + (_check_donors(rows) if surrogates else [])
+            problems += _check_circular(rows)
     if deep:
         with_file = [row for row in rows if row.get("oct") is not None]
         problems += _check_files(with_file, ("oct",), check_volume_file, memory)
@@ -211,6 +211,8 @@ def _check_labels(
 
 
 _CLASSES = ((0, "normal"), (1, "glaucoma"))
+# Volumes of each class with an MD; fewer may be told apart by a threshold by chance.
+_ENOUGH_FOR_A_THRESHOLD = 30
 
 
 def _check_classes(rows: Sequence[ParsedRow]) -> list[Problem]:
@@ -225,17 +227,40 @@ def _check_classes(rows: Sequence[ParsedRow]) -> list[Problem]:
 
 
 def _check_donors(rows: Sequence[ParsedRow]) -> list[Problem]:
-    """A class some of whose volumes in train have to borrow needs one that can lend."""
+    """Each index that is known in train needs, in each class that lacks it, a volume to lend it."""
+    train = [row for row in rows if row.get("split") == "train"]
+    known = [index for index in POSSIBLE if any(row.get(index) is not None for row in train)]
+    if train and not known:
+        reason = (
+            f"no volume in train has any of {', '.join(POSSIBLE)}: none can lend a visual field"
+        )
+        return [Problem(None, None, reason)]
     problems = []
     for glaucoma, name in _CLASSES:
         members = [
             row for row in rows if (row.get("split"), row.get("glaucoma")) == ("train", glaucoma)
         ]
-        complete = [all(row.get(index) is not None for index in POSSIBLE) for row in members]
-        if not all(complete) and not any(complete):
-            reason = (
-                f"no {name} volume in train has all of vfi, md and psd, so that none can lend "
-                f"its visual field to the {len(members)} that lack it"
-            )
-            problems.append(Problem(None, None, reason))
+        for index in known:
+            if members and all(row.get(index) is None for row in members):
+                reason = (
+                    f"no {name} volume in train has {index}, so that none can lend it to the "
+                    f"{len(members)} that lack it"
+                )
+                problems.append(Problem(None, None, reason))
     return problems
+
+
+def _check_circular(rows: Sequence[ParsedRow]) -> list[Problem]:
+    """A class that is a threshold of MD: what one task teaches the other is what it was made from."""
+    fields = [
+        [row.get("md") for row in rows if row.get("glaucoma") == g and row.get("md") is not None]
+        for g, _ in _CLASSES
+    ]
+    normal, ill = fields
+    if min(len(normal), len(ill)) < _ENOUGH_FOR_A_THRESHOLD or max(ill) >= min(normal):
+        return []
+    reason = (
+        f"in all {len(normal) + len(ill)} volumes with md the class is md <= {max(ill):g} dB: class "
+        "and MD are one fact, and a gain of learning both together is circular here"
+    )
+    return [Problem(None, None, reason, "warning")]

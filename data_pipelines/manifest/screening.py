@@ -64,7 +64,7 @@ class ScreeningVolume:
 
     @property
     def is_donor(self) -> bool:
-        """Whether its visual field is complete, so that it can lend it to others."""
+        """Whether its visual field is complete; what it has of one it lends in any case."""
         return None not in (self.vfi, self.md, self.psd)
 
 

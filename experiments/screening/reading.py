@@ -91,7 +91,9 @@ def training_rows(config: ScreeningConfig, store: ScreeningStore) -> np.ndarray:
     rows = np.arange(store.num("train"))
     if config.train_subset == "all":
         return rows
-    rows = rows[np.all(store.has_vf("train"), axis=1)]
+    measured = store.has_vf("train")
+    known = measured.any(axis=0)  # Sets that publish MD alone are complete with it.
+    rows = rows[np.all(measured[:, known], axis=1) & known.any()]
     if len(set(store.glaucoma("train")[rows].tolist())) < 2:
         raise UserError(
             "train_subset=part keeps the training volumes with a complete visual field, and they "

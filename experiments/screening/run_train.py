@@ -131,7 +131,7 @@ def borrowed(
     Process 0 has the stage-1 network, and sends to the others what it found.
     """
     vf, has_vf = (values.copy() for values in fields)
-    has_vf[rows] = True
+    has_vf[rows] |= has_vf[rows].any(axis=0)  # What nobody has, nobody lends.
     with processes.all_or_none():
         if processes.is_first():
             stage1 = restore_screening(stage1_folder(config, workdir), {})

@@ -97,7 +97,7 @@ def test_a_class_without_donor_is_an_error(screening_set):
     screening_set.write()
     assert not errors(screening_set.check())
     told = reasons(errors(screening_set.check(need=("train",))))
-    assert "no glaucoma volume in train has all of vfi, md and psd" in told
+    assert "no glaucoma volume in train has psd, so that none can lend it to the 2" in told
     assert "no normal" not in told
 
 
@@ -152,7 +152,7 @@ def test_everything_is_listed_at_once(screening_set):
         "line 5: md 12 is impossible",
         "line 5: patient 'p1' is in test here and in train on line 2",
         "line 6: " + str(folder / "v5.npy") + ": has an absurd size, 5000 x 8 x 8",
-        "no glaucoma volume in train has all of vfi, md and psd",
+        "no glaucoma volume in train has vfi, so that none can lend it",
     ):
         assert words in told, (words, told)
 
@@ -177,3 +177,29 @@ def test_volumes_are_opened(screening_set):
     assert "constant" in told
     assert "copy of" in told
     assert not errors(screening_set.check(deep=False))
+
+
+def test_mean_deviation_alone_is_a_field_to_lend(screening_set):
+    for row in screening_set.rows:
+        row |= {"vfi": "", "psd": ""}
+    screening_set.write()
+    assert not errors(screening_set.check(need=("train",)))
+    for row in screening_set.rows:
+        row["md"] = ""
+    screening_set.write()
+    told = reasons(errors(screening_set.check(need=("train",))))
+    assert "no volume in train has any of vfi, md, psd" in told
+
+
+def test_a_class_that_is_a_threshold_of_md_is_told(screening_set):
+    rows = []
+    for index in range(60):
+        row = dict(screening_set.rows[0], id=f"v{index}", patient=f"q{index}", split="train")
+        rows.append(row | {"glaucoma": str(index % 2), "md": str(-2 - index if index % 2 else 1)})
+    screening_set.rows = [row | {"md": str(max(-30, float(row["md"])))} for row in rows]
+    screening_set.write()
+    told = reasons(screening_set.check(need=("train",), deep=False))
+    assert "in all 60 volumes with md the class is md <= -3 dB" in told and "circular" in told
+    screening_set.rows[0]["md"] = "-9"
+    screening_set.write()
+    assert "circular" not in reasons(screening_set.check(need=("train",), deep=False))
