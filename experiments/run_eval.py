@@ -18,6 +18,7 @@ from experiments.report.eyes import eyes_report
 from experiments.run_folder import replaced_folder
 from experiments.runtime import say
 from experiments.scoring import baseline_predictions, score_all
+from experiments.squares import seen_whole
 from experiments.trained_run import TrainedRun
 from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
@@ -75,7 +76,8 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
         each = drawer(run, store, folder, cards)
         records = score_all(store, SPLIT, predictions(run, store), each)
         others = {"baseline": baseline_records(run, store)} | control_records(run, store)
-        summary = summarise(run, records, others)
+        whole = seen_whole(run.config, store, SPLIT)
+        summary = summarise(run, records, others) | {"seen_whole": whole}
         write_json(folder / "summary.json", summary)
         pd.DataFrame([eye_row(record) for record in records]).to_csv(
             folder / "per_eye.csv", index=False
@@ -93,6 +95,11 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
         page = eyes_report(run, store, summary, records, cards, scores=TABLE, seconds=seconds)
         (folder / "report.html").write_text(page, encoding="utf-8")
     print(text)
+    if whole:
+        say(
+            f"warning: no credible disc in {len(whole)} of {store.num(SPLIT)} {SPLIT} eyes, which "
+            f"were seen whole: {', '.join(whole)}"
+        )
     say(f"written to {target}; open {target / 'report.html'} in a browser")
     return summary
 

@@ -118,6 +118,13 @@ def evaluation_store(run: TrainedRun, whole: Store) -> Store:
     return _store(run.config, squares_of(run.config, whole, found))
 
 
+def seen_whole(config: EyeRunConfig, store: Store, split: str) -> list[str]:
+    """Ids of a split's eyes that a run in two stages sees whole: nothing credible was found."""
+    if not two_stages(config):
+        return []
+    return [eye_id for eye_id in store.ids(split) if eye_id not in store.squares]
+
+
 def stored_side(config: EyeRunConfig) -> int:
     """Side of the stored training squares: MARGIN times the working image."""
     return 4 * round(config.data.image_size * MARGIN / 4)

@@ -197,7 +197,7 @@ def prepare(
         entries[split] = [entry_of(eye, grid) for eye in rows]
         packed = [reader.records(next(places)) for _ in rows]
         records[split] = _EyeRecords(packed, entries[split])
-    return Store(grid, entries, records, backend="tf.data")
+    return Store(grid, entries, records, backend="tf.data", squares=squares)
 
 
 def record_bytes(grid: WorkingGrid) -> int:

@@ -12,6 +12,7 @@ from data_pipelines.load import examples
 from data_pipelines.load.examples import WorkingGrid
 from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.manifest import Eye, Manifest
+from data_pipelines.squares import Square
 
 EXAMPLE_KEYS = ("id", "fundus", "oct", "mask", "grade", "has_oct", "has_mask", "has_grade")
 
@@ -39,6 +40,7 @@ class Store:
     Attributes:
       grid: the WorkingGrid of all examples.
       backend: "tf.data" or "threads"; what load.train_batches parallelises with by default.
+      squares: id -> the square of the photograph that is seen; other eyes are seen whole.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Store:
         entries: Mapping[str, Sequence[Entry]],
         records: Mapping[str, Sequence[Mapping[str, Any]]],
         backend: str,
+        squares: Mapping[str, Square] | None = None,
     ) -> None:
         """`records[split][i]` is the record (see examples.read_record) of `entries[split][i]`."""
         self.grid = grid
         self.backend = backend
+        self.squares = squares or {}
         self._entries = {split: tuple(rows) for split, rows in entries.items() if rows}
         self._records = records
 

@@ -173,7 +173,8 @@ def _check_split_sizes(
             if counts[split]:
                 continue
             if split in may_lack:
-                reason = f"no row has the split {split!r}: no checkpoint can be chosen, the last counts"
+                reason = f"no row has the split {split!r}: "
+                reason += "no checkpoint can be chosen, the last counts"
                 problems.append(Problem(None, None, reason, "warning"))
                 continue
             reason = f"no row has the split {split!r}, which '{task}' needs"

@@ -34,6 +34,11 @@ def test_one_folder_holds_both_stages_and_the_squares(trained):
     assert splits == {"train", "val", "test"}
     summary = json.loads((workdir / "eval" / "summary.json").read_text())
     assert summary["disc_dice"]["value"] >= 0 and summary["num_eyes"] == 5
+    with (workdir / "squares.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    whole = [row["id"] for row in rows if row["found"] == "0"]
+    assert summary["seen_whole"] == whole
+    assert whole == [] or f"no credible disc in {len(whole)} of 5 test eyes" in done.stderr
 
 
 def test_prediction_looks_where_the_locator_says(trained, phantom, cache, tmp_path):

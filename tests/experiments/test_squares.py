@@ -58,7 +58,7 @@ def test_training_squares_are_moved_as_the_locator_errs():
     assert squares.stored_side(config) == 240  # 1.5 times 160
 
 
-def store(eyes):
+def store(eyes, placed=None):
     records = {
         split: [
             {"id": f"{split}{i}", "patient": f"{split}{i}", "grade": 0, "has_grade": False,
@@ -67,7 +67,15 @@ def store(eyes):
         ]
         for split, number in eyes.items()
     }  # fmt: skip
-    return ArrayStore(WorkingGrid(16, None), records)
+    made = ArrayStore(WorkingGrid(16, None), records)
+    made.squares = placed or {}
+    return made
+
+
+def test_eyes_without_a_square_are_counted_in_two_stages_alone():
+    eyes = store({"test": 3}, {"test1": Square(0, 0, 8)})
+    assert squares.seen_whole(in_squares(RunConfig()), eyes, "test") == ["test0", "test2"]
+    assert squares.seen_whole(RunConfig(), eyes, "test") == []
 
 
 def test_squares_and_the_record_of_them(tmp_path):
