@@ -112,7 +112,7 @@ def _frame(x: Axis, y: Axis) -> str:
 
 
 def _ticks(axis: Axis) -> list[float]:
-    values = MaxNLocator(5).tick_values(axis.low, axis.high)
+    values = MaxNLocator(6).tick_values(axis.low, axis.high)
     slack = 1e-9 * (axis.high - axis.low)
     return [float(v) for v in values if axis.low - slack <= v <= axis.high + slack]
 

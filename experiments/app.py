@@ -1,0 +1,212 @@
+"""A local page to drop a photograph on, with an OCT volume if there is one.
+
+python -m experiments.app --workdir=runs/imo
+
+Needs the extra '.[app]'. It listens on this machine alone unless --host says otherwise, keeps
+nothing after the session, and tells nobody of its use.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import signal
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from experiments.runtime import UserError, complain, set_up  # isort: skip
+
+import imo_jax
+from data_pipelines.phantom import make_phantom
+from experiments.report.charts import Axis, Series, chart, spanning
+from imo_jax.predictor import EyePredictor, EyeResult
+
+LARGEST = 512  # megabytes of a file that is taken
+AT_ONCE = 2  # eyes that are predicted at the same time; further ones wait
+KEPT = 600  # seconds that files of a session stay on disk at most
+
+# Gradio asks nobody for anything and tells nobody of its use.
+QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+
+WARNING = (
+    "**Research software, not a medical device.** Nothing it says of a person's eye may be used to "
+    "treat that person."
+)
+STYLE = """
+.chart text { fill: currentColor; font-size: 11px; } .chart .grid { stroke: #8886; }
+.chart .line { fill: none; stroke: #0072b2; stroke-width: 2; } .chart { max-width: 28rem; }
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m experiments.app", description=__doc__)
+    parser.add_argument("--workdir", default="runs/imo", help="folder of a trained run on eyes")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=None, help="default: the first free from 7860")
+    options = parser.parse_args(arguments)
+    set_up()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the session's folder goes
+    try:
+        with session_folder() as folder:
+            page, settings = make_page(opened(options.workdir), folder)
+            page.launch(server_name=options.host, server_port=options.port, **settings)
+    except UserError as error:
+        complain(error)
+        return 2
+    return 0
+
+
+def opened(workdir: str) -> EyePredictor:
+    """The predictor of a run on eyes; UserError where there is none."""
+    try:
+        predictor = imo_jax.load(workdir)
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(str(error)) from error
+    if not isinstance(predictor, EyePredictor):
+        raise UserError(f"{workdir} holds a network for OCT volumes; the page is for photographs")
+    return predictor
+
+
+@contextlib.contextmanager
+def session_folder() -> Iterator[pathlib.Path]:
+    """A folder for all that the page keeps, gone with it; set before Gradio is imported."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="imo_jax_page_", ignore_cleanup_errors=True) as name:
+        os.environ |= {"GRADIO_TEMP_DIR": name, **QUIET}
+        try:
+            yield pathlib.Path(name)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[str, Any]]:
+    """The page (gradio.Blocks), and the settings it is to be launched with.
+
+    Args:
+      predictor: that is asked.
+      folder: for downloads and the example, see `session_folder`.
+    """
+    gradio = _gradio()
+
+    def ask(photograph: str | None, volume: str | None) -> tuple[Any, ...]:
+        try:
+            return answer(predictor, photograph, volume, folder)
+        except ValueError as error:
+            raise gradio.Error(without_folders(str(error)), title="Cannot be read") from error
+
+    with gradio.Blocks(title="imo_jax", analytics_enabled=False, delete_cache=(60, KEPT)) as page:
+        gradio.Markdown(f"# Optic disc, cup and glaucoma grade\n{WARNING}")
+        with gradio.Row():
+            photograph = gradio.File(label="Fundus photograph", type="filepath")
+            volume = gradio.File(label="OCT volume (may be missing)", type="filepath")
+        with gradio.Row():
+            predict = gradio.Button("Predict", variant="primary")
+            example = gradio.Button("Example eye (a phantom)")
+        said = gradio.Markdown(elem_id="said")
+        picture = gradio.Image(
+            label="Outlines and uncertainty", show_label=False, format="png", elem_id="picture",
+            buttons=["download", "fullscreen"],
+        )  # fmt: skip
+        with gradio.Row():
+            grades = gradio.Label(label="Grade")
+            rim = gradio.HTML(label="Rim around the disc")
+        files = gradio.File(label="Mask, picture and numbers", file_count="multiple")
+        outputs = [said, picture, grades, rim, files]
+        predict.click(ask, [photograph, volume], outputs, concurrency_limit=AT_ONCE)
+        example.click(lambda: example_eye(folder), None, [photograph, volume]).then(
+            ask, [photograph, volume], outputs, concurrency_limit=AT_ONCE
+        )
+    theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    settings = {
+        "share": False, "max_file_size": LARGEST * 2**20, "theme": theme, "css": STYLE,
+        "footer_links": [], "enable_monitoring": False, "mcp_server": False, "ssr_mode": False,
+    }  # fmt: skip
+    return page, settings
+
+
+def answer(
+    predictor: EyePredictor, photograph: str | None, volume: str | None, folder: pathlib.Path
+) -> tuple[str, Any, dict[str, float] | None, str, list[str]]:
+    """What the page shows of an eye: words, picture, grades, the rim's profile, downloads.
+
+    Raises:
+      ValueError: nothing was given, or it cannot be read; the message says why.
+    """
+    if photograph is None:
+        raise ValueError("give a photograph first")
+    result = predictor.predict(photograph, volume)
+    return (
+        in_words(result),
+        result.overlay(),
+        result.grade_probabilities,
+        rim_profile(result),
+        [str(downloads(result, folder))],
+    )
+
+
+def in_words(result: EyeResult) -> str:
+    """Ratios, sectors and doubts as Markdown."""
+    lines = [f"**{result}**"]
+    if (measures := result.measures) is not None:
+        found = measures.to_json()
+        rim = ", ".join(f"{name} {width:.2f}" for name, width in found["rim_width"].items())
+        lines.append(
+            f"horizontal ratio {found['horizontal_cdr']:.2f}, area ratio {found['area_cdr']:.2f}; "
+            f"rim in disc diameters: {rim}"
+        )
+    lines += [f"⚠ {warning}" for warning in result.warnings]
+    return "\n\n".join(lines)
+
+
+def rim_profile(result: EyeResult) -> str:
+    """The rim's width about each hour of a clock face as SVG; "" where there is no disc."""
+    measures = result.measures
+    if measures is None:
+        return ""
+    widths = [width / measures.disc_height for width in measures.clock_rim]
+    x = Axis("hour on the photograph (12 at the top)", 0, 12)
+    y = spanning("rim width, disc diameters", [0, *widths])
+    return chart([Series("", range(13), [*widths, widths[0]])], x, y, title="Rim by clock hour")
+
+
+def downloads(result: EyeResult, folder: pathlib.Path) -> pathlib.Path:
+    """A zip file of mask, uncertainty, overlay and JSON, in a folder of its own."""
+    target = pathlib.Path(tempfile.mkdtemp(dir=folder))
+    result.save(target / "eye")
+    path = target / f"{result.id}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for part in sorted((target / "eye").iterdir()):
+            file.write(part, part.name)
+            part.unlink()
+    return path
+
+
+def example_eye(folder: pathlib.Path) -> tuple[str, str]:
+    """Photograph and volume of a phantom eye, made once."""
+    root = make_phantom(folder / "example", eyes=2, seed=7, workers=1)
+    photograph = min((root / "fundus").glob("*.jpg"))
+    return str(photograph), str(min((root / "oct").glob(f"{photograph.stem}*.npy")))
+
+
+def without_folders(message: str) -> str:
+    """A message about files that names them without the page's own folders."""
+    words = (
+        pathlib.Path(word).name if word.startswith("/") else word for word in message.split(" ")
+    )
+    return " ".join(words)
+
+
+def _gradio() -> Any:
+    try:
+        import gradio
+    except ImportError as error:
+        raise UserError("the page needs Gradio: pip install -e '.[app]'") from error
+    return gradio
+
+
+if __name__ == "__main__":
+    sys.exit(main())
