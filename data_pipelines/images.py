@@ -63,6 +63,7 @@ def open_image(path: os.PathLike | str) -> Image.Image:
         ) from None
     except Exception as error:  # Pillow's plugins raise many types on damaged headers.
         raise BadFile(path, f"cannot be opened ({describe(error)})") from error
+    _seek_largest(image)
     width, height = image.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         image.close()
@@ -72,6 +73,17 @@ def open_image(path: os.PathLike | str) -> Image.Image:
             f"(limit: {MAX_PIXELS} pixels, {MAX_SIDE} a side); shrink it",
         )
     return image
+
+
+def _seek_largest(image: Image.Image) -> None:
+    """Turns to the largest page of a TIFF: others are thumbnails of it."""
+    if image.format != "TIFF" or getattr(image, "n_frames", 1) == 1:
+        return
+    areas = []
+    for page in range(image.n_frames):
+        image.seek(page)
+        areas.append(image.width * image.height)
+    image.seek(areas.index(max(areas)))
 
 
 def exif_orientation(path: os.PathLike | str) -> int:

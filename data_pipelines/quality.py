@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from data_pipelines.volumes import robust_range
+
+NOISE = 30  # grey levels; photographs lie below 8
 MIN_FUNDUS_SIDE = 32
 MIN_B_SCAN_SIDE = 8
 NEARLY_BLACK = 20  # grey levels of 255 that the brightest hundredth of a photograph must reach
@@ -37,7 +40,17 @@ def photograph_doubts(image: np.ndarray) -> list[str]:
         found.append("is nearly black")
     elif (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all():
         found.append("is grey: the model expects colour photographs")
+    elif _roughness(image) > NOISE:
+        found.append("is as rough as noise: is it a fundus photograph?")
+    elif image[..., 2].mean() > image[..., 0].mean():
+        found.append("is more blue than red: is it a fundus photograph?")
     return found
+
+
+def _roughness(image: np.ndarray) -> float:
+    """Mean step of the grey value between neighbouring pixels of a row, 0..255."""
+    grey = image.astype(np.float32).mean(axis=2)
+    return float(np.abs(np.diff(grey, axis=1)).mean())
 
 
 def volume_faults(volume: np.ndarray) -> list[str]:
@@ -57,4 +70,31 @@ def volume_doubts(volume: np.ndarray) -> list[str]:
     """What is odd about a volume without faults: (slices, depth, width)."""
     if len(volume) == 1:
         return ["has a single slice: it is one B-scan, not a volume"]
-    return []
+    found = []
+    if volume.dtype != np.uint8:
+        low, high = robust_range(volume)
+        if low < -1 or 1.02 < high < 128:
+            found.append(
+                f"holds {low:.3g} to {high:.3g}, no grey values of 8 or 16 bits (logarithms, "
+                "decibel?): it is stretched to black and white; give all volumes of a set alike"
+            )
+    if _slices_seem_last(volume):
+        found.append(
+            f"has shape {volume.shape}, and its last axis looks like the slices: the axes are "
+            "(slices, depth, width); if they are not, transpose the array"
+        )
+    return found
+
+
+def _slices_seem_last(volume: np.ndarray) -> bool:
+    """Whether the last axis is by far the shortest, and rougher than the first.
+
+    Neighbouring B-scans differ more than neighbouring A-scans within one.
+    """
+    slices, depth, width = volume.shape
+    if width < 2 or 2 * width > min(slices, depth):
+        return False
+    values = volume[:: max(1, slices // 64)].astype(np.float32)
+    along_last = np.abs(np.diff(values, axis=2)).mean()
+    along_first = np.abs(np.diff(volume[:64].astype(np.float32), axis=0)).mean()
+    return bool(along_last > along_first)

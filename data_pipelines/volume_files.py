@@ -192,19 +192,24 @@ def _read_picture(path: Path) -> np.ndarray:
     """(1, depth, width) of a single B-scan; a coloured picture is taken for a photograph."""
     with open_image(path) as opened:
         image = decode(opened, path)
-        if image.mode in ("RGB", "RGBA", "P", "CMYK"):
-            colours = np.asarray(image.convert("RGB"), np.int16)
-            if np.ptp(colours, axis=2).mean() > _GREY_ENOUGH:
-                raise BadFile(
-                    path, "is a coloured picture, in no known form of a volume; a B-scan is grey"
-                )
+        if _shows_colours(image):
+            raise BadFile(
+                path, "is a coloured picture, in no known form of a volume; a B-scan is grey"
+            )
         return _grey_values(image, path)[None]
 
 
 def _read_b_scan(path: Path) -> np.ndarray:
     """(depth, width), uint8 or uint16; colours become their luminance."""
     with open_image(path) as opened:
-        return _grey_values(decode(opened, path), path)
+        image = decode(opened, path)
+        if _shows_colours(image):
+            raise BadFile(
+                path,
+                "is a coloured picture among B-scans, which are grey: an en-face view or a "
+                "photograph? move it out of the folder",
+            )
+        return _grey_values(image, path)
 
 
 def _grey_values(image: Image.Image, path: Path) -> np.ndarray:
@@ -233,13 +238,27 @@ def _read_tiff(path: Path) -> np.ndarray:
             raise BadFile(path, f"holds {len(tiff.series)} volumes; save one a file")
         check_shape(shape, path)
         check_dtype(first.dtype, path)
+        photometric = tiff.pages[0].photometric
+        if photometric == tifffile.PHOTOMETRIC.PALETTE:
+            raise BadFile(
+                path, "is a palette picture: its numbers name colours, not grey; save it as grey"
+            )
         try:
             volume = np.stack([series.asarray() for series in tiff.series])
         except (ValueError, ImportError) as error:
             if "imagecodecs" not in str(error):
                 raise
             return _read_tiff_frames(path)  # Pillow decodes what tifffile alone cannot.
-    return (_luminance(volume) if colours else volume).reshape(shape)
+    volume = (_luminance(volume) if colours else volume).reshape(shape)
+    inverted = photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    return _positive(volume, path) if inverted else volume
+
+
+def _positive(volume: np.ndarray, path: Path) -> np.ndarray:
+    """Grey values of a negative (0 is white) turned over. Raises BadFile for other than whole ones."""
+    if volume.dtype.kind != "u":
+        raise BadFile(path, f"is a negative (0 is white) of {volume.dtype}; save it as a positive")
+    return np.iinfo(volume.dtype).max - volume
 
 
 def _read_tiff_frames(path: Path) -> np.ndarray:
@@ -269,11 +288,27 @@ def _read_dicom(path: Path) -> np.ndarray:
             "install pylibjpeg or convert the file to .npy",
         ) from error
     if int(dataset.get("SamplesPerPixel", 1)) == 3:
+        if _is_coloured(volume):
+            raise BadFile(path, "holds coloured pictures, no OCT volume; a B-scan is grey")
         volume = _luminance(volume)
     volume = volume.reshape(shape)
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":  # Stored as a negative.
+    # Stored as a negative: by its photometry, or by a slope that falls; or by both, which is none.
+    negative = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+    if negative != (float(dataset.get("RescaleSlope", 1) or 1) < 0):
         volume = volume.max() - volume
     return volume
+
+
+def _shows_colours(image: Image.Image) -> bool:
+    """Whether a decoded picture is more than grey."""
+    if image.mode not in ("RGB", "RGBA", "P", "CMYK"):
+        return False
+    return _is_coloured(np.asarray(image.convert("RGB")))
+
+
+def _is_coloured(pixels: np.ndarray) -> bool:
+    """Whether (..., 3) pixels are more than grey in three channels."""
+    return bool(np.ptp(pixels.astype(np.int32), axis=-1).mean() > _GREY_ENOUGH)
 
 
 def _luminance(colours: np.ndarray) -> np.ndarray:

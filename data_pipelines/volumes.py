@@ -30,9 +30,7 @@ def to_cube(volume: np.ndarray, slices: int, depth: int, width: int) -> np.ndarr
     linear between neighbours where it grows.
 
     Args:
-      volume: (slices, depth, width) of any size; uint8, or floats. Floats within 0..1 are
-        multiplied by 255 and floats within 0..255 are kept; others are stretched linearly
-        from their 0.1 and 99.9 percentiles to 0..255, and clipped.
+      volume: (slices, depth, width) of any size; uint8, or floats, see byte_range.
       slices, depth, width: the wanted grid.
 
     Returns:
@@ -42,7 +40,7 @@ def to_cube(volume: np.ndarray, slices: int, depth: int, width: int) -> np.ndarr
       ValueError: not three axes, no voxels, or a non-finite value.
     """
     _check(volume, slices, depth, width)
-    low, scale = _byte_range(volume)
+    low, scale = byte_range(volume)
     planes = np.stack([_resize_plane(b_scan, depth, width) for b_scan in volume])
     # (wanted slices, slices) x (slices, depth * width) -> (slices, depth, width)
     weights = _slice_weights(len(volume), slices)
@@ -71,7 +69,7 @@ def to_scans(
       ValueError: as to_cube.
     """
     _check(volume, len(volume), depth, width)
-    low, scale = _byte_range(volume)
+    low, scale = byte_range(volume)
     return np.stack(
         [
             _to_bytes(_resize_plane(volume[i], depth, width), low, scale)
@@ -109,21 +107,39 @@ def _to_bytes(grid: np.ndarray, low: np.float32, scale: np.float32) -> np.ndarra
     return np.clip(np.rint((grid - low) * scale), 0, 255).astype(np.uint8)
 
 
-def _byte_range(volume: np.ndarray) -> tuple[np.float32, np.float32]:
-    """(low, scale) of the map (value - low) * scale to 0..255 that to_cube documents."""
+def byte_range(volume: np.ndarray) -> tuple[np.float32, np.float32]:
+    """(low, scale) of the map (value - low) * scale to 0..255, then clipped.
+
+    uint8 is kept. Of floats the range is judged by their 0.1 and 99.9 percentiles, so that a few
+    voxels beyond change nothing: 0..1 is multiplied by 255; what ends between 128 and 255 is kept
+    as grey values; every other range (logarithms, decibel, 12 or 16 bits, negative numbers) is
+    stretched linearly from percentile to percentile.
+
+    Raises ValueError for a value that is not finite.
+    """
     if volume.dtype == np.uint8:
         return np.float32(0), np.float32(1)
-    low, high = float(volume.min()), float(volume.max())
-    if not np.isfinite([low, high]).all():
+    least, most = float(volume.min()), float(volume.max())
+    if not np.isfinite([least, most]).all():
         raise ValueError("the volume holds NaN or infinite values")
-    if low >= 0 and high <= 255:
-        return np.float32(0), np.float32(255 if high <= 1 else 1)
+    if least >= 0 and most <= 1:
+        return np.float32(0), np.float32(255)
+    low, high = robust_range(volume)
+    if low >= -0.02 and 0.5 <= high <= 1.02:
+        return np.float32(0), np.float32(255)
+    if low >= -1 and 128 <= high <= 255.5:
+        return np.float32(0), np.float32(1)
+    if high <= low:
+        low, high = least, most
+    return np.float32(low), np.float32(255.0 / (high - low) if high > low else 0.0)
+
+
+def robust_range(volume: np.ndarray) -> tuple[float, float]:
+    """The 0.1 and 99.9 percentiles of a volume's numbers."""
     # A million voxels are enough for percentiles; an odd step visits all columns.
     step = max(1, volume.size // 1_000_000) | 1
     low, high = np.percentile(volume.reshape(-1)[::step], [0.1, 99.9])
-    if high <= low:
-        low, high = float(volume.min()), float(volume.max())
-    return np.float32(low), np.float32(255.0 / (high - low) if high > low else 0.0)
+    return float(low), float(high)
 
 
 def _resize_plane(b_scan: np.ndarray, depth: int, width: int) -> np.ndarray:

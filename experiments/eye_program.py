@@ -16,7 +16,7 @@ from experiments.run_check import run_check
 from experiments.run_eval import run_eval
 from experiments.run_import import run_import
 from experiments.run_predict import run_predict
-from experiments.runtime import set_up
+from experiments.runtime import UserError, set_up
 from experiments.squares import evaluation_store, run_stages
 from experiments.trained_run import TrainedRun, restore_run
 from experiments.training import check_weights

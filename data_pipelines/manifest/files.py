@@ -83,9 +83,21 @@ def _doubts_about_mask(ids: np.ndarray) -> Doubts:
         yield f"ignores (255) {1 - labelled / ids.size:.0%} of the picture", "warning"
     if areas["rim"] and areas["cup"] and _is_inside_out(ids):
         yield "has its rim (1) inside its cup (2); are the two ids swapped?", "warning"
+    if not areas["cup"] and not areas["ignore"]:
+        yield "has a rim (1) and no cup (2): if the cup is not labelled, ignore it (255)", "warning"
+    if not areas["rim"]:
+        yield "has a cup (2) as large as the disc: is the disc marked with the cup's id?", "warning"
+    if parts := _further_parts(ids):
+        yield f"marks disc in {parts + 1} separate places; an eye has one disc", "warning"
 
 
 _NAMES = {"rim": images.RIM, "cup": images.CUP, "ignore": images.IGNORE}
+
+
+def _further_parts(ids: np.ndarray) -> int:
+    """Regions of disc beside the largest one."""
+    disc = (ids == images.RIM) | (ids == images.CUP)
+    return ndimage.label(disc, np.ones((3, 3)))[1] - 1
 
 
 def _is_inside_out(ids: np.ndarray) -> bool:

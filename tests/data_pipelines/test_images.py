@@ -151,3 +151,12 @@ def test_wrong_values_are_named_with_the_maker_to_use(tmp_path):
     path = save(tmp_path / "n.png", np.array([[0, 1, 77]], np.uint8))
     with pytest.raises(ValueError, match=r"0, 1, 77.*--mask_codes=bg:VALUE"):
         images.read_mask(path)
+
+
+def test_of_a_tiff_of_several_pages_the_largest_is_the_photograph(tmp_path):
+    path = tmp_path / "pages.tif"
+    photograph = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    thumbnail = Image.fromarray(photograph).resize((8, 6))
+    thumbnail.save(path, save_all=True, append_images=[Image.fromarray(photograph), thumbnail])
+    assert (images.read_fundus(path) == photograph).all()
+    assert images.image_size(path) == (60, 80)

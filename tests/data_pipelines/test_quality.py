@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from data_pipelines import quality
 
 
 @pytest.fixture
 def photograph():
-    return np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    """Red more than green, green more than blue, with a little noise."""
+    noise = np.random.default_rng(0).integers(0, 12, (40, 60, 1))
+    return (noise + np.array([190, 100, 50])).astype(np.uint8)
 
 
 def test_a_sound_photograph_has_nothing_against_it(photograph):
@@ -29,9 +32,11 @@ def test_faults_of_photographs(photograph, spoil, words):
 @pytest.mark.parametrize(
     "spoil, words",
     [
-        (lambda p: p // 16, "nearly black"),
+        (lambda p: p // 11, "nearly black"),
         (lambda p: np.repeat(p[..., :1], 3, axis=2), "grey"),
         (lambda p: np.tile(p, (1, 4, 1)), "strip of 240 x 40"),
+        (lambda p: np.random.default_rng(0).integers(0, 256, p.shape, np.uint8), "noise"),
+        (lambda p: p[..., ::-1], "more blue than red"),
     ],
 )
 def test_doubts_about_photographs(photograph, spoil, words):
@@ -46,3 +51,21 @@ def test_faults_and_doubts_of_volumes():
     assert "absurd" in quality.volume_faults(volume[:, :7])[0]
     assert "every voxel is 3" in quality.volume_faults(np.full_like(volume, 3))[0]
     assert "single slice" in quality.volume_doubts(volume[:1])[0]
+
+
+@pytest.mark.parametrize("top", [5.5, 40.0])
+def test_numbers_that_are_no_grey_values_are_doubtful(top):
+    volume = np.random.default_rng(0).uniform(0, 1, (4, 16, 12)).astype(np.float32)
+    assert quality.volume_doubts(volume) == quality.volume_doubts(255 * volume) == []
+    assert quality.volume_doubts(4095 * volume) == []
+    (doubt,) = quality.volume_doubts(top * volume)
+    assert "no grey values" in doubt
+
+
+def test_slices_that_come_last_are_doubtful():
+    rng = np.random.default_rng(0)
+    smooth = ndimage.gaussian_filter(rng.normal(size=(8, 40, 40)), (0, 3, 3))
+    volume = np.clip(128 + 600 * smooth, 0, 255).astype(np.uint8)  # (slices, depth, width)
+    assert quality.volume_doubts(volume) == []
+    (doubt,) = quality.volume_doubts(volume.transpose(1, 2, 0))
+    assert "last axis looks like the slices" in doubt

@@ -7,7 +7,7 @@ from PIL import Image
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.volume_files import natural_key
-from data_pipelines.volumes import centre_scans, read_volume, to_cube, to_grid, to_scans
+from data_pipelines.volumes import byte_range, centre_scans, read_volume, to_cube, to_grid, to_scans
 
 VOLUME = np.random.default_rng(0).integers(0, 256, (12, 10, 9), np.uint8)
 
@@ -302,3 +302,69 @@ def test_b_scans_refuse():
         to_scans(np.full((2, 8, 8), np.nan, np.float32), 8, 8)
     with pytest.raises(ValueError, match="positive"):
         to_scans(VOLUME, 0, 8)
+
+
+def test_a_tiff_negative_is_turned_over(tmp_path):
+    path = tmp_path / "negative.tif"
+    tifffile.imwrite(path, 255 - VOLUME, photometric="miniswhite")
+    assert (read_volume(path) == VOLUME).all()
+    tifffile.imwrite(path, (VOLUME / 255).astype(np.float32), photometric="miniswhite")
+    with pytest.raises(BadFile, match="negative"):
+        read_volume(path)
+
+
+def test_a_palette_tiff_is_refused(tmp_path):
+    path = tmp_path / "palette.tif"
+    colours = np.tile(np.arange(256, dtype=np.uint16) * 257, (3, 1))[:, ::-1]
+    tifffile.imwrite(path, VOLUME, photometric="palette", colormap=colours)
+    with pytest.raises(BadFile, match="palette"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize(
+    ("photometry", "slope", "negative"),
+    [("MONOCHROME2", 1, False), ("MONOCHROME1", 1, True), ("MONOCHROME2", -1, True),
+     ("MONOCHROME1", -1, False)],
+)  # fmt: skip
+def test_what_makes_a_dicom_a_negative(tmp_path, photometry, slope, negative):
+    path = write_dicom(
+        tmp_path, PhotometricInterpretation=photometry, RescaleSlope=slope, RescaleIntercept=0
+    )
+    expected = VOLUME.max() - VOLUME if negative else VOLUME
+    assert (read_volume(path) == expected).all()
+
+
+def test_a_coloured_picture_among_b_scans_is_refused(tmp_path):
+    folder = tmp_path / "oct"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(VOLUME[number]).save(folder / f"{number}.png")
+    colours = np.zeros((10, 9, 3), np.uint8)
+    colours[..., 0] = 200
+    Image.fromarray(colours).save(folder / "3.png")
+    with pytest.raises(BadFile, match="coloured picture among B-scans"):
+        read_volume(folder)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ("unit", (0.0, 255.0)),  # 0..1 with a thousandth of the voxels beyond
+        ("log", None),
+        ("decibel", None),
+        ("grey", (0.0, 1.0)),  # 0..255 with a few beyond
+        ("twelve bits", None),
+    ],
+)
+def test_the_range_of_floats_is_robust(numbers, expected):
+    base = np.random.default_rng(0).uniform(0, 1, (10, 40, 40)).astype(np.float32)
+    top = {"unit": 1.0, "log": 5.5, "decibel": 40.0, "grey": 255.0, "twelve bits": 4095.0}[numbers]
+    volume = base * top
+    volume[0, 0, :3] = {"unit": 1.002, "grey": 300.0}.get(numbers, top)
+    low, scale = byte_range(volume)
+    if expected is not None:
+        assert (float(low), float(scale)) == expected
+    else:
+        assert float(low) < 0.01 * top and float(scale) == pytest.approx(255 / top, rel=0.01)
+    grey = to_cube(volume, *volume.shape)
+    assert 120 < grey.mean() < 135 and len(np.unique(grey)) > 200

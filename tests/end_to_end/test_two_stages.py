@@ -43,7 +43,7 @@ def test_one_folder_holds_both_stages_and_the_squares(trained):
 
 def test_prediction_looks_where_the_locator_says(trained, phantom, cache, tmp_path):
     workdir, _ = trained
-    eye = sorted((phantom / "fundus").iterdir())[0]
+    eye = min((phantom / "fundus").iterdir())
     done = small_run.run(
         [
             sys.executable, "-m", "experiments.imo", "--mode=predict", f"--workdir={workdir}",

@@ -59,7 +59,7 @@ def find_chaksu(root: Path, agreement: str | None = None, suspects: str = "empty
     masks = _masks(tree, _FUSED if agreement is None else _READER)
     decisions = _decisions(tree, problems) if suspects != "empty" else {}
     eyes, sources, lacking = [], {}, []
-    for key, (file, match) in sorted(photographs.items()):
+    for key, (file, _) in sorted(photographs.items()):
         part, camera, stem = key
         suspect = decisions.get(key)
         if suspect and suspects == "drop":

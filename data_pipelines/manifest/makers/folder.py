@@ -50,6 +50,7 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
     problems += unmatched(masks, fundus, "mask")
     problems += unmatched(scans, fundus, "volume")
     grades, patients = _read_grades(root, fundus, problems)
+    problems += _unused_tables(root)
     for name, file in fundus.items():
         try:
             parse_id(name)
@@ -65,16 +66,26 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
 def _inner(root: Path, name: str) -> Path:
     """root/name, in whatever case it is written."""
     for entry in sorted(root.iterdir()) if root.is_dir() else []:
-        if entry.is_dir() and entry.name.lower() == name:
+        if entry.name.lower() == name:
             return entry
     return root / name
+
+
+def _unused_tables(root: Path) -> list[Problem]:
+    """A warning for each table beside the images that is not read."""
+    return [
+        Problem(None, str(entry), "is not read; labels are read from grades.csv", "warning")
+        for entry in sorted(root.iterdir() if root.is_dir() else [])
+        if entry.suffix.lower() in (".csv", ".xlsx", ".xls", ".tsv")
+        and entry.name.lower() != "grades.csv"
+    ]
 
 
 def _read_grades(
     root: Path, known: Mapping[str, Path], problems: list[Problem]
 ) -> tuple[dict[str, int | None], dict[str, str]]:
     """(id -> grade, id -> patient) from grades.csv, if it is there."""
-    path = root / "grades.csv"
+    path = _inner(root, "grades.csv")
     grades: dict[str, int | None] = {}
     patients: dict[str, str] = {}
     if not path.exists():

@@ -54,7 +54,7 @@ def find_refuge(root: Path) -> Found:
         return Found([], MASK_CODES["gamma"], [tree.is_missing(looked)], [])
     masks: dict[str, Path] = {}
     for pattern in _MASKS:
-        masks = {k: f for k, f in tree.by_key(pattern, problems).items()} | masks
+        masks = dict(tree.by_key(pattern, problems)) | masks
     labels = _labels(tree, problems) | {
         key: int(key[0] == "g") for key in photographs if key[0] in "gn"
     }

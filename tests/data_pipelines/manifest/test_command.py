@@ -29,7 +29,7 @@ def test_need_changes_the_answer(data_set):
     data_set.rows = data_set.rows[:3]
     data_set.write()
     assert main([f"--check={data_set.path}"]) == 0
-    assert main([f"--check={data_set.path}", "--need=train"]) == 1
+    assert main([f"--check={data_set.path}", "--need=eval"]) == 1
 
 
 def test_warnings_do_not_fail(data_set, capsys):

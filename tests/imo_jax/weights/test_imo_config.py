@@ -56,7 +56,7 @@ def test_the_released_network_is_known_from_its_shapes_alone():
 def test_variants_are_known_from_their_shapes(changes):
     config = dataclasses.replace(IMOConfig(), **changes)
     found = config_of(state_of(config))
-    shapes = {path: shape for path, shape in variable_shapes(config).items()}
+    shapes = dict(variable_shapes(config).items())
     assert variable_shapes(found) == shapes
     for name, value in changes.items():
         assert getattr(found, name) == value
