@@ -31,6 +31,7 @@ def score(store: Store, split: str, prediction: EyePrediction) -> EyeRecord:
         uncertainty=None if probabilities is None else entropy(probabilities),
         grade_probabilities=prediction.grade_probabilities,
         grade=int(store.grades(split)[i]) if store.has_grade(split)[i] else None,
+        glaucoma=store.glaucoma(split)[i],
     )
 
 
@@ -54,6 +55,8 @@ def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:
     summary = imo_summary(records, resamples=1)
     values = {name: v["value"] for name, v in summary.items() if isinstance(v, dict)}
     parts = [values[name] for name in SCORE_PARTS if name in values]
+    if "qwk" not in values and "referable_auc" in values:  # Binary labels have no kappa of grades.
+        parts.append(values["referable_auc"])
     return values | {"score": float(np.mean(parts)) if parts else float("nan")}
 
 

@@ -132,6 +132,8 @@ class _EyeRecords(Sequence):
             "patient": entry.patient,
             "grade": 0 if entry.grade is None else entry.grade,
             "has_grade": entry.grade is not None,
+            "glaucoma": entry.glaucoma or 0,
+            "has_glaucoma": entry.glaucoma is not None,
         }
         return self._packed[i][0] | labels
 

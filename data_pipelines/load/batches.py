@@ -2,8 +2,8 @@
 
 A batch is a dict of numpy arrays (B examples, images of H x W pixels, OCT of h x w x D):
   fundus uint8 (B, H, W, 3) · oct uint8 (B, h, w, D), absent without OCT · mask int32 (B, H, W) with
-  ids 0, 1, 2 and 255 · grade int32 (B,) · has_oct, has_mask, has_grade, valid bool (B,) ·
-  index uint32 (B,) · id list[str].
+  ids 0, 1, 2 and 255 · grade, glaucoma int32 (B,) · has_oct, has_mask, has_grade,
+  has_glaucoma, valid bool (B,) · index uint32 (B,) · id list[str].
 """
 
 import functools
@@ -19,7 +19,7 @@ from data_pipelines.load.iterate import Share, iterate
 from data_pipelines.load.order import example_generator, example_order
 from data_pipelines.load.stores import Store
 
-FLAGS = ("has_oct", "has_mask", "has_grade", "valid")
+FLAGS = ("has_oct", "has_mask", "has_grade", "has_glaucoma", "valid")
 
 
 def batch_spec(
@@ -30,6 +30,7 @@ def batch_spec(
         "fundus": ((size, side, side, 3), np.dtype(np.uint8)),
         "mask": ((size, side, side), np.dtype(np.int32)),
         "grade": ((size,), np.dtype(np.int32)),
+        "glaucoma": ((size,), np.dtype(np.int32)),
         "index": ((size,), np.dtype(np.uint32)),
         **{name: ((size,), np.dtype(bool)) for name in FLAGS},
     }

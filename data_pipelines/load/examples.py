@@ -57,7 +57,8 @@ def read_record(eye: Eye, grid: WorkingGrid, square: Square | None = None) -> di
       oct: uint8 (depth, width, slices); zeros where the eye has none; no key without `oct_shape`.
       mask: uint8 (S, S) ids {0, 1, 2, 255}; all 255 where the eye has none.
       grade: int 0..2; 0 where the eye has none.
-      has_oct, has_mask, has_grade: bool; what of the above is real.
+      glaucoma: int 0 or 1; 0 where the manifest does not say.
+      has_oct, has_mask, has_grade, has_glaucoma: bool; what of the above is real.
       frame: int32 (7,), the framing.Frame that maps the native image to the working square.
       native_mask: bytes, the mask at its own size as PNG; empty where the eye has none.
 
@@ -76,6 +77,8 @@ def read_record(eye: Eye, grid: WorkingGrid, square: Square | None = None) -> di
         "has_oct": eye.oct is not None and grid.oct_shape is not None,
         "has_mask": eye.mask is not None,
         "has_grade": eye.grade is not None,
+        "glaucoma": eye.glaucoma or 0,
+        "has_glaucoma": eye.glaucoma is not None,
         "frame": np.array([getattr(frame, name) for name in FRAME_FIELDS], np.int32),
     }
     if eye.mask is None:

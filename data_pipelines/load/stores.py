@@ -14,7 +14,8 @@ from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.manifest import Eye, Manifest
 from data_pipelines.squares import Square
 
-EXAMPLE_KEYS = ("id", "fundus", "oct", "mask", "grade", "has_oct", "has_mask", "has_grade")
+EXAMPLE_KEYS = ("id", "fundus", "oct", "mask", "grade", "has_oct", "has_mask", "has_grade",
+                "glaucoma", "has_glaucoma")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +27,13 @@ class Entry:
     grade: int | None
     has_oct: bool
     has_mask: bool
+    glaucoma: int | None = None
 
 
 def entry_of(eye: Eye, grid: WorkingGrid) -> Entry:
     """The entry of an eye as it will stand in a store of this grid."""
     has_oct = eye.oct is not None and grid.oct_shape is not None
-    return Entry(eye.id, eye.patient, eye.grade, has_oct, eye.mask is not None)
+    return Entry(eye.id, eye.patient, eye.grade, has_oct, eye.mask is not None, eye.glaucoma)
 
 
 class Store:
@@ -83,6 +85,10 @@ class Store:
         rows = self._entries.get(split, ())
         return np.array([row.grade is not None for row in rows], bool)
 
+    def glaucoma(self, split: str) -> list[int | None]:
+        """0 no, 1 yes, None unknown, as the manifest's column says; a grade says more."""
+        return [row.glaucoma for row in self._entries.get(split, ())]
+
     def has_oct(self, split: str) -> np.ndarray:
         """bool (n,)."""
         return np.array([row.has_oct for row in self._entries.get(split, ())], bool)
@@ -130,6 +136,7 @@ class ArrayStore(Store):
                     row["grade"] if row["has_grade"] else None,
                     row["has_oct"],
                     row["has_mask"],
+                    row["glaucoma"] if row.get("has_glaucoma") else None,
                 )
                 for row in rows
             ]

@@ -173,8 +173,9 @@ def _check_split_sizes(
             if counts[split]:
                 continue
             if split in may_lack:
-                reason = f"no row has the split {split!r}: "
-                reason += "no checkpoint can be chosen, the last counts"
+                reason = (
+                    f"no row has the split {split!r}: no checkpoint can be chosen, the last counts"
+                )
                 problems.append(Problem(None, None, reason, "warning"))
                 continue
             reason = f"no row has the split {split!r}, which '{task}' needs"
@@ -193,7 +194,13 @@ def _check_labels(
     for task in need:
         for split in NEEDS[task]:
             eyes = [row for row in rows if row.get("split") == split]
-            missing = [name for name in labels if not any(eye.is_given(name) for eye in eyes)]
+            # A grade is learned and measured from the column `glaucoma`, too.
+            columns = {name: (name, "glaucoma") if name == "grade" else (name,) for name in labels}
+            missing = [
+                name
+                for name, given in columns.items()
+                if not any(eye.is_given(column) for eye in eyes for column in given)
+            ]
             if eyes and len(missing) == len(labels):
                 reason = f"no eye in {split} has a {' or a '.join(labels)}; '{task}' needs labels"
                 problems.append(Problem(None, None, reason))

@@ -112,6 +112,7 @@ def read_masks(folder: pathlib.Path) -> np.ndarray | None:
         return arrays["ids"]
 
 
+LABELS = ("grade", "glaucoma")
 OF_PREDICTION = ("vcdr_pred", "vcdr_sd")  # NaN: nothing found; None: nothing segmented
 OF_MASK = ("vcdr_true", "uncertainty_auroc")
 SUMS = ("bins", "brier", "nll", "pixels")
@@ -124,7 +125,10 @@ def write_records(folder: pathlib.Path, records: list[EyeRecord]) -> None:
     arrays = {
         "id": np.array([r["id"] for r in records], np.str_),
         "patient": np.array([r["patient"] for r in records], np.str_),
-        "grade": np.array([-1 if r["grade"] is None else r["grade"] for r in records]),
+        **{
+            name: np.array([-1 if r[name] is None else r[name] for r in records])
+            for name in LABELS
+        },
         "segmented": np.array([r["vcdr_pred"] is not None for r in records]),
         "masked": np.array([r["confusion"] is not None for r in records]),
         # None becomes NaN
@@ -146,8 +150,9 @@ def read_records(folder: pathlib.Path) -> list[EyeRecord]:
     records = []
     for i, eye_id in enumerate(arrays["id"]):
         record: EyeRecord = {"id": str(eye_id), "patient": str(arrays["patient"][i])}
-        grade = int(arrays["grade"][i])
-        record["grade"] = None if grade < 0 else grade
+        for name in LABELS:
+            value = int(arrays[name][i]) if name in arrays else -1
+            record[name] = None if value < 0 else value
         graded = arrays.get("grade_probabilities")
         record["grade_probabilities"] = None if graded is None else graded[i]
         segmented, masked = arrays["segmented"][i], arrays["masked"][i]

@@ -71,6 +71,28 @@ def grading_cross_entropy(
     return Sum(total=jnp.sum(weights * eyes), count=jnp.sum(weights))
 
 
+def merged_grading(logits: jax.Array, glaucoma: jax.Array, has_glaucoma: jax.Array) -> Sum:
+    """Cross entropy of "glaucoma or not" under a head of grades: P(glaucoma) = 1 - P(grade 0).
+
+    For eyes of which it is known whether they have glaucoma, and no grade: all that is asked of the
+    grades above normal is their sum.
+
+    Args:
+      logits: (B, G) float.
+      glaucoma: (B,) int32, 0 or 1; any value where `has_glaucoma` is False.
+      has_glaucoma: (B,) bool.
+
+    Returns:
+      Sum of nats over eyes, and their number.
+    """
+    logits = logits.astype(jnp.float32)
+    everything = jax.nn.logsumexp(logits, axis=-1)
+    log_glaucoma = jax.nn.logsumexp(logits[:, 1:], axis=-1) - everything
+    eyes = -jnp.where(glaucoma > 0, log_glaucoma, logits[:, 0] - everything)
+    weights = has_glaucoma.astype(jnp.float32)
+    return Sum(total=jnp.sum(weights * eyes), count=jnp.sum(weights))
+
+
 def grading_ordinal(
     logits: jax.Array,
     grade: jax.Array,

@@ -28,6 +28,7 @@ def score_eye(
     uncertainty: np.ndarray | None = None,
     grade_probabilities: np.ndarray | None = None,
     grade: int | None = None,
+    glaucoma: int | None = None,
     eye: Side | None = None,
 ) -> EyeRecord:
     """Everything that is scored of one eye, as small arrays; None where a label is missing.
@@ -41,6 +42,7 @@ def score_eye(
       uncertainty: (H, W) float, higher = less certain.
       grade_probabilities: (G,) float; None where nothing was graded.
       grade: 0..G-1, or None.
+      glaucoma: 0 or 1, where that is known and no grade; or None.
       eye: its side, which names the sectors of the rim; None where it is not known.
 
     Returns:
@@ -49,7 +51,7 @@ def score_eye(
       `measures_pred`, `measures_true`: DiscMeasures, or None where there is no disc;
       `confusion` (3, 3) int64, `vcdr_true`, `calibration` (sums of `pixel_calibration` around the
       disc), `uncertainty_auroc` (there as well): None without a mask;
-      `grade_probabilities` (G,) float64; `grade` int or None.
+      `grade_probabilities` (G,) float64; `grade` and `glaucoma` int or None.
 
     Raises:
       ValueError: sizes or ids that do not fit, with the eye's id.
@@ -59,6 +61,7 @@ def score_eye(
          "measures_pred", "measures_true")
     )  # fmt: skip
     record |= {"id": eye_id, "patient": patient, "grade": grade, "grade_probabilities": None}
+    record["glaucoma"] = glaucoma if grade is None else int(grade > 0)
     if grade_probabilities is not None:
         record["grade_probabilities"] = np.asarray(grade_probabilities, np.float64)
     if probabilities is None:

@@ -34,6 +34,13 @@ def has_grade(record: EyeRecord) -> bool:
     return record["grade"] is not None and record["grade_probabilities"] is not None
 
 
+def glaucoma_of(record: EyeRecord) -> int | None:
+    """0 or 1 by the grade, or by what is known without one; None where neither is."""
+    if record["grade"] is not None:
+        return int(record["grade"] > 0)
+    return record.get("glaucoma")
+
+
 def imo_summary(
     records: Sequence[EyeRecord], *, resamples: int = bootstrap.RESAMPLES, seed: int = 0
 ) -> dict[str, Any]:
@@ -43,7 +50,7 @@ def imo_summary(
     `cup_dice`, `rim_dice` are means of per-eye Dice. `vcdr_mae` is over the eyes whose truth has
     a disc; one whose prediction has none is scored as if it said 0, for a miss must cost. Pixel
     calibration and `uncertainty_auroc` look at the box around the true disc. `referable_*` and
-    sensitivities separate grade > 0 by 1 - P(normal). Interval: `bootstrap.interval`.
+    sensitivities separate grade > 0, or glaucoma where only that is known, by 1 - P(normal). Interval: `bootstrap.interval`.
 
     Args:
       records: from `imo_eye.score_eye`.
@@ -119,6 +126,14 @@ def _parts(records: Sequence[EyeRecord]) -> list[tuple[list[EyeRecord], Statisti
     return [
         ([r for r in records if has_mask(r)], _segmentation_statistics),
         ([r for r in records if has_grade(r)], _grading_statistics),
+        (
+            [
+                r
+                for r in records
+                if r["grade_probabilities"] is not None and glaucoma_of(r) is not None
+            ],
+            _referable_statistics,
+        ),
     ]
 
 
@@ -173,21 +188,30 @@ def _grading_statistics(records: list[EyeRecord]) -> dict[str, Statistic]:
     truth = np.array([r["grade"] for r in records])
     probabilities = np.stack([r["grade_probabilities"] for r in records])
     matrices = _grade_matrices(records)
-    referable, score = truth > 0, 1.0 - probabilities[:, 0]
     return {
         "qwk": bootstrap.of_sums(matrices, grading.quadratic_weighted_kappa),
         "accuracy": bootstrap.of_sums(matrices, grading.accuracy),
         "macro_precision": bootstrap.of_sums(matrices, grading.macro_precision),
         "macro_recall": bootstrap.of_sums(matrices, grading.macro_recall),
         "macro_f1": bootstrap.of_sums(matrices, grading.macro_f1),
+        "grade_ece": bootstrap.of_sums(_grade_bins(records), calibration.ece),
+        "grade_brier": bootstrap.weighted_mean(calibration.brier(probabilities, truth)),
+        "grade_nll": bootstrap.weighted_mean(calibration.nll(probabilities, truth)),
+    }
+
+
+def _referable_statistics(records: list[EyeRecord]) -> dict[str, Statistic]:
+    """Glaucoma told from none by 1 - P(normal)."""
+    if not records:
+        return {}
+    referable = np.array([bool(glaucoma_of(r)) for r in records])
+    score = 1.0 - np.stack([r["grade_probabilities"] for r in records])[:, 0]
+    return {
         "referable_auc": lambda w: ranking.auc(score, referable, w),
         **{
             f"sensitivity_at_{percent}_specificity": _sensitivity(score, referable, percent / 100)
             for percent in (90, 95)
         },
-        "grade_ece": bootstrap.of_sums(_grade_bins(records), calibration.ece),
-        "grade_brier": bootstrap.weighted_mean(calibration.brier(probabilities, truth)),
-        "grade_nll": bootstrap.weighted_mean(calibration.nll(probabilities, truth)),
     }
 
 

@@ -163,7 +163,10 @@ class EyeLosses:
             "auxiliary_dice": lambda: losses.dice_count(*masks),
             "coarse": lambda: losses.segmentation_count(*masks, self._config.divide_by),
             "coarse_dice": lambda: losses.dice_count(*masks),
-            "grade": lambda: losses.grading_count(*grades, class_weights=self._class_weights),
+            "grade": lambda: (
+                losses.grading_count(*grades, class_weights=self._class_weights)
+                + jnp.sum(_only_glaucoma(batch), dtype=jnp.float32)
+            ),
         }
         return {name: count[name]() for name in self.weights}
 
@@ -183,7 +186,8 @@ class EyeLosses:
           segmentation: (B, h, w, classes) float32 logits; resized to the mask's size.
           auxiliary: those of auxiliary heads, each at a size of its own.
           coarse: coarser ones of the same decoder, likewise.
-          grade: (B, grades) float32 logits.
+          grade: (B, grades) float32 logits. Eyes without a grade of which `glaucoma` (B,) says
+            whether they have it (`has_glaucoma`) weigh 1 each in the same term.
         """
         config, size = self._config, batch["mask"].shape[1:]
         masks = batch["mask"], batch["has_mask"]
@@ -210,7 +214,17 @@ class EyeLosses:
         if "grade" in self.weights:
             loss = GRADE_LOSSES[config.grade_loss]
             found["grade"] = loss(grade, *grades, class_weights=self._class_weights).total
+            if "glaucoma" in batch:
+                only = _only_glaucoma(batch)
+                found["grade"] += losses.merged_grading(grade, batch["glaucoma"], only).total
         return {name: found[name] for name in self.weights}
+
+
+def _only_glaucoma(batch: Batch) -> jax.Array:
+    """(B,) bool: eyes of which glaucoma is known, and no grade; none where the batch has no such key."""
+    if "has_glaucoma" not in batch:
+        return jnp.zeros_like(batch["has_grade"])
+    return batch["has_glaucoma"] & ~batch["has_grade"]
 
 
 def grade_accuracy(logits: jax.Array, batch: Batch) -> Sum:

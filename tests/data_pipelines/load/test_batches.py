@@ -48,6 +48,8 @@ def test_contract(store):
         "oct": ((4, 5, 6, 4), np.uint8),
         "mask": ((4, 16, 16), np.int32),
         "grade": ((4,), np.int32),
+        "glaucoma": ((4,), np.int32),
+        "has_glaucoma": ((4,), np.bool_),
         "has_oct": ((4,), np.bool_),
         "has_mask": ((4,), np.bool_),
         "has_grade": ((4,), np.bool_),

@@ -49,6 +49,9 @@ class FakeStore:
 
     has_mask = has_oct = has_grade
 
+    def glaucoma(self, split):
+        return [None] * 8
+
     def frame(self, split, i):
         return Frame(0, 0, SIDE, SIDE, SIDE, SIDE, SIDE)
 

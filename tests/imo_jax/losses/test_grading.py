@@ -107,3 +107,16 @@ def test_extreme_logits_stay_finite_and_bfloat16_is_taken(loss):
 def test_jit_equals_eager(compiled, eager):
     arguments = (LOGITS, grade(2), TRUE)
     np.testing.assert_allclose(compiled(*arguments), eager(*arguments), rtol=1e-6)
+
+
+def test_merged_grades_by_hand():
+    """P(normal) is 1/8, so that of glaucoma 7/8; an eye of which nothing is known is left out."""
+    logits = jnp.repeat(LOGITS, 3, axis=0)
+    got = losses.merged_grading(logits, grade(0, 1, 1), jnp.array([True, True, False]))
+    np.testing.assert_allclose(got, (np.log(8) + np.log(8 / 7), 2.0), rtol=1e-6)
+
+
+def test_merged_grades_ask_for_a_sum_only():
+    """Between the grades above normal the gradient follows their own probabilities."""
+    slope = jax.grad(lambda z: losses.merged_grading(z, grade(1), TRUE).total)(LOGITS)
+    np.testing.assert_allclose(slope, [[1 / 8, -2 / 56, -5 / 56]], rtol=1e-5)
