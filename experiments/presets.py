@@ -31,8 +31,18 @@ def default() -> RunConfig:
             hue_degrees=10.0,
         ),
         model=dataclasses.replace(
-            SIZES["tiny"], auxiliary_head=True, signal_scale=0.1, time_difference=0
+            SIZES["tiny"],
+            auxiliary_head=True,
+            auxiliary_share=0.5,
+            merged_conv=True,
+            fine_stride=2,
+            grade_gradient=0.1,
+            grade_shapes=True,
+            signal_scale=0.1,
+            time_difference=0,
+            start_time=0.97,
         ),
+        objective=ObjectiveConfig(label_grid="mean", auxiliary_dice_weight=0.4),
         optimiser=OptimiserConfig(learning_rate=3e-3, warmup_steps=60),
         loop=LoopConfig(
             train_steps=800, eval_every=400, save_every=200, best_metric="score", best_mode="max"
