@@ -33,7 +33,6 @@ RUNTIME = [
     "pillow>=11.0",
     "pydicom>=3.0",
     "safetensors>=0.5",
-    "scikit-image>=0.25",
     "scikit-learn>=1.6",
     "scipy>=1.14",
     f"tensorflow-cpu>=2.20; (sys_platform == 'linux' or sys_platform == 'win32') and {X86}",

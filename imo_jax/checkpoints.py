@@ -12,11 +12,13 @@ Orbax writes under another name and renames what is complete, and a folder is re
 is deleted, so that a process may be killed at any moment.
 """
 
+import contextlib
+import errno
 import logging
 import pathlib
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -105,15 +107,21 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+            return
+        with contextlib.suppress(Exception):  # what is under way says more than what follows it
+            self.close()
 
     def wait(self) -> None:
         """Waits until the save that is under way, if any, is on disk."""
-        self._manager.wait_until_finished()
+        with _full_disk_named(self.directory):
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits until everything is on disk."""
-        self._manager.close()
+        with _full_disk_named(self.directory):
+            self._manager.close()
         self._empty_trash()
 
     def steps(self) -> list[int]:
@@ -143,21 +151,22 @@ class Checkpoints:
           variables, training: nested dicts of host arrays that nobody writes to any more.
           progress: JSON values; `best_step` among them names the checkpoint to keep as the best.
 
-        Raises whatever went wrong in the previous save, a full disk for example.
+        Raises whatever went wrong in the previous save; of a full disk an OSError (ENOSPC).
         """
-        self._manager.wait_until_finished()
+        self.wait()
         self._empty_trash()
         if step in self._manager.all_steps():
             self._manager.delete(step)
         self._policy.best = progress["best_step"]
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                variables=ocp.args.StandardSave(variables),
-                training=ocp.args.StandardSave(training),
-                progress=ocp.args.JsonSave(dict(progress)),
-            ),
-        )
+        with _full_disk_named(self.directory):
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    variables=ocp.args.StandardSave(variables),
+                    training=ocp.args.StandardSave(training),
+                    progress=ocp.args.JsonSave(dict(progress)),
+                ),
+            )
 
     def restore(self, step: int, item: str) -> Any:
         """One item of one checkpoint: nested dict of numpy arrays, or of JSON values."""
@@ -195,6 +204,19 @@ class Checkpoints:
     def _empty_trash(self) -> None:
         if not self._read_only:
             shutil.rmtree(self.directory / _TRASH, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _full_disk_named(directory: pathlib.Path) -> Iterator[None]:
+    """The storage's own error of a full disk as the OSError that it is."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        if "RESOURCE_EXHAUSTED" not in str(error) and "No space left" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, "No space left on device", str(directory)) from error
 
 
 def saved_steps(directory: pathlib.Path) -> list[int]:
@@ -240,6 +262,29 @@ def _form(x: Any) -> str:
 WHICH = ("best", "last")
 
 
+def _first_readable(checkpoints: Checkpoints, which: str) -> tuple[dict[str, Any], int]:
+    """Variables and step of the checkpoint that is asked for, else of the last that can be read."""
+    steps = checkpoints.steps()[::-1]
+    if which == "best":
+        # The best step is written in the last checkpoint, which may be the damaged one.
+        with contextlib.suppress(Exception):
+            best = checkpoints.best_step()
+            steps = steps if best is None else [best, *(step for step in steps if step != best)]
+    for step in steps:
+        try:
+            return checkpoints.restore(step, "variables"), step
+        except Exception as error:  # noqa: BLE001 - storage raises many kinds
+            warnings.warn(
+                f"{checkpoints.directory / str(step)} cannot be read ({type(error).__name__}); "
+                "another checkpoint is used",
+                stacklevel=3,
+            )
+    raise CheckpointMismatch(
+        f"{checkpoints.directory}: no checkpoint can be read; copy the folder again, or train anew "
+        "in another --workdir"
+    )
+
+
 def restore_variables(
     directory: str | pathlib.Path, like: Mapping[str, Any] | None = None, *, which: str = "best"
 ) -> tuple[dict[str, Any], int]:
@@ -254,20 +299,20 @@ def restore_variables(
     Returns:
       Nested dict of numpy arrays, and its step.
 
+    A checkpoint that cannot be read is said and passed over for the last one that can.
+
     Raises:
       FileNotFoundError: no complete checkpoint in `directory`.
-      CheckpointMismatch: names, shapes or dtypes differ from `like`; the message lists them.
+      CheckpointMismatch: names, shapes or dtypes differ from `like`; the message lists them. Or no
+        checkpoint can be read.
       ValueError: unknown `which`.
     """
     if which not in WHICH:
         raise ValueError(f"which is {which!r}; choose one of {WHICH}")
     with Checkpoints(directory, read_only=True) as checkpoints:
-        steps = checkpoints.steps()
-        if not steps:
+        if not checkpoints.steps():
             raise FileNotFoundError(f"{directory}: no complete checkpoint here")
-        best = checkpoints.best_step() if which == "best" else None
-        step = steps[-1] if best is None else best
-        variables = checkpoints.restore(step, "variables")
+        variables, step = _first_readable(checkpoints, which)
     if like is not None:
         require_same_arrays(variables, like, str(checkpoints.directory / str(step)))
     return variables, step

@@ -1,5 +1,6 @@
 """Checkpoints: what is kept, what a killed process leaves, what does not fit."""
 
+import errno
 import logging
 import shutil
 import subprocess
@@ -200,3 +201,46 @@ def test_says_nothing(tmp_path, caplog, capfd):
         restore_variables(tmp_path)
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
+
+
+def damaged(tmp_path, steps):
+    """A folder of two checkpoints, of which some have files cut short."""
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(
+                step,
+                variables={"params": {"w": np.full(3, step, np.float32)}},
+                training={"step": np.int32(step)},
+                progress={"best_step": 2},
+            )
+    for step in steps:
+        for file in (tmp_path / "c" / str(step)).rglob("*"):
+            if file.is_file() and file.stat().st_size > 20:
+                file.write_bytes(file.read_bytes()[:10])
+    return tmp_path / "c"
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_a_damaged_checkpoint_is_said_and_another_one_used(tmp_path, which):
+    with pytest.warns(UserWarning, match="2 cannot be read"):
+        variables, step = restore_variables(damaged(tmp_path, [2]), which=which)
+    assert step == 1 and (variables["params"]["w"] == 1).all()
+
+
+def test_where_no_checkpoint_can_be_read_it_is_said(tmp_path):
+    folder = damaged(tmp_path, [1, 2])
+    with pytest.warns(UserWarning), pytest.raises(CheckpointMismatch, match="no checkpoint can be"):
+        restore_variables(folder)
+
+
+def test_a_full_disk_is_the_systems_own_error(tmp_path, monkeypatch):
+    """As tensorstore words it; with an error under way, closing raises no second one."""
+    checkpoints = Checkpoints(tmp_path / "c")
+
+    def full():
+        raise ValueError("RESOURCE_EXHAUSTED: Error writing ... [os_error_code='28']")
+
+    monkeypatch.setattr(checkpoints._manager, "wait_until_finished", full)
+    with pytest.raises(OSError) as raised, checkpoints:
+        checkpoints.wait()
+    assert raised.value.errno == errno.ENOSPC and raised.value.filename == str(checkpoints.directory)
