@@ -69,3 +69,13 @@ def test_slices_that_come_last_are_doubtful():
     assert quality.volume_doubts(volume) == []
     (doubt,) = quality.volume_doubts(volume.transpose(1, 2, 0))
     assert "last axis looks like the slices" in doubt
+
+
+def test_depth_that_comes_first_is_doubtful():
+    """Layers: what changes most is depth."""
+    rng = np.random.default_rng(0)
+    layers = np.repeat(rng.uniform(40, 200, 12), 4)[None, :, None]
+    volume = (layers + rng.normal(0, 10, (8, 48, 40))).astype(np.uint8)  # (slices, depth, width)
+    assert quality.volume_doubts(volume) == []
+    (doubt,) = quality.volume_doubts(volume.transpose(1, 2, 0))
+    assert "last axis looks like the slices" in doubt
