@@ -30,7 +30,12 @@ ABLATIONS = {
     "imo": {},
     "imo_without_oct": {"use_oct": False},
     "imo_without_grading": {"grade": False},
-    "imo_without_segmentation": {"segment": False, "auxiliary_head": False},
+    "imo_without_segmentation": {
+        "segment": False,
+        "auxiliary_head": False,
+        "auxiliary_share": 0.0,
+        "grade_shapes": False,
+    },
     "imo_without_cmfa": {"cmfa": "concat"},
     "imo_without_ird": {"refine": "single"},
 }
