@@ -6,8 +6,11 @@ import dataclasses
 import json
 import os
 import re
+import unicodedata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from data_pipelines.manifest.fields import likely_same_key, same_name_key
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.npz_member import split_member
 
@@ -59,24 +62,74 @@ class Roots:
         raise ValueError(f"does not exist under {' nor under '.join(tried)}{self._near(cell)}")
 
     def _near(self, cell: str) -> str:
-        """A hint where the name is there in other letters or with another suffix."""
-        name = os.path.basename(cell)
+        """A hint where the file is there under a name that is likely meant."""
         for root in (self.folder, self.data_root):
             if root is None:
                 continue
-            names = self._names_in(os.path.dirname(os.path.join(root, cell)))
-            other = names.get(name.lower()) or names.get(os.path.splitext(name)[0].lower())
-            if other:
-                return f"; there is {other!r}"
+            found = ""
+            for name in os.path.normpath(cell).split("/"):
+                found = os.path.join(found, self._meant(os.path.join(root, found), name) or name)
+            if os.path.exists(os.path.join(root, found)):
+                return f"; there is {found!r}{_difference(cell, found)}"
         return ""
 
-    def _names_in(self, folder: str) -> dict[str, str]:
-        """Names in a folder by their lower-case spelling, with and without suffix; read once."""
+    def _meant(self, folder: str, name: str) -> str | None:
+        """The name itself if it is there, else the only one in the folder that is likely meant."""
         if folder not in self._names:
             listed = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-            by_stem = {os.path.splitext(other)[0].lower(): other for other in reversed(listed)}
-            self._names[folder] = by_stem | {other.lower(): other for other in listed}
-        return self._names[folder]
+            self._names[folder] = [_by_key(listed, key) for key in _KEYS]
+        if os.path.lexists(os.path.join(folder, name)):
+            return name
+        for key, names in zip(_KEYS, self._names[folder], strict=True):
+            found = names.get(key(name), ())
+            if len(found) > 1:
+                found = [other for other in found if _kind(other) == _kind(name)]
+            if len(found) == 1:
+                return found[0]
+        return None
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0]
+
+
+# Names that agree under an earlier key are more likely meant.
+_KEYS: tuple[Callable[[str], str], ...] = (
+    same_name_key,
+    likely_same_key,
+    lambda name: same_name_key(_stem(name)),
+    lambda name: likely_same_key(_stem(name)),
+)
+
+
+def _kind(name: str) -> str:
+    """What a file holds by its suffix, so far as names of the two kinds lie side by side."""
+    suffix = os.path.splitext(name)[1].lower()
+    return {".npy": "array", ".npz": "array", ".dcm": "DICOM", "": "folder"}.get(suffix, "picture")
+
+
+def _by_key(names: Sequence[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
+def _difference(cell: str, found: str) -> str:
+    """What cannot be seen, or is a spreadsheet's doing, in two names that differ."""
+    if unicodedata.normalize("NFC", cell) == unicodedata.normalize("NFC", found):
+        return (
+            ", which looks alike and is another Unicode form (accents as letters of their own); "
+            "copy the file's name into the manifest, or rename the file"
+        )
+    if same_name_key(cell) == same_name_key(found):
+        return ": capital and small letters differ"
+    digits = [re.findall(r"\d+", _stem(name)) for name in (cell, found)]
+    if digits[0] != digits[1] and [n.lstrip("0") for n in digits[0]] == [
+        n.lstrip("0") for n in digits[1]
+    ]:
+        return ": did a spreadsheet drop its zeros? Format the column as text there"
+    return ""
 
 
 def _check_spelling(cell: str) -> None:

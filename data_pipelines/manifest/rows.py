@@ -8,7 +8,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from data_pipelines.manifest.fields import parse_id, parse_patient, parse_split, same_name_key
+from data_pipelines.manifest.fields import (
+    likely_same_key,
+    parse_id,
+    parse_patient,
+    parse_split,
+    same_name_key,
+)
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.table import Row
@@ -87,23 +93,48 @@ def check_ids(rows: list[ParsedRow]) -> list[Problem]:
 def check_patients(rows: list[ParsedRow]) -> list[Problem]:
     """A patient in two splits: what is measured would be partly memory."""
     problems = []
-    for patient_rows in grouped(rows, lambda row: same_name_key(row.get("patient") or "")):
-        in_splits = [row for row in patient_rows if row.get("split") and row.get("patient")]
-        if not in_splits:
-            continue
-        first = in_splits[0]
-        for row in in_splits[1:]:
-            if row.get("split") == first.get("split"):
-                continue
-            reason = (
-                f"patient {row.get('patient')!r} is in {row.get('split')} here and in "
-                f"{first.get('split')} on line {first.line}; keep a patient in one split"
-            )
-            same = row.get("patient") == first.get("patient")
-            if not same:
-                reason += f" (written {first.get('patient')!r} there: the same person?)"
-            problems.append(Problem(row.line, None, reason, "error" if same else "warning"))
+    in_splits = [row for row in rows if row.get("split") and row.get("patient")]
+    for same in grouped(in_splits, lambda row: row.get("patient")):
+        first = same[0]
+        for row in same[1:]:
+            if row.get("split") != first.get("split"):
+                problems.append(Problem(row.line, None, _shared_patient(row, first)))
+    for alike in grouped(in_splits, lambda row: likely_same_key(row.get("patient"))):
+        problems += _check_spellings(alike)
     return problems
+
+
+def _check_spellings(rows: list[ParsedRow]) -> list[Problem]:
+    """A warning for each further spelling of what may be one patient, in another split."""
+    problems = []
+    firsts: dict[tuple[str, str], ParsedRow] = {}
+    for row in rows:
+        firsts.setdefault((row.get("patient"), row.get("split")), row)
+    told: set[str] = set()
+    for row in firsts.values():
+        name = row.get("patient")
+        others = (
+            other
+            for other in firsts.values()
+            if other.line < row.line
+            and other.get("patient") != name
+            and other.get("split") != row.get("split")
+        )
+        other = next(others, None)
+        if other is None or name in told:
+            continue
+        told.add(name)
+        reason = _shared_patient(row, other)
+        reason += f" (written {other.get('patient')!r} there: the same person?)"
+        problems.append(Problem(row.line, None, reason, "warning"))
+    return problems
+
+
+def _shared_patient(row: ParsedRow, first: ParsedRow) -> str:
+    return (
+        f"patient {row.get('patient')!r} is in {row.get('split')} here and in "
+        f"{first.get('split')} on line {first.line}; keep a patient in one split"
+    )
 
 
 def check_shared_files(rows: list[ParsedRow], name: str) -> list[Problem]:

@@ -139,6 +139,10 @@ def _check_header(
     problems: list[Problem],
 ) -> bool:
     """Whether the rows below this header can be understood."""
+    if header[0].lower().startswith("sep="):
+        reason = f"begins with a line of Excel's, {','.join(header)!r}; delete that line"
+        problems.append(Problem(1, str(path), _header_hint(reason, columns)))
+        return False
     missing = [name for name in columns if name not in header]
     if len(missing) > len(columns) / 2 and len(header) == 1:
         for delimiter, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
@@ -146,6 +150,11 @@ def _check_header(
                 reason = f"is separated by {name}; separate the cells by commas"
                 problems.append(Problem(1, str(path), reason))
                 return False
+    lower = {name.lower(): name for name in header}
+    if len(missing) == len(columns) and len(lower.keys() & set(columns)) > len(columns) / 2:
+        reason = f"has its column names in capital letters ({lower.get('id', header[0])!r}, ...)"
+        problems.append(Problem(1, str(path), _header_hint(reason, columns)))
+        return False
     if len(missing) == len(columns):
         problems.append(Problem(1, str(path), _header_hint("has no header", columns)))
         return False

@@ -495,6 +495,11 @@ def patient_in_two_splits_in_other_case(data):
     edit(data, 3, patient="P1")
 
 
+@case(5, "patient 'P-01'", "(written 'p1' there", severity="warning")
+def patient_in_two_splits_in_other_digits(data):
+    edit(data, 3, patient="P-01")
+
+
 @case(6, "fundus is already that of line 2", "the splits share an eye")
 def fundus_in_two_splits(data):
     edit(data, 4, fundus="./e1.png", mask="", oct="")
