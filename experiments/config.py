@@ -162,7 +162,10 @@ class EyeRunConfig:
                 f"image_size={self.data.image_size}"
             )
         if self.squares.region == "disc" and not self.model.segment:
-            found.append("region=disc needs a network that segments: it has to find the disc")
+            found.append(
+                "region=disc needs a network that segments: it has to find the disc; "
+                "without masks give --region=photograph"
+            )
         if found:
             raise ValueError("; ".join(found))
 

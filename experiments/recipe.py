@@ -25,6 +25,7 @@ from imo_jax.visualisation.plots import learning_curves
 
 # What the default recipe was found from: its settings when the study was made.
 BASE = (
+    "--region=photograph", "--image_size=160", "--crop_size=160",
     "--signal_scale=0.1", "--self_aligned=0", "--dice_weight=1", "--train_steps=700",
     "--eval_every=175", "--save_every=175",
 )  # fmt: skip

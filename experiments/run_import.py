@@ -42,6 +42,10 @@ def run_import(preset: RunConfig, given: dict[str, Any], weights: str, workdir: 
     except (OSError, ImportError, ValueError) as error:
         raise UserError(str(error)) from error
     config = configured(preset, dataclasses.asdict(model), given)
+    if config.squares.region == "disc":
+        raise UserError(
+            f"{weights} holds one network, and region=disc needs two; give --region=photograph"
+        )
     folder = RunFolder(pathlib.Path(workdir))
     refuse_other_config(workdir, config)
     with Checkpoints(folder.checkpoints) as checkpoints:

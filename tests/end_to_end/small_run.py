@@ -8,6 +8,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 SETTINGS = (
+    "--region=photograph",
     "--image_size=64", "--crop_size=48", "--crop_mode=disc", "--oct_depth=16", "--oct_width=16", "--oct_slices=4",
     "--backbone_depths=1,1,1,1", "--backbone_widths=8,8,16,16", "--feature_dim=16",
     "--norm_groups=4", "--channel_attention_reduction=4", "--grade_hidden=16",

@@ -86,6 +86,7 @@ def test_what_cannot_be_imported_is_told_in_a_line(cache, tmp_path):
         ((), "--weights=FILE"),
         (("--weights=absent.pth",), "absent.pth"),
         ((f"--weights={REFERENCE}", "--norm_groups=7"), "norm_groups"),
+        ((f"--weights={REFERENCE}", "--preset=default"), "--region=photograph"),
     ):
         done = imo(cache, "--mode=import", workdir, *arguments)
         assert done.returncode == 2 and words in done.stderr, done.stderr

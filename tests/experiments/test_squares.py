@@ -55,7 +55,7 @@ def test_training_squares_are_moved_as_the_locator_errs():
         config.augment.scale_max / config.augment.scale_min
     )
     assert ratio == pytest.approx(np.exp(2 * np.sqrt(3) * 0.2))
-    assert squares.stored_side(config) == 240  # 1.5 times 160
+    assert squares.stored_side(config) == 192  # 1.5 times 128
 
 
 def store(eyes, placed=None):
