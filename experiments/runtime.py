@@ -6,7 +6,6 @@ import os
 import pathlib
 import platform
 import sys
-import tempfile
 
 from experiments import interrupted  # noqa: F401, before the libraries, whose import takes seconds
 
@@ -17,28 +16,13 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import jax  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
 
+from data_pipelines.cache_folder import cache_folder  # noqa: E402
 from imo_jax.allocator import keep_freed_memory  # noqa: E402
 from imo_jax.train import processes  # noqa: E402
 
 
 class UserError(Exception):
     """A problem with what the user gave; its text says what to do, no traceback is shown."""
-
-
-def cache_folder() -> pathlib.Path:
-    """Where prepared eyes and compiled code are kept: $IMO_JAX_CACHE or ~/.cache/imo_jax.
-
-    A user without a home, as in some containers, has it in the folder of temporary files.
-    """
-    given = os.environ.get("IMO_JAX_CACHE")
-    if given:
-        return pathlib.Path(given)
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return pathlib.Path(base) / "imo_jax"
-    try:
-        return pathlib.Path.home() / ".cache" / "imo_jax"
-    except RuntimeError:
-        return pathlib.Path(tempfile.gettempdir()) / f"imo_jax-{os.getuid()}"
 
 
 def check_memory() -> pathlib.Path:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -34,9 +35,8 @@ def prepared_folder(cache_dir: Path, name: str, write: Callable[[Path], None]) -
     with _lock(cache_dir) as locked:
         if is_whole(folder):  # another process has been faster
             return folder
-        if locked:  # so whatever is unfinished belongs to nobody
-            for leftover in cache_dir.glob(_UNFINISHED + "*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+        if locked:
+            _remove_unfinished(cache_dir)
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=cache_dir))
         try:
             write(unfinished)
@@ -56,6 +56,48 @@ def is_whole(folder: Path) -> bool:
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
     except (OSError, ValueError):
         return False
+
+
+def mark_used(folder: Path) -> None:
+    """Notes that a prepared folder was asked for now; a cache that cannot be written forgets it."""
+    with contextlib.suppress(OSError):
+        os.utime(folder / CONTENTS_FILE)
+
+
+def last_used(folder: Path) -> float:
+    """When a prepared folder was last asked for, in seconds since the epoch."""
+    return (folder / CONTENTS_FILE).stat().st_mtime
+
+
+def remove_unused(cache_dir: Path, before: float) -> None:
+    """Removes prepared folders that were last used before a time, and what was left unfinished.
+
+    Folders that `prepared_folder` did not write stay. Waits for a process that prepares. A folder
+    is moved first, so that one half removed is taken for nothing but unfinished.
+
+    Args:
+      cache_dir: as given to `prepared_folder`; it need not exist.
+      before: in seconds since the epoch.
+
+    Raises OSError naming what may not be removed.
+    """
+    if not cache_dir.is_dir():
+        return
+    with _lock(cache_dir) as locked:
+        if locked:
+            _remove_unfinished(cache_dir)
+        for file in sorted(cache_dir.glob(f"[!.]*/{CONTENTS_FILE}")):
+            folder = file.parent
+            if last_used(folder) < before:
+                unwanted = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=cache_dir))
+                folder.rename(unwanted / folder.name)
+                shutil.rmtree(unwanted)
+
+
+def _remove_unfinished(cache_dir: Path) -> None:
+    """Clears what killed processes left; only under the lock does it belong to nobody."""
+    for leftover in cache_dir.glob(_UNFINISHED + "*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _write_contents(folder: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.builders.cache import is_whole, prepared_folder
+from data_pipelines.builders.cache import is_whole, mark_used, prepared_folder
 from data_pipelines.builders.records import records_folder
 from data_pipelines.load.tfds_records import TfdsRecords
 
@@ -78,7 +78,10 @@ def prepared(
 
         name = hashlib.sha256("".join(chunk).encode()).hexdigest()[:24]
         places |= _places(prepared_folder(cache_dir, name, write_pack))
-    return [places[key] for key in keys]
+    found = [places[key] for key in keys]
+    for folder in {place.folder for place in found}:
+        mark_used(folder)
+    return found
 
 
 def index(cache_dir: Path) -> dict[str, Place]:

@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -101,8 +102,8 @@ def test_a_user_without_a_home_has_a_cache(monkeypatch, tmp_path):
     def no_home():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(runtime.pathlib.Path, "home", no_home)
-    monkeypatch.setattr(runtime.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(pathlib.Path, "home", no_home)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert runtime.cache_folder().parent == tmp_path
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert runtime.cache_folder() == pathlib.Path("/somewhere/imo_jax")
