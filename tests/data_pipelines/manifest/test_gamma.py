@@ -8,7 +8,9 @@ import openpyxl
 import pytest
 from PIL import Image
 
+from data_pipelines.builders import multimodal
 from data_pipelines.images import read_mask
+from data_pipelines.load.examples import read_record
 from data_pipelines.manifest import ManifestError, check_manifest, errors, read_manifest
 from data_pipelines.manifest.__main__ import main
 from data_pipelines.manifest.makers.gamma import find_gamma
@@ -137,6 +139,30 @@ def test_folds_test_every_eye_once(root, tmp_path):
         assert (record["fold"], record["folds"]) == (fold, 4)
     assert sorted(tested) == [f"{n:04d}" for n in range(1, COUNT + 1)]
     assert not (tmp_path / "out/manifest.csv").exists()
+
+
+def test_five_folds_prepare_a_hundred_eyes_once(tmp_path, monkeypatch):
+    root, cache = tmp_path / "GAMMA", tmp_path / "cache"
+    numbers = range(1, 101)
+    write_grading(root, numbers, slices=2)
+    write_segmentation(root, numbers)
+    write_sheet(root / SHEET, [[n, *one_hot(n)] for n in numbers])
+    assert make(root, tmp_path / "out", "--folds=5") == 0
+    read = []
+
+    def count(eye, *args):
+        read.append(eye.id)
+        return read_record(eye, *args)
+
+    monkeypatch.setattr(multimodal, "read_record", count)
+    tested = []
+    for fold in range(5):
+        manifest = read_manifest(tmp_path / f"out/manifest_fold{fold}.csv")
+        store = multimodal.prepare(manifest, cache, 16, (4, 4, 2))
+        assert sum(store.num(split) for split in store.splits) == 100
+        tested += store.ids("test")
+        assert len(read) == 100  # all in the first fold, none in the others
+    assert sorted(read) == sorted(tested) == [f"{n:04d}" for n in numbers]
 
 
 def test_root_may_be_deeper_or_shallower(root, tmp_path):
