@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
-from imo_jax.labels import GRADE_NAMES, IGNORE, REGIONS
+from imo_jax.labels import CUP, GRADE_NAMES, IGNORE, REGIONS, RIM
 from imo_jax.metrics import calibration, segmentation
 from imo_jax.metrics.cup_to_disc import soft_vertical_cdr, vertical_cdr
 from imo_jax.metrics.disc_measures import DiscMeasures, Side, measure_disc
@@ -50,7 +51,8 @@ def score_eye(
       `vcdr_pred`, `vcdr_sd`: of the prediction (NaN: no disc found, or fewer than two samples);
       `measures_pred`, `measures_true`: DiscMeasures, or None where there is no disc;
       `confusion` (3, 3) int64, `vcdr_true`, `calibration` (sums of `pixel_calibration` around the
-      disc), `uncertainty_auroc` (there as well): None without a mask;
+      disc), `uncertainty_auroc` (there as well): None without a mask (`vcdr_true` NaN and
+      `measures_true` None also where the mask does not tell the cup, see `inside_is_ignored`);
       `grade_probabilities` (G,) float64; `grade` and `glaucoma` int or None.
 
     Raises:
@@ -76,13 +78,29 @@ def score_eye(
         record["confusion"] = segmentation.pixel_confusion(predicted, mask)
     except ValueError as error:
         raise ValueError(f"eye {eye_id}: {error}") from error
-    record["vcdr_true"] = vertical_cdr(mask)
-    record["measures_true"] = measure_disc(mask, eye=eye)
+    cup_is_told = not inside_is_ignored(mask)
+    record["vcdr_true"] = vertical_cdr(mask) if cup_is_told else float("nan")
+    record["measures_true"] = measure_disc(mask, eye=eye) if cup_is_told else None
     box = calibration.around_disc(mask)
     record["calibration"] = calibration.pixel_calibration(probabilities[box], mask[box])
     if uncertainty is not None:
         record["uncertainty_auroc"] = error_auroc(uncertainty[box], predicted[box], mask[box])
     return record
+
+
+def inside_is_ignored(mask: np.ndarray) -> bool:
+    """Whether a mask tells of the disc its outline alone: no cup, and ignored pixels within the rim.
+
+    No cup marked is not "no cup" there (G1020), and a ratio of 0 would be false.
+
+    Args:
+      mask: (H, W) ids, 255 = ignore.
+    """
+    ignored = mask == IGNORE
+    if (mask == CUP).any() or not ignored.any():
+        return False
+    # Holes of the rim: what cannot be reached from the border without crossing it.
+    return bool((ndimage.binary_fill_holes(mask == RIM) & ignored).any())
 
 
 def _spread(sample_ids: np.ndarray | None) -> float:

@@ -56,6 +56,25 @@ def test_record_by_hand():
     assert record["calibration"]["pixels"] == 35 * 35
 
 
+def test_a_disc_whose_inside_is_ignored_has_no_true_ratio():
+    """No cup marked is not a cup of size 0, where the mask says that it does not know."""
+    ring, no_cup, beyond = ids_of(20, 0), ids_of(20, 0), ids_of(20, 0)
+    ring[6:24, 6:24] = 255
+    beyond[:3] = 255  # outside the disc: the cup's absence is told
+    untold = an_eye(1, mask=ring)
+    assert np.isnan(untold["vcdr_true"]) and untold["measures_true"] is None
+    assert untold["confusion"] is not None and eye_row(untold)["vcdr_true"] is None
+    for mask in (no_cup, beyond):
+        assert an_eye(1, mask=mask)["vcdr_true"] == 0
+    ring[7:15, 10:20] = 2  # a cup is told after all, beside ignored pixels
+    assert an_eye(1, mask=ring)["measures_true"] is not None
+
+    def error(records):
+        return imo_summary(records)["vcdr_mae"]["value"]
+
+    assert error([an_eye(0), untold]) == error([an_eye(0)])
+
+
 def test_row_by_hand():
     row = eye_row(an_eye(1))
     assert row["dice_disc"] == 1.0
