@@ -7,6 +7,7 @@ from typing import Any
 from experiments.config import RunConfig
 from experiments.configured import configured
 from experiments.run_folder import RunFolder
+from experiments.run_lock import locked
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
 from imo_jax.atomic_files import write_json
@@ -47,8 +48,8 @@ def run_import(preset: RunConfig, given: dict[str, Any], weights: str, workdir: 
             f"{weights} holds one network, and region=disc needs two; give --region=photograph"
         )
     folder = RunFolder(pathlib.Path(workdir))
-    refuse_other_config(workdir, config)
-    with Checkpoints(folder.checkpoints) as checkpoints:
+    with locked(folder.root), Checkpoints(folder.checkpoints) as checkpoints:
+        refuse_other_config(workdir, config)
         if checkpoints.steps():
             raise UserError(f"{workdir} holds a trained run already; choose another --workdir")
         write_json(folder.config, to_json(config, config.kind))

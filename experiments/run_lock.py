@@ -1,14 +1,17 @@
-"""One training at a time in a run's folder."""
+"""One program at a time writes a run's folder."""
 
 import contextlib
 import datetime
+import functools
 import json
 import os
 import pathlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Concatenate, ParamSpec, TypeVar
 
 from experiments.runtime import UserError
+from imo_jax.train import processes
 
 try:
     import fcntl
@@ -17,15 +20,47 @@ except ImportError:  # Windows
 
 LOCK = ".lock"
 
+Config, Result = TypeVar("Config"), TypeVar("Result")
+Rest = ParamSpec("Rest")
+Folder = str | pathlib.Path
+
+# Folders that this process holds: a stage finds the lock of its run taken by its own program.
+_held: set[pathlib.Path] = set()
+
+
+def holds_its_folder(
+    work: Callable[Concatenate[Config, Folder, Rest], Result],
+) -> Callable[Concatenate[Config, Folder, Rest], Result]:
+    """Makes `work(config, workdir, ...)` hold the lock of `workdir` before it reads or writes there.
+
+    Of several processes the first holds it, and none works where it cannot.
+    """
+
+    @functools.wraps(work)
+    def holding(config: Config, workdir: Folder, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
+        with contextlib.ExitStack() as stack:
+            with processes.all_or_none():
+                if processes.is_first():
+                    stack.enter_context(locked(pathlib.Path(workdir)))
+            return work(config, workdir, *args, **kwargs)
+
+    return holding
+
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path) -> Iterator[None]:
     """Holds a folder's lock, which the system takes back from a process however it ends.
 
+    Within a process that holds it already this does nothing.
+
     Raises:
       UserError: another process holds it; says which, where and since when.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    held = folder.resolve()
+    if held in _held:
+        yield
+        return
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
         if not _taken(file):
             file.seek(0)
@@ -34,9 +69,11 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
         now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
         json.dump({"process": os.getpid(), "host": socket.gethostname(), "since": now}, file)
         file.flush()
+        _held.add(held)
         try:
             yield
         finally:
+            _held.remove(held)
             with contextlib.suppress(OSError):
                 file.truncate(0)
 

@@ -15,6 +15,7 @@ from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
 from experiments.networks import objective
 from experiments.run_folder import RunFolder
+from experiments.run_lock import holds_its_folder
 from experiments.runtime import say
 from experiments.scoring import fit_baseline, validation_metrics
 from experiments.training import (
@@ -38,6 +39,7 @@ NO_VALIDATION = (
 )
 
 
+@holds_its_folder
 def run_train(
     config: EyeRunConfig,
     workdir: str | pathlib.Path,
@@ -56,7 +58,8 @@ def run_train(
       learned: the settings with the augmentation of the training eyes; None = `config`.
 
     Raises:
-      UserError: a batch that cannot be cut, or a loss that is not finite.
+      UserError: a batch that cannot be cut, a loss that is not finite, or another program is at
+        work in the folder.
     """
     seen, learned = seen or store, learned or config
     folder = RunFolder(pathlib.Path(workdir))

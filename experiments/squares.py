@@ -34,6 +34,7 @@ from experiments.networks import samples
 from experiments.prediction import predict_batches
 from experiments.reading import prepared_store
 from experiments.run_folder import RunFolder
+from experiments.run_lock import holds_its_folder
 from experiments.run_train import run_train
 from experiments.runtime import say
 from experiments.saved_config import refuse_other_config
@@ -76,6 +77,7 @@ def locator_config(config: EyeRunConfig) -> EyeRunConfig:
     )
 
 
+@holds_its_folder
 def run_stages(
     config: EyeRunConfig, workdir: str | pathlib.Path, whole: Store
 ) -> tuple[Result, Store]:

@@ -12,6 +12,7 @@ from data_pipelines.load.screening_batches import train_cube_batches, train_scan
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import validation_log
 from experiments.run_folder import RunFolder
+from experiments.run_lock import holds_its_folder
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
 from experiments.screening.config import ScreeningConfig
@@ -41,13 +42,15 @@ HOST_ONLY = ("row", "scan_number")  # of a batch; the step has no use for them
 BACKBONE = ("backbone",)  # where its parameters lie
 
 
+@holds_its_folder
 def run_train(
     config: ScreeningConfig, workdir: str | pathlib.Path, store: ScreeningStore
 ) -> Result:
     """Trains until the end, or goes on where an earlier call was interrupted.
 
     Raises:
-      UserError: bad settings, a class without donors, or a loss that is not finite.
+      UserError: bad settings, a class without donors, a loss that is not finite, or another
+        program is at work in the folder.
     """
     rows = training_rows(config, store)
     fields = store.vf("train"), store.has_vf("train")
@@ -61,6 +64,7 @@ def run_train(
     return train_stage(config, pathlib.Path(workdir), store, rows, fields)
 
 
+@holds_its_folder
 def run_surrogate(
     config: ScreeningConfig, workdir: str | pathlib.Path, store: ScreeningStore
 ) -> int:

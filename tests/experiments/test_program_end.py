@@ -1,6 +1,7 @@
 """How programs end: exit codes and one sentence; one training at a time in a folder."""
 
 import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -12,10 +13,13 @@ import time
 
 import pytest
 
-from experiments import runtime
+from experiments import run_import, run_train, runtime, squares
+from experiments.config import RunConfig
 from experiments.program_end import exit_code
 from experiments.run_lock import LOCK, locked
 from experiments.runtime import UserError
+from experiments.screening import run_train as screening
+from imo_jax.models.imo.config import IMOConfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -53,7 +57,9 @@ def test_a_mistake_of_the_program_is_not_hidden():
         exit_code(raising(TypeError("bug")))
 
 
-def test_a_folder_in_use_says_by_whom_and_is_free_when_that_process_is_gone(tmp_path):
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds the lock of `tmp_path`, until it is killed."""
     code = (
         "import pathlib, time\nfrom experiments.run_lock import locked\n"
         f"with locked(pathlib.Path({str(tmp_path)!r})):\n    print('held', flush=True)\n"
@@ -66,6 +72,12 @@ def test_a_folder_in_use_says_by_whom_and_is_free_when_that_process_is_gone(tmp_
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert holder.stdout.readline() == "held\n"
+    yield holder
+    holder.kill()
+    holder.wait()
+
+
+def test_a_folder_in_use_says_by_whom_and_is_free_when_that_process_is_gone(tmp_path, holder):
     said = f"in use by process {holder.pid} on .* since 20"
     with pytest.raises(UserError, match=said), locked(tmp_path):
         pass
@@ -74,6 +86,37 @@ def test_a_folder_in_use_says_by_whom_and_is_free_when_that_process_is_gone(tmp_
     with locked(tmp_path):
         assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
     assert (tmp_path / LOCK).read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "work", [run_train.run_train, squares.run_stages, screening.run_train, screening.run_surrogate]
+)
+def test_nothing_is_read_or_written_in_a_folder_in_use(tmp_path, holder, work):
+    (tmp_path / "config.json").write_text("the holder's")
+    # Neither settings nor eyes: the lock is asked for before either is looked at.
+    with pytest.raises(UserError, match=f"in use by process {holder.pid}"):
+        work(None, tmp_path, None)
+    assert {file.name for file in tmp_path.iterdir()} == {LOCK, "config.json"}
+    assert (tmp_path / "config.json").read_text() == "the holder's"
+
+
+def test_no_weights_are_imported_into_a_folder_in_use(tmp_path, holder, monkeypatch):
+    monkeypatch.setattr(run_import, "imo_of_file", lambda weights: (IMOConfig(), {}))
+    monkeypatch.setattr(run_import, "configured", lambda *_: RunConfig())
+    with pytest.raises(UserError, match=f"in use by process {holder.pid}"):
+        run_import.run_import(RunConfig(), {}, "weights.pth", str(tmp_path))
+    assert [file.name for file in tmp_path.iterdir()] == [LOCK]
+
+
+def test_a_stage_keeps_the_lock_of_its_program(tmp_path):
+    with locked(tmp_path):
+        with locked(tmp_path / "." / "stage1" / ".."):
+            pass
+        assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
+        with (tmp_path / LOCK).open("a+") as again, pytest.raises(BlockingIOError):
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (tmp_path / LOCK).open("a+") as again:
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_an_interrupt_while_libraries_are_imported_is_one_line(tmp_path):
