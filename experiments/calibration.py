@@ -1,6 +1,7 @@
 """Promises about a network's errors: measured on validation eyes, held against test eyes."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -68,6 +69,22 @@ def validation_records(
     return score_all(store, SPLIT, predictions)
 
 
+def applicable(run: TrainedRun) -> EyeCalibration | str:
+    """The calibration of a run where it predicts as it was measured; else why there is none."""
+    calibration = run.calibration
+    if isinstance(calibration, str):
+        return calibration
+    return calibration.mismatch(asked_how(run.config)) or calibration
+
+
+def cdr_range(run: TrainedRun, record: EyeRecord) -> tuple[float, float] | None:
+    """Interval of an eye's vertical cup-to-disc ratio; None without a disc or a calibration."""
+    calibration, value = applicable(run), record["vcdr_pred"]
+    if isinstance(calibration, str) or value is None or not math.isfinite(value):
+        return None
+    return calibration.cdr_interval(value)
+
+
 def kept_promises(
     run: TrainedRun, records: Sequence[EyeRecord], *, resamples: int, seed: int
 ) -> dict[str, Any]:
@@ -83,10 +100,7 @@ def kept_promises(
       number of grades in a set: {"value", "low", "high"}, or None; and `calibration`, what it was.
     """
     found: dict[str, Any] = dict.fromkeys(KEYS)
-    calibration = run.calibration
-    if not isinstance(calibration, str):
-        mismatch = calibration.mismatch(asked_how(run.config))
-        calibration = mismatch or calibration
+    calibration = applicable(run)
     if isinstance(calibration, str):
         return found | {"calibration": calibration}
 

@@ -37,14 +37,21 @@ VALIDATION_EYES = 3  # drawn for TensorBoard at each validation
 
 
 def eye_picture(
-    store: Store, split: str, prediction: EyePrediction, record: EyeRecord
+    store: Store,
+    split: str,
+    prediction: EyePrediction,
+    record: EyeRecord,
+    cdr_range: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """The panel of one eye of a store, at working resolution; doubts about it stand below."""
+    """The panel of one eye of a store, at working resolution; doubts about it stand below.
+
+    Args: as `eye_title`, and where the eye lies.
+    """
     example = store.example(split, prediction.index)
     panel = eye_panel(
         example["fundus"],
         prediction.probabilities.argmax(axis=-1),
-        title=eye_title(record),
+        title=eye_title(record, cdr_range),
         mask=example["mask"] if example["has_mask"] else None,
         uncertainty=prediction.entropy,
     )

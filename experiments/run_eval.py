@@ -9,7 +9,7 @@ import pandas as pd
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from experiments.calibration import kept_promises
+from experiments.calibration import cdr_range, kept_promises
 from experiments.drawing import denoisings, draw_plots, eye_picture
 from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
@@ -139,10 +139,12 @@ def drawer(run: TrainedRun, store: Store, folder: pathlib.Path, cards: list[dict
     most = run.config.evaluation.overlays
 
     def draw(prediction: EyePrediction, record: EyeRecord) -> None:
-        cards.append(gallery.eye_card(store.example(SPLIT, prediction.index), prediction, record))
+        between = cdr_range(run, record)
+        example = store.example(SPLIT, prediction.index)
+        cards.append(gallery.eye_card(example, prediction, record, between))
         wanted = most < 0 or prediction.index < most
         if wanted and prediction.probabilities is not None:
-            picture = eye_picture(store, SPLIT, prediction, record)
+            picture = eye_picture(store, SPLIT, prediction, record, between)
             write_picture(folder / "overlays" / f"{prediction.id}.png", picture)
 
     return draw

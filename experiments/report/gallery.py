@@ -30,13 +30,19 @@ ORDERS = {
 LAYERS = {"prediction": "prediction", "truth": "truth (dotted)", "heat": "uncertainty"}
 
 
-def eye_card(example: dict[str, Any], answer: Any, record: EyeRecord) -> dict[str, Any]:
+def eye_card(
+    example: dict[str, Any],
+    answer: Any,
+    record: EyeRecord,
+    cdr_range: tuple[float, float] | None = None,
+) -> dict[str, Any]:
     """The card of one eye.
 
     Args:
       example: of a store, see `Store.example`.
       answer: EyeAnswer on the same working square.
       record: of the eye, from `score_eye`.
+      cdr_range: interval of the vertical cup-to-disc ratio, where one was measured.
 
     Returns:
       Ready for JSON: `id`, `box` (the part that is shown), `says` and `lines` for people, `photo`
@@ -48,7 +54,7 @@ def eye_card(example: dict[str, Any], answer: Any, record: EyeRecord) -> dict[st
         "id": record["id"],
         "box": box,
         "photo": jpeg(cut(example["fundus"], box, (PHOTO, PHOTO)), PHOTO_QUALITY),
-        "lines": lines_of(record),
+        "lines": lines_of(record, cdr_range),
         "order": order_of(record),
         "groups": groups_of(record),
     }
@@ -93,7 +99,9 @@ def step_cards(
     return [*cards, {"name": "result, mean over samples", "prediction": card["prediction"]}]
 
 
-def lines_of(record: EyeRecord) -> list[dict[str, Any]]:
+def lines_of(
+    record: EyeRecord, cdr_range: tuple[float, float] | None = None
+) -> list[dict[str, Any]]:
     """What stands below a picture: grade, shapes, ratios and rim; `wrong` where a grade is."""
     lines = []
     if record["grade_probabilities"] is not None:
@@ -104,7 +112,7 @@ def lines_of(record: EyeRecord) -> list[dict[str, Any]]:
         }
         lines.append({"text": f"Dice: disc {dice['disc']:.3f}, cup {dice['cup']:.3f}"})
     if record["vcdr_pred"] is not None:
-        lines.append({"text": _ratio_text(record)})
+        lines.append({"text": _ratio_text(record, cdr_range)})
     if record["measures_pred"] is not None:
         rim = record["measures_pred"].to_json()["rim_width"]
         text = ", ".join(f"{name} {width:.2f}" for name, width in rim.items())
@@ -121,12 +129,12 @@ def _grade_line(record: EyeRecord) -> dict[str, Any]:
     return {"text": f"{text}, true {GRADE_NAMES[grade]}", "wrong": best != grade}
 
 
-def _ratio_text(record: EyeRecord) -> str:
+def _ratio_text(record: EyeRecord, cdr_range: tuple[float, float] | None) -> str:
     if not _known(record["vcdr_pred"]):
         return "no disc found"
-    spread = f" ± {record['vcdr_sd']:.2f}" if _known(record["vcdr_sd"]) else ""
+    between = "" if cdr_range is None else " ({:.2f} to {:.2f})".format(*cdr_range)
     true = f", true {record['vcdr_true']:.2f}" if _known(record["vcdr_true"]) else ""
-    return f"vertical ratio: {record['vcdr_pred']:.2f}{spread}{true}"
+    return f"vertical ratio: {record['vcdr_pred']:.2f}{between}{true}"
 
 
 def order_of(record: EyeRecord) -> dict[str, float]:

@@ -177,10 +177,12 @@ class EyeResult:
         """
         if self.answer.probabilities is None:
             return None
+        ratio = self.vertical_cdr
+        promised = ratio is not None and ratio.low is not None
         panel = eye_panel(
             self.fundus,
             self.answer.probabilities.argmax(axis=-1),
-            title=eye_title(self.record),
+            title=eye_title(self.record, (ratio.low, ratio.high) if promised else None),
             uncertainty=self.answer.entropy,
         )
         return with_notes(panel, self.warnings)

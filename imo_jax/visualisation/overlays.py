@@ -60,11 +60,13 @@ def eye_panel(
     return tiles.sheet([row], title=title, captions=captions, legend=legend)
 
 
-def eye_title(record: EyeRecord) -> str:
+def eye_title(record: EyeRecord, cdr_range: tuple[float, float] | None = None) -> str:
     """One line: id, grade true and predicted (with its probability), vertical CDR likewise.
 
     Args:
       record: from `imo_eye.score_eye`; what it does not know is left out.
+      cdr_range: interval that holds the true vertical CDR, where one was measured. (The spread
+        over samples is not shown: it says nothing of the error.)
     """
     parts = [str(record["id"])]
     probabilities, grade = record["grade_probabilities"], record["grade"]
@@ -76,9 +78,9 @@ def eye_title(record: EyeRecord) -> str:
         parts.append("grade: " + ", ".join(said))
     said = [] if not _known(record["vcdr_true"]) else [f"true {record['vcdr_true']:.2f}"]
     if record["vcdr_pred"] is not None:
-        spread = f" ± {record['vcdr_sd']:.2f}" if _known(record["vcdr_sd"]) else ""
+        between = "" if cdr_range is None else " ({:.2f} to {:.2f})".format(*cdr_range)
         found = _known(record["vcdr_pred"])
-        said.append(f"predicted {record['vcdr_pred']:.2f}{spread}" if found else "no disc found")
+        said.append(f"predicted {record['vcdr_pred']:.2f}{between}" if found else "no disc found")
     if said:
         parts.append("vertical CDR: " + ", ".join(said))
     return "   ·   ".join(parts)

@@ -27,6 +27,11 @@ def test_groups_and_words(cards):
     assert "vertical ratio: 0.51" in bad["says"] and "rim" in bad["says"]
 
 
+def test_the_ratio_is_said_with_its_interval(eye_of):
+    card = gallery.eye_card(*eye_of(0), (0.4, 0.625))
+    assert "(0.40 to 0.62), true" in card["says"]
+
+
 def test_pictures_show_the_disc(cards):
     photo = Image.open(io.BytesIO(base64.b64decode(cards[0]["photo"])))
     assert photo.format == "JPEG" and photo.size == (256, 256)
