@@ -7,11 +7,11 @@ import json
 import time
 from pathlib import Path
 
-from data_pipelines.builders.cache import CONTENTS_FILE, last_used, remove_unused
+from data_pipelines.builders.cache import last_used, prepared_folders, remove_unused
 from data_pipelines.builders.packs import INDEX_FILE
-from data_pipelines.cache_folder import cache_folder
+from data_pipelines.cache_folder import CHECKED, COMPILED, EYES, VOLUMES, cache_folder
 
-PREPARED = ("eyes", "volumes")  # rooms of the cache that hold packs
+PREPARED = (EYES, VOLUMES)  # rooms of the cache that hold packs
 DAY = 24 * 3600
 
 
@@ -56,11 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def kept(folder: Path) -> list[Kept]:
     """What a cache holds: packs, compiled code, and what checks have found."""
-    packs = [
-        _pack(file.parent)
-        for room in PREPARED
-        for file in sorted((folder / room).glob(f"[!.]*/{CONTENTS_FILE}"))
-    ]
+    packs = [_pack(pack) for room in PREPARED for pack in prepared_folders(folder / room)]
     files = [Kept(what, 1, file.stat().st_size, _file_used(file)) for what, file in _files(folder)]
     return packs + files
 
@@ -110,8 +106,8 @@ def _pack(folder: Path) -> Kept:
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
     """Compiled code, and the memory of checks, with what each is."""
-    files = [("compiled code", file) for file in sorted((folder / "xla").glob("*/*"))]
-    files.append(("checked files", folder / "checked.sqlite"))
+    files = [("compiled code", file) for file in sorted((folder / COMPILED).glob("*/*"))]
+    files.append(("checked files", folder / CHECKED))
     return [(what, file) for what, file in files if file.is_file()]
 
 

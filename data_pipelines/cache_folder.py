@@ -4,6 +4,12 @@ import os
 import tempfile
 from pathlib import Path
 
+# What lies in the folder.
+EYES = "eyes"  # prepared eyes, in packs
+VOLUMES = "volumes"  # prepared volumes, in packs
+COMPILED = "xla"  # compiled code, in a folder for each kind of processor
+CHECKED = "checked.sqlite"  # what checks found in files
+
 
 def cache_folder() -> Path:
     """Where prepared eyes and compiled code are kept: $IMO_JAX_CACHE or ~/.cache/imo_jax.

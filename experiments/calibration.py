@@ -1,7 +1,6 @@
 """Promises about a network's errors: measured on validation eyes, held against test eyes."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,10 +78,8 @@ def applicable(run: TrainedRun) -> EyeCalibration | str:
 
 def cdr_range(run: TrainedRun, record: EyeRecord) -> tuple[float, float] | None:
     """Interval of an eye's vertical cup-to-disc ratio; None without a disc or a calibration."""
-    calibration, value = applicable(run), record["vcdr_pred"]
-    if isinstance(calibration, str) or value is None or not math.isfinite(value):
-        return None
-    return calibration.cdr_interval(value)
+    calibration = applicable(run)
+    return None if isinstance(calibration, str) else calibration.cdr_interval(record["vcdr_pred"])
 
 
 def kept_promises(

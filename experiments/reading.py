@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from data_pipelines.cache_folder import EYES, cache_folder
 from data_pipelines.load.counts import count, describe
 from data_pipelines.load.stores import Store
 from data_pipelines.manifest import Manifest, ManifestError, format_problems, read_manifest
@@ -12,7 +13,7 @@ from data_pipelines.manifest.problems import errors
 from data_pipelines.phantom import make_phantom
 from data_pipelines.squares import Square
 from experiments.config import PHANTOM, EyeRunConfig
-from experiments.runtime import UserError, cache_folder, check_memory, say
+from experiments.runtime import UserError, check_memory, say
 
 # The phantom of the default run: enough test eyes for an interval that says something.
 PHANTOM_EYES = 240
@@ -88,7 +89,7 @@ def prepared_store(
 
     store = prepare(
         manifest,
-        cache_folder() / "eyes",
+        cache_folder() / EYES,
         image_size or config.data.image_size,
         config.oct_shape,
         config.data.crop_to_field,

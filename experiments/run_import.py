@@ -10,6 +10,7 @@ from experiments.run_folder import RunFolder
 from experiments.run_lock import locked
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
+from experiments.squares import two_stages
 from imo_jax.atomic_files import write_json
 from imo_jax.checkpoints import Checkpoints
 from imo_jax.models.imo.config import IMOConfig
@@ -43,7 +44,7 @@ def run_import(preset: RunConfig, given: dict[str, Any], weights: str, workdir: 
     except (OSError, ImportError, ValueError) as error:
         raise UserError(str(error)) from error
     config = configured(preset, dataclasses.asdict(model), given)
-    if config.squares.region == "disc":
+    if two_stages(config):
         raise UserError(
             f"{weights} holds one network, and region=disc needs two; give --region=photograph"
         )

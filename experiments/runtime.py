@@ -16,7 +16,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import jax  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
 
-from data_pipelines.cache_folder import cache_folder  # noqa: E402
+from data_pipelines.cache_folder import CHECKED, COMPILED, cache_folder  # noqa: E402
 from imo_jax.allocator import keep_freed_memory  # noqa: E402
 from imo_jax.train import processes  # noqa: E402
 
@@ -27,7 +27,7 @@ class UserError(Exception):
 
 def check_memory() -> pathlib.Path:
     """Where it is kept what was found in files, so that unchanged ones are not opened again."""
-    return cache_folder() / "checked.sqlite"
+    return cache_folder() / CHECKED
 
 
 def set_up() -> None:
@@ -37,7 +37,7 @@ def set_up() -> None:
     # quite ended takes its memory anew instead of that one's.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
     absl_logging.set_verbosity(absl_logging.ERROR)
-    folder = cache_folder() / "xla" / _machine()
+    folder = cache_folder() / COMPILED / _machine()
     # A folder that cannot be written (a read-only home) costs compile time, nothing else.
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,11 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
+def prepared_folders(cache_dir: Path) -> list[Path]:
+    """Folders that `prepared_folder` wrote, whole or damaged since; none where there is no cache."""
+    return [file.parent for file in sorted(cache_dir.glob(f"[!.]*/{CONTENTS_FILE}"))]
+
+
 def mark_used(folder: Path) -> None:
     """Notes that a prepared folder was asked for now; a cache that cannot be written forgets it."""
     with contextlib.suppress(OSError):
@@ -86,8 +91,7 @@ def remove_unused(cache_dir: Path, before: float) -> None:
     with _lock(cache_dir) as locked:
         if locked:
             _remove_unfinished(cache_dir)
-        for file in sorted(cache_dir.glob(f"[!.]*/{CONTENTS_FILE}")):
-            folder = file.parent
+        for folder in prepared_folders(cache_dir):
             if last_used(folder) < before:
                 unwanted = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=cache_dir))
                 folder.rename(unwanted / folder.name)

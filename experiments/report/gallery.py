@@ -13,7 +13,7 @@ from imo_jax.labels import CUP, GRADE_NAMES, REGIONS, RIM
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.segmentation import region_dice
 from imo_jax.visualisation import colours
-from imo_jax.visualisation.overlays import MOST_UNCERTAIN
+from imo_jax.visualisation.overlays import MOST_UNCERTAIN, ratio_in_words
 from imo_jax.visualisation.tiles import WHOLE, Box, cut, square_around
 from imo_jax.visualisation.vector_outlines import mask_paths, probability_paths
 
@@ -130,11 +130,11 @@ def _grade_line(record: EyeRecord) -> dict[str, Any]:
 
 
 def _ratio_text(record: EyeRecord, cdr_range: tuple[float, float] | None) -> str:
-    if not _known(record["vcdr_pred"]):
+    ratio = ratio_in_words(record["vcdr_pred"], cdr_range)
+    if not ratio:
         return "no disc found"
-    between = "" if cdr_range is None else " ({:.2f} to {:.2f})".format(*cdr_range)
     true = f", true {record['vcdr_true']:.2f}" if _known(record["vcdr_true"]) else ""
-    return f"vertical ratio: {record['vcdr_pred']:.2f}{between}{true}"
+    return f"vertical ratio: {ratio}{true}"
 
 
 def order_of(record: EyeRecord) -> dict[str, float]:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from data_pipelines.cache_folder import VOLUMES, cache_folder
 from data_pipelines.load.screening_counts import count_screening, describe_screening
 from data_pipelines.load.screening_stores import ScreeningStore
 from data_pipelines.manifest import ManifestError, format_problems
@@ -12,7 +13,7 @@ from data_pipelines.manifest.check import check_screening_manifest
 from data_pipelines.manifest.problems import errors
 from data_pipelines.manifest.screening import ScreeningManifest, read_screening_manifest
 from data_pipelines.phantom import make_phantom
-from experiments.runtime import UserError, cache_folder, check_memory, say
+from experiments.runtime import UserError, check_memory, say
 from experiments.screening.config import PHANTOM, ScreeningConfig
 
 # The phantom of the default run: several volumes a visit and visits an eye, as in the paper, and
@@ -75,7 +76,7 @@ def checked_store(config: ScreeningConfig, need: Collection[str]) -> ScreeningSt
     manifest = checked_manifest(data.manifest, data.data_root, need, surrogates=surrogates)
     store = prepare_screening(
         manifest,
-        cache_folder() / "volumes",
+        cache_folder() / VOLUMES,
         *config.grid,
     )
     say(f"data: {describe_screening(count_screening(store))}")

@@ -89,9 +89,13 @@ class EyeCalibration:
             f"(checkpoint of step {self.step})"
         )
 
-    def cdr_interval(self, value: float) -> tuple[float, float] | None:
-        """Where the true vertical CDR lies, cut to 0..1; None where nothing can be promised."""
-        if self.cdr_error is None:
+    def cdr_interval(self, value: float | None) -> tuple[float, float] | None:
+        """Where the true vertical CDR lies, cut to 0..1; None where nothing can be promised.
+
+        Args:
+          value: the predicted one; None or NaN where no disc was found.
+        """
+        if self.cdr_error is None or value is None or not math.isfinite(value):
             return None
         return max(value - self.cdr_error, 0.0), min(value + self.cdr_error, 1.0)
 

@@ -140,19 +140,22 @@ class EyeResult:
         """The vertical cup-to-disc ratio; None of a network that does not segment."""
         if self.answer.sample_ids is None:
             return None
-        value = _defined(self.record["vcdr_pred"])
-        interval = None
-        if value is not None and self.calibration is not None:
-            interval = self.calibration.cdr_interval(value)
+        interval = self._cdr_interval
         low, high = interval or (None, None)
         return VerticalCdr(
-            value=value,
+            value=_defined(self.record["vcdr_pred"]),
             low=low,
             high=high,
             coverage=None if interval is None else self.calibration.coverage,
             sd_over_samples=_defined(self.record["vcdr_sd"]),
             samples=len(self.answer.sample_ids),
         )
+
+    @property
+    def _cdr_interval(self) -> tuple[float, float] | None:
+        if self.calibration is None:
+            return None
+        return self.calibration.cdr_interval(self.record["vcdr_pred"])
 
     @property
     def measures(self) -> DiscMeasures | None:
@@ -177,12 +180,10 @@ class EyeResult:
         """
         if self.answer.probabilities is None:
             return None
-        ratio = self.vertical_cdr
-        promised = ratio is not None and ratio.low is not None
         panel = eye_panel(
             self.fundus,
             self.answer.probabilities.argmax(axis=-1),
-            title=eye_title(self.record, (ratio.low, ratio.high) if promised else None),
+            title=eye_title(self.record, self._cdr_interval),
             uncertainty=self.answer.entropy,
         )
         return with_notes(panel, self.warnings)

@@ -78,12 +78,18 @@ def eye_title(record: EyeRecord, cdr_range: tuple[float, float] | None = None) -
         parts.append("grade: " + ", ".join(said))
     said = [] if not _known(record["vcdr_true"]) else [f"true {record['vcdr_true']:.2f}"]
     if record["vcdr_pred"] is not None:
-        between = "" if cdr_range is None else " ({:.2f} to {:.2f})".format(*cdr_range)
-        found = _known(record["vcdr_pred"])
-        said.append(f"predicted {record['vcdr_pred']:.2f}{between}" if found else "no disc found")
+        ratio = ratio_in_words(record["vcdr_pred"], cdr_range)
+        said.append(f"predicted {ratio}" if ratio else "no disc found")
     if said:
         parts.append("vertical CDR: " + ", ".join(said))
     return "   ·   ".join(parts)
+
+
+def ratio_in_words(value: float, between: tuple[float, float] | None) -> str:
+    """A predicted ratio and the interval that holds the true one; '' of NaN: no disc was found."""
+    if not _known(value):
+        return ""
+    return f"{value:.2f}" + ("" if between is None else " ({:.2f} to {:.2f})".format(*between))
 
 
 def _known(value: float | None) -> bool:

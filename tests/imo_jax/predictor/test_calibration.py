@@ -24,6 +24,7 @@ def test_the_interval_by_hand():
     assert found.cdr_interval(0.4) == pytest.approx((0.31, 0.49))
     assert found.cdr_interval(0.05) == pytest.approx((0, 0.14))
     assert found.cdr_interval(0.95) == pytest.approx((0.86, 1))
+    assert found.cdr_interval(None) is None and found.cdr_interval(float("nan")) is None
 
 
 def test_eyes_without_a_disc_or_a_mask_do_not_count():
