@@ -29,6 +29,8 @@ FORMS = (
     ".vol and .e2e, Cirrus .img, or the grey picture of a single B-scan"
 )
 
+VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".img")
+
 # Mean difference between the channels of a picture up to which it counts as grey.
 _GREY_ENOUGH = 2
 

@@ -64,8 +64,12 @@ class EyeProgram:
         flags.DEFINE_enum(
             "checkpoint", "best", ["best", "last"], "which one to evaluate or predict with"
         )
-        flags.DEFINE_string("fundus", None, "photograph to predict (--mode=predict)")
-        flags.DEFINE_string("oct", None, "OCT volume beside --fundus; may be missing")
+        flags.DEFINE_string(
+            "fundus", None, "photograph to predict, a folder or 'a/pattern*' (--mode=predict)"
+        )
+        flags.DEFINE_string(
+            "oct", None, "OCT volume of --fundus, or the folder of its volumes; may be missing"
+        )
         flags.DEFINE_string(
             "weights", None, "the authors' weights, to be made a run (--mode=import)"
         )
@@ -101,14 +105,14 @@ class EyeProgram:
         return 0
 
     def predict(self) -> int:
-        run_predict(
+        done = run_predict(
             self._restored(),
             fundus=flags.FLAGS.fundus,
             volume=flags.FLAGS.oct,
             manifest=self._given().get("manifest"),
             out=flags.FLAGS.out,
         )
-        return 0
+        return done.exit_code
 
     def check(self) -> int:
         config = self._configured()

@@ -1,7 +1,8 @@
 """How a program ends: with an exit code and, where something is wrong, one sentence.
 
-0: done. 1: --mode=check found errors. 2: what was given cannot be used, or a folder or file cannot
-be read or written. 130: Ctrl-C. 143: SIGTERM during a training, which can be resumed, as after 130.
+0: done. 1: --mode=check found errors, or --mode=predict met files that cannot be used among many.
+2: what was given cannot be used, or a folder or file cannot be read or written. 130: Ctrl-C.
+143: SIGTERM during a training, which can be resumed, as after 130.
 """
 
 import errno

@@ -1,15 +1,37 @@
-"""Prediction: one eye from its files, or every eye of a manifest. Needs no TensorFlow."""
+"""Prediction: one eye, the eyes of a folder, or every eye of a manifest. Needs no TensorFlow."""
 
 import pathlib
-from typing import Any
+from dataclasses import dataclass
 
-from data_pipelines.bad_file import BadFile
+from experiments.asked_files import (
+    asked_photographs,
+    distinct_names,
+    require_apart,
+    volumes_beside,
+)
+from experiments.predicting import Predicted, keep_all
 from experiments.reading import checked_manifest
-from experiments.runtime import UserError, say
+from experiments.runtime import UserError
 from experiments.trained_run import TrainedRun
-from imo_jax.predictor.inputs import BadInput
+from imo_jax.predictor.table_rows import eye_row
 
 PathOrNone = pathlib.Path | None
+
+
+@dataclass(frozen=True)
+class AskedEyes:
+    """The eyes that the user names, in order.
+
+    Attributes:
+      ids: their names.
+      photographs, scans: their files; None = no OCT volume.
+      many: whether they are those of a folder, a pattern or a manifest.
+    """
+
+    ids: list[str]
+    photographs: list[pathlib.Path]
+    scans: list[PathOrNone]
+    many: bool
 
 
 def run_predict(
@@ -19,48 +41,56 @@ def run_predict(
     volume: str | None,
     manifest: str | None,
     out: str | None,
-) -> list[dict[str, Any]]:
+) -> Predicted:
     """Predicts eyes and writes the files of each (see `imo_jax.predictor.EyeResult.save`).
+
+    Of the eyes of a folder, a pattern or a manifest it writes `predictions.csv`, too; there a file
+    that cannot be used is a row of its own and stops none of the others.
 
     Args:
       run: from restore_run.
-      fundus, volume: files of one eye; the OCT volume may be None.
+      fundus: a photograph, a folder of photographs, or a pattern such as 'eyes/*.jpg'.
+      volume: the OCT volume of the photograph, or a folder or pattern of volumes that are named as
+        the photographs are; None = there are none.
       manifest: or a manifest, whose splits and labels are not looked at.
       out: folder to write to; None = `predictions` in the run's folder.
 
-    Returns:
-      What the JSON files hold, in order.
-
     Raises:
-      UserError: neither or both of fundus and manifest, or input that cannot be read, or a folder that cannot be written.
+      UserError: neither or both of fundus and manifest, no such file, a manifest or an only file
+        that cannot be used, or a folder that cannot be written.
     """
     folder = pathlib.Path(out) if out else run.folder.predictions
-    ids, photographs, scans = asked_eyes(run, fundus, volume, manifest)
-    results = []
-    try:
-        for result in run.predictor().stream(photographs, scans, ids=ids):
-            results.append(result.save(folder))
-            say(str(result))
-    except (BadFile, BadInput) as error:
-        raise UserError(str(error)) from error
-    except OSError as error:  # of the reading, BadFile tells
-        raise UserError(f"{folder} cannot be written: {error}") from error
-    say(f"written to {folder}")
-    return results
+    eyes = asked_eyes(run, fundus, volume, manifest, folder)
+    results = run.predictor().stream(
+        eyes.photographs, eyes.scans, ids=eyes.ids, keep_going=eyes.many
+    )
+    files = [
+        {"file": str(photograph), "oct": str(scan or "")}
+        for photograph, scan in zip(eyes.photographs, eyes.scans, strict=True)
+    ]
+    return keep_all(results, files, folder, eye_row, many=eyes.many)
 
 
 def asked_eyes(
-    run: TrainedRun, fundus: str | None, volume: str | None, manifest: str | None
-) -> tuple[list[str] | None, list[pathlib.Path], list[PathOrNone]]:
-    """Ids (None = the files' names), photographs and volumes of the eyes that the user names."""
+    run: TrainedRun,
+    fundus: str | None,
+    volume: str | None,
+    manifest: str | None,
+    folder: pathlib.Path,
+) -> AskedEyes:
+    """The eyes that the user names, and that are not among the files of `folder`, to be written."""
     if (fundus is None) == (manifest is None):
-        raise UserError("give either --fundus=PHOTOGRAPH (with --oct=VOLUME if there is one) or "
-                        "--manifest=FILE")  # fmt: skip
+        raise UserError("give either --fundus=PHOTOGRAPH or a folder of them (with --oct=VOLUME or "
+                        "a folder if there is one) or --manifest=FILE")  # fmt: skip
     if volume is not None and fundus is None:
         raise UserError("--oct belongs to --fundus; a manifest names its own volumes")
     if fundus is not None:
-        return None, [pathlib.Path(fundus)], [None if volume is None else pathlib.Path(volume)]
+        asked = asked_photographs(fundus)
+        if asked.many:
+            require_apart(folder, asked)
+        scans = volumes_beside(volume, asked)
+        return AskedEyes(distinct_names(asked), list(asked.files), scans, asked.many)
     data_root = run.config.data.data_root
     eyes = checked_manifest(manifest, data_root, ("predict",), run.config.model).eyes
     scans = [eye.oct if run.config.model.use_oct else None for eye in eyes]
-    return [eye.id for eye in eyes], [eye.fundus for eye in eyes], scans
+    return AskedEyes([eye.id for eye in eyes], [eye.fundus for eye in eyes], scans, many=True)

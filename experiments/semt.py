@@ -38,7 +38,7 @@ flags.DEFINE_enum("size", None, list(SIZE_SETTINGS), "size of the network; defau
 flags.DEFINE_string("workdir", "runs/semt", "folder of the run: all that it writes, all it needs")
 flags.DEFINE_string("out", None, "folder for evaluation or predictions; default: in --workdir")
 flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "which one to evaluate or predict with")
-flags.DEFINE_string("oct", None, "OCT volume to predict (--mode=predict)")
+flags.DEFINE_string("oct", None, "volume to predict, a folder or 'a/pattern*' (--mode=predict)")
 flags.DEFINE_enum("eye", None, SIDES, "side of the eye of --oct: right OD, left OS")
 flags.DEFINE_integer("seeds", 3, "runs of each row (--mode=table)", lower_bound=1)
 flags.DEFINE_list("rows", None, "rows of the table; default: all (--mode=table)")
@@ -104,8 +104,9 @@ def train_and_evaluate() -> int:
 def predict() -> int:
     given = flag_fields.given_flags(ScreeningConfig)
     run = restore_screening(FLAGS.workdir, given, FLAGS.checkpoint)
-    run_predict(run, volume=FLAGS.oct, eye=FLAGS.eye, manifest=given.get("manifest"), out=FLAGS.out)
-    return 0
+    manifest = given.get("manifest")
+    done = run_predict(run, volume=FLAGS.oct, eye=FLAGS.eye, manifest=manifest, out=FLAGS.out)
+    return done.exit_code
 
 
 def check() -> int:

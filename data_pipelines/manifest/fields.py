@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections.abc import Mapping
 
 SPLITS = ("train", "val", "test")
@@ -20,23 +18,6 @@ _RESERVED_NAMES = {"con", "prn", "aux", "nul"} | {
     f"{device}{digit}" for device in ("com", "lpt") for digit in range(1, 10)
 }
 MAX_NAME_BYTES = 120
-
-
-def same_name_key(name: str) -> str:
-    """Equal for names that some file systems take for the same: case and Unicode form."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def likely_same_key(name: str) -> str:
-    """Equal for names that people and spreadsheets write for the same thing.
-
-    Beyond same_name_key: zeros before a number (007, 7), a whole number with decimals (1.0, 1),
-    and what stands between letters and digits (P 1, P_1, P-1, P1). Digits stay apart: 1-2 is not 12.
-    """
-    key = re.sub(r"[\s_-]+", " ", same_name_key(name).strip())
-    key = re.sub(r"(?<!\d) | (?!\d)", "", key)
-    key = re.sub(r"(?<![\d.])0+(?=\d)", "", key)
-    return re.sub(r"^(\d+)\.0+$", r"\1", key)
 
 
 def parse_id(cell: str) -> str:

@@ -6,11 +6,9 @@ import dataclasses
 import json
 import os
 import re
-import unicodedata
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from data_pipelines.manifest.fields import likely_same_key, same_name_key
+from data_pipelines.likely_names import LikelyFiles, difference, dropped_zeros
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.npz_member import split_member
 
@@ -26,7 +24,9 @@ class Roots:
 
     folder: Path
     data_root: Path | None = None
-    _names: dict = dataclasses.field(default_factory=dict, compare=False, repr=False)
+    _likely: LikelyFiles = dataclasses.field(
+        default_factory=LikelyFiles, compare=False, repr=False
+    )
 
     def find(self, cell: str, *, folder_allowed: bool = False) -> Path:
         """The file that a cell names: under the manifest's folder, else under data_root.
@@ -64,72 +64,11 @@ class Roots:
     def _near(self, cell: str) -> str:
         """A hint where the file is there under a name that is likely meant."""
         for root in (self.folder, self.data_root):
-            if root is None:
-                continue
-            found = ""
-            for name in os.path.normpath(cell).split("/"):
-                found = os.path.join(found, self._meant(os.path.join(root, found), name) or name)
-            if os.path.exists(os.path.join(root, found)):
-                return f"; there is {found!r}{_difference(cell, found)}"
+            found = None if root is None else self._likely.meant(root, cell)
+            if found is not None:
+                why = difference(cell, found) or dropped_zeros(cell, found)
+                return f"; there is {found!r}{why}"
         return ""
-
-    def _meant(self, folder: str, name: str) -> str | None:
-        """The name itself if it is there, else the only one in the folder that is likely meant."""
-        if folder not in self._names:
-            listed = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-            self._names[folder] = [_by_key(listed, key) for key in _KEYS]
-        if os.path.lexists(os.path.join(folder, name)):
-            return name
-        for key, names in zip(_KEYS, self._names[folder], strict=True):
-            found = names.get(key(name), ())
-            if len(found) > 1:
-                found = [other for other in found if _kind(other) == _kind(name)]
-            if len(found) == 1:
-                return found[0]
-        return None
-
-
-def _stem(name: str) -> str:
-    return os.path.splitext(name)[0]
-
-
-# Names that agree under an earlier key are more likely meant.
-_KEYS: tuple[Callable[[str], str], ...] = (
-    same_name_key,
-    likely_same_key,
-    lambda name: same_name_key(_stem(name)),
-    lambda name: likely_same_key(_stem(name)),
-)
-
-
-def _kind(name: str) -> str:
-    """What a file holds by its suffix, so far as names of the two kinds lie side by side."""
-    suffix = os.path.splitext(name)[1].lower()
-    return {".npy": "array", ".npz": "array", ".dcm": "DICOM", "": "folder"}.get(suffix, "picture")
-
-
-def _by_key(names: Sequence[str], key: Callable[[str], str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name in names:
-        found.setdefault(key(name), []).append(name)
-    return found
-
-
-def _difference(cell: str, found: str) -> str:
-    """What cannot be seen, or is a spreadsheet's doing, in two names that differ."""
-    if unicodedata.normalize("NFC", cell) == unicodedata.normalize("NFC", found):
-        return (
-            ", which looks alike and is another Unicode form (accents as letters of their own); "
-            "copy the file's name into the manifest, or rename the file"
-        )
-    if same_name_key(cell) == same_name_key(found):
-        return ": capital and small letters differ"
-    digits = [re.findall(r"\d+", _stem(name)) for name in (cell, found)]
-    if digits[0] != digits[1] and [n.lstrip("0") for n in digits[0]] == [
-        n.lstrip("0") for n in digits[1]
-    ]:
-        return ": did a spreadsheet drop its zeros? Format the column as text there"
-    return ""
 
 
 def _check_spelling(cell: str) -> None:

@@ -8,13 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from data_pipelines.manifest.fields import (
-    likely_same_key,
-    parse_id,
-    parse_patient,
-    parse_split,
-    same_name_key,
-)
+from data_pipelines.likely_names import likely_same_key, same_name_key
+from data_pipelines.manifest.fields import parse_id, parse_patient, parse_split
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.table import Row

@@ -1,13 +1,31 @@
-"""Prediction: one OCT volume from its file, or every volume of a manifest. Needs no TensorFlow."""
+"""Prediction: one OCT volume, those of a folder, or every one of a manifest. Needs no TensorFlow."""
 
 import pathlib
-from typing import Any
+from dataclasses import dataclass
 
-from data_pipelines.bad_file import BadFile
-from experiments.runtime import UserError, say
+from experiments.asked_files import asked_volumes, distinct_names, require_apart
+from experiments.predicting import Predicted, keep_all
+from experiments.runtime import UserError
 from experiments.screening.reading import checked_manifest
 from experiments.screening.trained_run import TrainedScreening
-from imo_jax.predictor.inputs import BadInput
+from imo_jax.predictor.table_rows import volume_row
+
+
+@dataclass(frozen=True)
+class AskedVolumes:
+    """The volumes that the user names, in order.
+
+    Attributes:
+      ids: their names.
+      scans: their files or folders.
+      sides: "OD" or "OS", or None where it is not known and need not be.
+      many: whether they are those of a folder, a pattern or a manifest.
+    """
+
+    ids: list[str]
+    scans: list[pathlib.Path]
+    sides: list[str | None]
+    many: bool
 
 
 def run_predict(
@@ -17,47 +35,56 @@ def run_predict(
     eye: str | None,
     manifest: str | None,
     out: str | None,
-) -> list[dict[str, Any]]:
+) -> Predicted:
     """Predicts volumes and writes the files of each (`imo_jax.predictor.VolumeResult.save`).
+
+    Of the volumes of a folder, a pattern or a manifest it writes `predictions.csv`, too; there a
+    file that cannot be used is a row of its own and stops none of the others.
 
     Args:
       run: from restore_screening.
-      volume: file or folder of one volume.
-      eye: "OD" or "OS", the side of that eye; needed where the run turned right eyes into left.
+      volume: one volume (a file, or a folder of B-scans), a folder of volumes, or a pattern.
+      eye: "OD" or "OS", the side of all those eyes; needed where the run turned right eyes into
+        left.
       manifest: or a screening manifest, whose splits and labels are not looked at.
       out: folder to write to; None = `predictions` in the run's folder.
 
-    Returns:
-      What the JSON files hold, in order.
-
     Raises:
-      UserError: neither or both of volume and manifest, or input that cannot be read, or a folder that cannot be written.
+      UserError: neither or both of volume and manifest, no such file, a manifest or an only file
+        that cannot be used, or a folder that cannot be written.
     """
     folder = pathlib.Path(out) if out else run.folder.predictions
-    ids, scans, sides = asked_volumes(run, volume, eye, manifest)
-    results = []
-    try:
-        for result in run.predictor().stream(scans, sides, ids=ids):
-            results.append(result.save(folder))
-            say(str(result))
-    except (BadFile, BadInput) as error:
-        raise UserError(str(error)) from error
-    except OSError as error:  # of the reading, BadFile tells
-        raise UserError(f"{folder} cannot be written: {error}") from error
-    say(f"written to {folder}")
-    return results
+    asked = asked_of(run, volume, eye, manifest, folder)
+    results = run.predictor().stream(
+        asked.scans, asked.sides, ids=asked.ids, keep_going=asked.many
+    )
+    files = [{"file": str(scan)} for scan in asked.scans]
+    return keep_all(results, files, folder, volume_row, many=asked.many)
 
 
-def asked_volumes(
-    run: TrainedScreening, volume: str | None, eye: str | None, manifest: str | None
-) -> tuple[list[str] | None, list[pathlib.Path], list[str | None]]:
-    """Ids (None = the files' names), files and sides of the volumes that the user names."""
+def asked_of(
+    run: TrainedScreening,
+    volume: str | None,
+    eye: str | None,
+    manifest: str | None,
+    folder: pathlib.Path,
+) -> AskedVolumes:
+    """The volumes that the user names, and that are not among the files of `folder`, to be written."""
     if (volume is None) == (manifest is None):
-        raise UserError("give either --oct=VOLUME or --manifest=FILE")
+        raise UserError("give either --oct=VOLUME (or a folder of them) or --manifest=FILE")
     if volume is not None:
         if eye is None and run.config.augment.right_as_left:
-            raise UserError("this run mirrors right eyes: say --eye=OD (right) or --eye=OS (left)")
-        return None, [pathlib.Path(volume)], [eye]
+            raise UserError(
+                "this run mirrors right eyes: say --eye=OD (right) or --eye=OS (left); for both "
+                "sides at once write a manifest"
+            )
+        asked = asked_volumes(volume)
+        if asked.many:
+            require_apart(folder, asked)
+        sides = [eye] * len(asked.files)
+        return AskedVolumes(distinct_names(asked), list(asked.files), sides, asked.many)
     data_root = run.config.data.data_root
     volumes = checked_manifest(manifest, data_root, ("predict",), surrogates=False).volumes
-    return [v.id for v in volumes], [v.oct for v in volumes], [v.eye for v in volumes]
+    return AskedVolumes(
+        [v.id for v in volumes], [v.oct for v in volumes], [v.eye for v in volumes], many=True
+    )

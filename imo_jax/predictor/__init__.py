@@ -6,11 +6,12 @@ never TensorFlow), so that what it sees is what training saw.
 
 from imo_jax.predictor.eye_result import EyeResult, VerticalCdr
 from imo_jax.predictor.eyes import EyePredictor, EyeSettings
+from imo_jax.predictor.inputs import NotRead
 from imo_jax.predictor.load import load
 from imo_jax.predictor.volume_result import VolumeResult
 from imo_jax.predictor.volumes import VolumePredictor, VolumeSettings
 
 __all__ = [
-    "EyePredictor", "EyeResult", "EyeSettings", "VerticalCdr", "VolumePredictor", "VolumeResult",
-    "VolumeSettings", "load",
+    "EyePredictor", "EyeResult", "EyeSettings", "NotRead", "VerticalCdr", "VolumePredictor",
+    "VolumeResult", "VolumeSettings", "load",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from imo_jax.predictor import inputs
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc
-from imo_jax.predictor.inputs import Photograph, PhotographLike, VolumeLike, doubts
+from imo_jax.predictor.inputs import NotRead, Photograph, PhotographLike, VolumeLike, doubts
 from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
 NO_OCT_USED = "the network was trained without OCT: the volume was not looked at"
@@ -136,26 +136,54 @@ class EyePredictor:
         *,
         ids: Sequence[str] | None = None,
         mirror: bool | None = None,
-    ) -> Iterator[EyeResult]:
-        """As `predict` of a list, one after the other: for more eyes than fit into memory."""
+        keep_going: bool = False,
+    ) -> Iterator[EyeResult | NotRead]:
+        """As `predict` of a list, one after the other: for more eyes than fit into memory.
+
+        With `keep_going` an eye whose files cannot be used ends nothing: a NotRead with the reason
+        takes its place. Without, it raises.
+        """
         if len(scans) != len(photographs):
             raise inputs.BadInput(f"{len(scans)} OCT volumes for {len(photographs)} photographs")
         names = inputs.distinct_ids(photographs, ids)
-        inputs.require_files([*photographs, *scans])
+        if not keep_going:
+            inputs.require_files([*photographs, *scans])
         mirror = self.settings.mirror if mirror is None else mirror
         size = 1 if len(photographs) == 1 else self.settings.batch_size
         eyes = zip(names, photographs, scans, strict=True)
-        seen = ordered_map(lambda eye: self._seen(*eye), eyes, workers=READERS, ahead=size)
+        see = self._seen_or_not if keep_going else self._seen
+        seen = ordered_map(lambda eye: see(*eye), eyes, workers=READERS, ahead=size)
         while chunk := list(itertools.islice(seen, size)):
-            outputs = ask(
-                self.networks,
-                self._batch(chunk, size),
-                self.settings.model,
-                samples=self.settings.samples,
-                mirror=mirror,
-            )
-            for row, eye in enumerate(chunk):
+            yield from self._answers(chunk, size, mirror)
+
+    def _answers(
+        self, chunk: Sequence[_Seen | NotRead], size: int, mirror: bool
+    ) -> Iterator[EyeResult | NotRead]:
+        """The results of up to `size` eyes, in order."""
+        if all(isinstance(eye, NotRead) for eye in chunk):
+            yield from chunk
+            return
+        batch = self._batch(chunk, size)
+        outputs = ask(
+            self.networks,
+            batch,
+            self.settings.model,
+            samples=self.settings.samples,
+            mirror=mirror,
+        )
+        for row, eye in enumerate(chunk):
+            if isinstance(eye, NotRead):
+                yield eye
+            else:
                 yield self._result(eye, answer_of(outputs, row), mirror)
+
+    def _seen_or_not(
+        self, name: str, photograph: PhotographLike, scan: VolumeLike | None
+    ) -> _Seen | NotRead:
+        try:
+            return self._seen(name, photograph, scan)
+        except inputs.FAULTS as fault:
+            return NotRead(name, str(fault))
 
     def _seen(self, name: str, photograph: PhotographLike, scan: VolumeLike | None) -> _Seen:
         """Reads an eye and brings it to the working grid."""
@@ -189,14 +217,16 @@ class EyePredictor:
         found = self._locator.frame(image.pixels, settings.image_size)
         return (whole, [NOT_LOCATED]) if found is None else (found, [])
 
-    def _batch(self, eyes: Sequence[_Seen], size: int) -> dict[str, np.ndarray]:
-        """`size` rows: the eyes, then black ones that nobody looks at."""
+    def _batch(self, eyes: Sequence[_Seen | NotRead], size: int) -> dict[str, np.ndarray]:
+        """`size` rows: the eyes, and black ones that nobody looks at."""
         side = self.settings.image_size
         batch = {"fundus": np.zeros((size, side, side, 3), np.uint8)}
         if self.settings.oct_shape is not None:
             batch["oct"] = np.zeros((size, *self.settings.oct_shape), np.uint8)
             batch["has_oct"] = np.zeros(size, bool)
         for row, eye in enumerate(eyes):
+            if isinstance(eye, NotRead):
+                continue
             batch["fundus"][row] = eye.fundus
             if eye.oct is not None:
                 batch["oct"][row] = eye.oct

@@ -30,6 +30,23 @@ class BadInput(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
+class NotRead:
+    """Stands for a result where an eye's files cannot be used and the others are to go on.
+
+    Attributes:
+      id: of the eye.
+      reason: which file, why, and what to do.
+    """
+
+    id: str
+    reason: str
+
+
+# What a file can do wrong; anything else is a mistake of the program.
+FAULTS = (BadFile, BadInput, OSError)
+
+
+@dataclasses.dataclass(frozen=True)
 class Photograph:
     """A fundus photograph as it is shown.
 

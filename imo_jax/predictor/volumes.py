@@ -16,7 +16,7 @@ from imo_jax import visual_field
 from imo_jax.models.semt.config import SemtConfig
 from imo_jax.models.semt.predict import predict_batch
 from imo_jax.predictor import inputs
-from imo_jax.predictor.inputs import VolumeLike
+from imo_jax.predictor.inputs import NotRead, VolumeLike
 from imo_jax.predictor.volume_result import Evidence, VolumeResult
 from imo_jax.volume_sums import VolumeSums
 
@@ -107,14 +107,26 @@ class VolumePredictor:
         sides: Sequence[str | None],
         *,
         ids: Sequence[str] | None = None,
-    ) -> Iterator[VolumeResult]:
-        """As `predict` of a list, one after the other: for more volumes than fit into memory."""
+        keep_going: bool = False,
+    ) -> Iterator[VolumeResult | NotRead]:
+        """As `predict` of a list, one after the other: for more volumes than fit into memory.
+
+        With `keep_going` a volume that cannot be used ends nothing: a NotRead with the reason takes
+        its place. Without, it raises.
+        """
         self._require_sides(sides, len(scans))
         names = inputs.distinct_ids(scans, ids)
-        inputs.require_files(scans)
+        if not keep_going:
+            inputs.require_files(scans)
         for name, scan, side in zip(names, scans, sides, strict=True):
-            volume = inputs.volume_of(scan, name)
-            warnings = inputs.doubts(volume, name, "OCT volume")
+            try:
+                volume = inputs.volume_of(scan, name)
+                warnings = inputs.doubts(volume, name, "OCT volume")
+            except inputs.FAULTS as fault:
+                if not keep_going:
+                    raise
+                yield NotRead(name, str(fault))
+                continue
             yield self._result(name, self._store(name, volume, side), tuple(warnings))
 
     def _require_sides(self, sides: Sequence[str | None], number: int) -> None:

@@ -65,7 +65,7 @@ def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(name,
     trained = evaluation.restored(study, run)
     (said,) = run_predict(
         trained, fundus=str(photograph), volume=None, manifest=None, out=str(tmp_path / "said")
-    )
+    ).said
     assert ("vertical_cdr" in said) == segments and ("grade" in said) == grades
 
 

@@ -11,6 +11,7 @@ from data_pipelines.manifest.makers.masks import Coded, Outlines
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.screening import ScreeningVolume
+from data_pipelines.volume_files import VOLUME_SUFFIXES
 
 # Stored value -> id.
 MASK_CODES: dict[str, dict[int, int]] = {
@@ -18,8 +19,6 @@ MASK_CODES: dict[str, dict[int, int]] = {
     "gamma": {255: BACKGROUND, 128: RIM, 0: CUP},
     "rising": {0: BACKGROUND, 128: RIM, 255: CUP},
 }
-
-VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".img")
 
 _CODE_NAMES = {"bg": BACKGROUND, "rim": RIM, "cup": CUP, "ignore": IGNORE}
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_pipelines.litter import is_litter
 from data_pipelines.manifest.problems import Problem
 
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 _SHOWN = 8
 
 
@@ -25,9 +25,9 @@ class Tree:
         self.root = root
         self.files: list[str] = []
         for folder, inner, names in os.walk(root, followlinks=True):
-            inner[:] = sorted(name for name in inner if not _is_litter(name))
+            inner[:] = sorted(name for name in inner if not is_litter(name))
             below = Path(folder).relative_to(root)
-            self.files += [(below / name).as_posix() for name in names if not _is_litter(name)]
+            self.files += [(below / name).as_posix() for name in names if not is_litter(name)]
         self.files.sort()
 
     def matches(self, pattern: str) -> list[tuple[Path, re.Match]]:
@@ -59,7 +59,3 @@ class Tree:
         there = ", ".join(tops[:_SHOWN]) + more if tops else "nothing"
         reason = f"looked for {' or '.join(wanted)} at any depth; there is {there}"
         return Problem(None, str(self.root), reason)
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER or name.endswith(":Zone.Identifier")

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from data_pipelines.manifest.fields import likely_same_key
+from data_pipelines.likely_names import likely_same_key
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, check_patients

@@ -55,7 +55,7 @@ def test_the_program_and_evaluation_say_the_same(screening_folder, volume, resul
     out = tmp_path / "out"
     (said,) = run_predict(
         run, volume=str(tmp_path / "v.npy"), eye=None, manifest=None, out=str(out)
-    )
+    ).said
     result.save(tmp_path / "library")
     assert said == result.to_json()
     for path in (tmp_path / "library").iterdir():

@@ -1,0 +1,155 @@
+"""Prediction of many files: the table, what is refused, and that the rest goes on."""
+
+import io
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import predicting
+from experiments.config import RunConfig
+from experiments.run_predict import run_predict
+from experiments.runtime import UserError
+from experiments.screening.run_predict import run_predict as run_screening
+from experiments.screening.trained_run import restore_screening
+from experiments.trained_run import restore_run
+from imo_jax.models.imo import sample
+from imo_jax.predictor import NotRead
+
+RUNS = pathlib.Path(__file__).resolve().parents[1] / "run_folders"
+NAMES = ["a", "b", "cut", "d"]
+
+
+@pytest.fixture(scope="module")
+def run():
+    return restore_run(str(RUNS / "imo"), {"eval_batch_size": 2}, "best", RunConfig)
+
+
+@pytest.fixture(scope="module")
+def eyes(tmp_path_factory):
+    """A folder of three photographs and one that is truncated, and their volumes."""
+    root = tmp_path_factory.mktemp("eyes")
+    (root / "images").mkdir()
+    (root / "oct").mkdir()
+    for name in NAMES:
+        shutil.copy(RUNS / "eye.jpg", root / "images" / f"{name}.jpg")
+        shutil.copy(RUNS / "eye.npy", root / "oct" / f"{name}.npy")
+    cut = (root / "images" / "cut.jpg").read_bytes()
+    (root / "images" / "cut.jpg").write_bytes(cut[: len(cut) // 2])
+    (root / "images" / "Thumbs.db").write_bytes(b"no picture")
+    (root / "oct" / "d.npy").unlink()
+    return root
+
+
+def predict(run, eyes, out, **changes):
+    given = {"fundus": str(eyes / "images"), "volume": str(eyes / "oct"), "manifest": None}
+    return run_predict(run, **{**given, **changes}, out=str(out))
+
+
+@pytest.fixture(scope="module")
+def done(run, eyes, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    return predict(run, eyes, out), out
+
+
+def test_one_bad_file_does_not_stop_the_rest(done, eyes):
+    found, out = done
+    assert [said["id"] for said in found.said] == ["a", "b", "d"] and found.exit_code == 1
+    (failed,) = found.failed
+    assert failed.id == "cut" and "truncated" in failed.reason
+    assert sorted(file.stem for file in out.glob("*.json")) == ["a", "b", "d"]
+    assert "1 of 4 could not be predicted" in predicting.in_words(found)
+
+
+def test_the_table_says_what_the_files_say(done, eyes):
+    found, out = done
+    table = pd.read_csv(out / "predictions.csv").set_index("id")
+    assert list(table.index) == NAMES and list(table["file"]) == [
+        str(eyes / "images" / f"{name}.jpg") for name in NAMES
+    ]
+    assert table["oct"].isna().to_dict() == {"a": False, "b": False, "cut": False, "d": True}
+    for said in found.said:
+        row = table.loc[said["id"]]
+        assert row["grade"] == said["grade"]
+        for name, probability in said["grade_probabilities"].items():
+            assert row[f"probability_{name.replace('/', '_')}"] == pytest.approx(probability)
+        assert row["vertical_cdr"] == pytest.approx(said["vertical_cdr"]["value"])
+        for name in ("horizontal_cdr", "area_cdr", "disc_area_px", "cup_area_px"):
+            assert row[name] == pytest.approx(said["disc"][name])
+        for name, width in said["disc"]["rim_width"].items():
+            assert row[f"rim_{name}"] == pytest.approx(width)
+        assert pd.isna(row["error"])
+    assert "truncated" in table.loc["cut", "error"]
+    assert table.loc["cut"].drop(["file", "oct", "error"]).isna().all()
+
+
+def test_eyes_of_a_folder_are_predicted_as_each_alone(run, done, eyes, tmp_path):
+    photograph, volume = str(eyes / "images" / "b.jpg"), str(eyes / "oct" / "b.npy")
+    alone = predict(run, eyes, tmp_path, fundus=photograph, volume=volume)
+    (one,), (_, other, _) = alone.said, done[0].said
+    assert one["id"] == other["id"] and one["grade"] == other["grade"]
+    # Batches of one and of several may differ in the last bit.
+    assert one["grade_probabilities"] == pytest.approx(other["grade_probabilities"], abs=1e-6)
+    assert one["vertical_cdr"]["value"] == pytest.approx(other["vertical_cdr"]["value"], abs=1e-4)
+    assert not (tmp_path / "predictions.csv").exists()
+
+
+def test_more_eyes_compile_nothing_anew(run, done, eyes, tmp_path):
+    compiled = sample._predict._cache_size()
+    predict(run, eyes, tmp_path, fundus=str(eyes / "images" / "[ab]*"))
+    assert sample._predict._cache_size() == compiled
+
+
+def test_an_only_file_that_is_bad_is_an_error(run, eyes, tmp_path):
+    with pytest.raises(UserError, match="cut.jpg.*truncated"):
+        predict(run, eyes, tmp_path, fundus=str(eyes / "images" / "cut.jpg"), volume=None)
+
+
+def test_files_that_are_all_bad_leave_a_table(run, eyes, tmp_path):
+    found = predict(run, eyes, tmp_path, fundus=str(eyes / "images" / "c*"), volume=None)
+    assert not found.said and found.exit_code == 1
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    assert list(table.columns) == ["id", "file", "oct", "error"] and len(table) == 1
+
+
+def test_what_was_predicted_before_an_interrupt_is_in_the_table(tmp_path):
+    def interrupted():
+        yield NotRead("a", "a.jpg: is empty")
+        raise KeyboardInterrupt
+
+    files = [{"file": "a.jpg"}, {"file": "b.jpg"}]
+    with pytest.raises(KeyboardInterrupt):
+        predicting.keep_all(interrupted(), files, tmp_path, dict, many=True)
+    assert "is empty" in (tmp_path / "predictions.csv").read_text()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch, tmp_path, terminal):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    results = iter([NotRead("a", "why")])
+    predicting.keep_all(results, [{"file": "a"}], tmp_path, dict, many=True)
+    assert ("1/1" in stream.getvalue()) == terminal
+
+
+def test_volumes_of_a_folder(tmp_path):
+    (tmp_path / "oct").mkdir()
+    for name in ("v2", "v10"):
+        shutil.copy(RUNS / "eye.npy", tmp_path / "oct" / f"{name}.npy")
+    np.save(tmp_path / "oct" / "flat.npy", np.full((3, 8, 8), 7, np.uint8))
+    run = restore_screening(RUNS / "semt", {})
+    out = tmp_path / "out"
+    found = run_screening(
+        run, volume=str(tmp_path / "oct"), eye="OD", manifest=None, out=str(out)
+    )
+    assert [said["id"] for said in found.said] == ["v2", "v10"] and found.exit_code == 1
+    table = pd.read_csv(out / "predictions.csv").set_index("id")
+    assert list(table.index) == ["flat", "v2", "v10"] and "constant" in table.loc["flat", "error"]
+    said = found.said[0]
+    assert table.loc["v2", "glaucoma_probability"] == pytest.approx(said["glaucoma_probability"])
+    assert table.loc["v2", "md"] == pytest.approx(said["visual_field"]["md"]["value"], abs=1e-3)
+    assert table.loc["v2", "b_scans"] == said["b_scans"]
