@@ -73,6 +73,14 @@ class SquaresConfig:
         default=300,
         metadata={"help": "training steps of the network that finds the disc", "at_least": 1},
     )
+    locator: str | None = field(
+        default=None,
+        metadata={
+            "help": "folder of a trained run that finds the disc: its first stage, or the run "
+            "itself; default: one is trained",
+            "changes": (EVALUATE,),
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -161,11 +169,8 @@ class EyeRunConfig:
                 f"crop_mode=none needs crop_size={self.augment.crop_size} to be "
                 f"image_size={self.data.image_size}"
             )
-        if self.squares.region == "disc" and not self.model.segment:
-            found.append(
-                "region=disc needs a network that segments: it has to find the disc; "
-                "without masks give --region=photograph"
-            )
+        if self.squares.region != "disc" and self.squares.locator is not None:
+            found.append(f"locator={self.squares.locator!r} is for region=disc")
         if found:
             raise ValueError("; ".join(found))
 
@@ -215,3 +220,7 @@ class GraderRunConfig(EyeRunConfig):
         """Positions and windows are laid out for the images that are trained on."""
         model = replace(self.model, layout_size=self.augment.crop_size)
         return replace(self, model=model)
+
+
+# Kind of network on eyes -> the settings of its runs.
+EYE_RUNS = {run.kind: run for run in (RunConfig, SegmenterRunConfig, GraderRunConfig)}

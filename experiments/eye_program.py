@@ -10,6 +10,7 @@ from data_pipelines.load.stores import Store
 from experiments import flag_fields, hosts
 from experiments.config import EyeRunConfig
 from experiments.configured import configured
+from experiments.locator import check_locator
 from experiments.program_end import exit_code, leave
 from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
@@ -144,6 +145,7 @@ class EyeProgram:
 
         def prepared(config: EyeRunConfig) -> Store:
             check_weights(config.pretrained)
+            check_locator(config, flags.FLAGS.workdir)
             make_default_phantom(config.data.manifest)
             return checked_store(config, need)
 

@@ -2,7 +2,6 @@
 
 import pathlib
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from data_pipelines.cache_folder import EYES, cache_folder
 from data_pipelines.load.counts import count, describe
@@ -30,7 +29,7 @@ def make_default_phantom(manifest: str) -> None:
 
 
 def checked_manifest(
-    manifest: str, data_root: str | None, need: Collection[str], model: Any
+    manifest: str, data_root: str | None, need: Collection[str], config: EyeRunConfig
 ) -> Manifest:
     """Reads a manifest after checking it and every file it names.
 
@@ -38,13 +37,13 @@ def checked_manifest(
       manifest: path of manifest.csv.
       data_root: folder of the images where it is not the manifest's.
       need: of "train", "eval", "predict": what is going to be done.
-      model: config of the network; says which labels are used.
+      config: of the run; says which labels are used.
 
     Raises:
       UserError: with the complete list of problems.
     """
     problems = check_manifest(
-        manifest, data_root, need=need, labels=used_labels(model), memory=check_memory()
+        manifest, data_root, need=need, labels=used_labels(config), memory=check_memory()
     )
     if errors(problems):
         raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")
@@ -56,15 +55,17 @@ def checked_manifest(
         raise UserError(f"{manifest} cannot be used:\n{error}") from error
 
 
-def used_labels(model: Any) -> tuple[str, ...]:
-    """The labels that a network with these heads learns from."""
-    return ("mask",) * model.segment + ("grade",) * model.grade
+def used_labels(config: EyeRunConfig) -> tuple[str, ...]:
+    """The labels that a run learns from: its heads, and the network that finds the disc for it."""
+    squares = config.squares
+    finds = squares.region == "disc" and squares.locator is None
+    return ("mask",) * (config.model.segment or finds) + ("grade",) * config.model.grade
 
 
 def checked_store(config: EyeRunConfig, need: Collection[str]) -> Store:
     """The eyes of a run's manifest, after checking all of it; see checked_manifest."""
     data = config.data
-    manifest = checked_manifest(data.manifest, data.data_root, need, config.model)
+    manifest = checked_manifest(data.manifest, data.data_root, need, config)
     return prepared_store(manifest, config)
 
 

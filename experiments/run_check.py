@@ -14,7 +14,7 @@ def run_check(config: EyeRunConfig) -> int:
         config.data.manifest,
         config.data.data_root,
         need=("train", "eval"),
-        labels=used_labels(config.model),
+        labels=used_labels(config),
         memory=check_memory(),
     )
     print(f"{config.data.manifest}: {format_problems(problems)}")

@@ -6,11 +6,11 @@ from typing import Any
 
 from experiments.config import RunConfig
 from experiments.configured import configured
+from experiments.locator import two_stages
 from experiments.run_folder import RunFolder
 from experiments.run_lock import locked
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
-from experiments.squares import two_stages
 from imo_jax.atomic_files import write_json
 from imo_jax.checkpoints import Checkpoints
 from imo_jax.models.imo.config import IMOConfig

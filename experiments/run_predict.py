@@ -91,6 +91,6 @@ def asked_eyes(
         scans = volumes_beside(volume, asked)
         return AskedEyes(distinct_names(asked), list(asked.files), scans, asked.many)
     data_root = run.config.data.data_root
-    eyes = checked_manifest(manifest, data_root, ("predict",), run.config.model).eyes
+    eyes = checked_manifest(manifest, data_root, ("predict",), run.config).eyes
     scans = [eye.oct if run.config.model.use_oct else None for eye in eyes]
     return AskedEyes([eye.id for eye in eyes], [eye.fundus for eye in eyes], scans, many=True)

@@ -1,23 +1,18 @@
 """Two stages on eyes: a locator finds the disc on the whole photograph, and the network that counts
 works on a square around it.
 
-The locator lies in a folder of its own, `locator` in the run's folder: a run like any other, on
-whole photographs. The second stage learns from squares as the locator would place them: around the
-true disc, moved and scaled at random by the error that it has on the validation eyes. It is
-validated, evaluated and used on the squares that the locator found, never on the truth; an eye in
-which nothing credible is found is seen whole.
+The second stage learns from squares as the locator would place them: around the true disc, moved and
+scaled at random by the error that it has on the validation eyes. It is validated, evaluated and
+used on the squares that the locator found, never on the truth; an eye in which nothing credible is
+found is seen whole.
 """
 
 import csv
 import dataclasses
 import math
 import pathlib
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from data_pipelines.manifest import read_manifest
 from data_pipelines.squares import (
@@ -25,56 +20,30 @@ from data_pipelines.squares import (
     LocatorError,
     Square,
     disc_of_mask,
-    find_disc,
     measured_error,
     square_around,
 )
 from experiments.config import EyeRunConfig
-from experiments.networks import samples
-from experiments.prediction import predict_batches
+from experiments.locator import (
+    check_masks,
+    copy_locator,
+    find_discs,
+    locator_config,
+    two_stages,
+)
 from experiments.reading import prepared_store
 from experiments.run_folder import RunFolder
 from experiments.run_lock import holds_its_folder
 from experiments.run_train import run_train
 from experiments.runtime import say
 from experiments.saved_config import refuse_other_config
-from experiments.trained_run import TrainedRun, restore_run
+from experiments.trained_run import TrainedRun
 from imo_jax.atomic_files import replacing, write_json
-from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.train import processes
 from imo_jax.train.loop import Result
 
 # Training squares are stored so much larger than they are seen: room for moves and turns.
 MARGIN = 1.5
-
-
-def two_stages(config: EyeRunConfig) -> bool:
-    """Whether a run works on squares that a locator finds."""
-    return config.squares.region == "disc"
-
-
-def locator_config(config: EyeRunConfig) -> EyeRunConfig:
-    """The run that finds the disc: the same network without grade and OCT, on whole photographs."""
-    steps = config.squares.locator_steps
-    if isinstance(config.model, SegmenterConfig):
-        model = dataclasses.replace(config.model, with_oct=False)
-    else:
-        model = dataclasses.replace(config.model, grade=False, use_oct=False)
-    return dataclasses.replace(
-        config,
-        model=model,
-        squares=dataclasses.replace(config.squares, region="photograph"),
-        loop=dataclasses.replace(
-            config.loop,
-            train_steps=steps,
-            eval_every=math.ceil(steps / 2),
-            save_every=0,
-            patience=0,
-        ),
-        optimiser=dataclasses.replace(
-            config.optimiser, warmup_steps=min(config.optimiser.warmup_steps, steps // 10)
-        ),
-    )
 
 
 @holds_its_folder
@@ -83,22 +52,29 @@ def run_stages(
 ) -> tuple[Result, Store]:
     """Trains a run, both its stages where it has two; the result, and the store to evaluate on.
 
+    A locator that is given is copied, not trained.
+
     Args:
       config, workdir: as run_train.
       whole: the eyes of its manifest, as whole photographs.
 
     Raises:
-      UserError: as run_train.
+      UserError: as run_train, or the locator that is given is none.
     """
     if not two_stages(config):
         return run_train(config, workdir, whole), whole
     folder = RunFolder(pathlib.Path(workdir))
-    located = locator_config(config)
-    say("stage 1: a network finds the disc on the whole photograph")
-    processes.in_first(lambda: refuse_other_config(folder.locator, located))
-    result = run_train(located, folder.locator, whole)
-    if result.exit_code:
-        return result, whole
+    check_masks(config, whole)
+    if config.squares.locator is None:
+        located = locator_config(config)
+        say("stage 1: a network finds the disc on the whole photograph")
+        processes.in_first(lambda: refuse_other_config(folder.locator, located))
+        result = run_train(located, folder.locator, whole)
+        if result.exit_code:
+            return result, whole
+    else:
+        processes.in_first(lambda: copy_locator(config.squares.locator, folder))
+        say(f"stage 1: the disc is found by the network of {config.squares.locator}")
     say("stage 2: a network works on the square around the disc")
     found = find_discs(folder, config, whole)
     true = {split: true_discs(whole, split) for split in whole.splits}
@@ -145,41 +121,6 @@ def moved(config: EyeRunConfig, error: LocatorError) -> EyeRunConfig:
         scale_max=config.augment.scale_max * factor,
     )
     return dataclasses.replace(config, augment=augment)
-
-
-def find_discs(folder: RunFolder, config: EyeRunConfig, whole: Store) -> dict[str, list]:
-    """Split -> what the locator finds in each photograph: a Disc, or None.
-
-    Process 0 has the locator, and sends to the others what it found.
-    """
-    numbers = {split: whole.num(split) for split in whole.splits}
-    found = np.full((sum(numbers.values()), 3), np.nan)
-    with processes.all_or_none():
-        if processes.is_first():
-            run = restore_run(str(folder.locator), {}, "best", type(config))
-            discs = [disc for split in numbers for disc in located(run, whole, split)]
-            for row, disc in enumerate(discs):
-                found[row] = np.nan if disc is None else dataclasses.astuple(disc)
-    discs = [
-        None if np.isnan(row[0]) else Disc(*map(float, row))
-        for row in processes.arrays_of_first(found)
-    ]
-    ends = np.cumsum(list(numbers.values()))
-    return {
-        split: discs[end - number : end]
-        for (split, number), end in zip(numbers.items(), ends, strict=True)
-    }
-
-
-def located(run: TrainedRun, whole: Store, split: str) -> Iterator[Disc | None]:
-    """What a locator finds in the photographs of a split, in order."""
-    batches = eval_batches(
-        whole, split, batch_size=run.config.evaluation.eval_batch_size, use_oct=False
-    )
-    for prediction in predict_batches(
-        run.variables, batches, run.config.model, samples=samples(run.config)
-    ):
-        yield find_disc(prediction.probabilities, whole.frame(split, prediction.index))
 
 
 def true_discs(store: Store, split: str) -> list[Disc | None]:

@@ -12,6 +12,7 @@ from experiments.comparison.figure import eyes_picture
 from experiments.comparison.report import write_report
 from experiments.comparison.rows import ENSEMBLE, IMO, TABLES, TRAINED, Row, Table
 from experiments.comparison.runs import (
+    Run,
     Stores,
     chosen_rate,
     config_of,
@@ -25,9 +26,11 @@ from experiments.comparison.runs import (
 )
 from experiments.comparison.scores import Finished
 from experiments.comparison.settings import Study, check_extra, weights_of
+from experiments.locator import two_stages
 from experiments.run_folder import read_json
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
+from experiments.squares import evaluation_store
 from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.weights.pretrained import weights_path
 
@@ -54,11 +57,13 @@ def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> 
         if row.program and (code := run_row(study, row, stores)):
             return code
     finished = [finished_row(study, row, stores) for row in rows]
-    first = config_of(study, tried_runs(study, rows[0] if rows[0].program else IMO)[0])
+    shown = best_run(study, rows[0] if rows[0].program else IMO)
+    first = config_of(study, shown)
     folder = study.out / f"table{number}"
     text = write_report(folder, table, finished, described(study, rows), first.evaluation.bootstrap)
     title = f"{table.title}: test eyes, seed 0"
-    picture = eyes_picture(finished, stores.of(first), table.heads, title)
+    seen = evaluation_store(evaluation.restored(study, shown), stores.of(first))
+    picture = eyes_picture(finished, seen, table.heads, title)
     write_picture(folder / "eyes.png", picture)
     print(text)
     say(f"written to {folder}")
@@ -180,6 +185,11 @@ def cost_of(study: Study, row: Row, rate: float, stores: Stores) -> dict:
     return read_json(path) | {"train_s": seconds}
 
 
+def best_run(study: Study, row: Row) -> Run:
+    """The run of seed 0 and fold 0 at the chosen rate of a finished row."""
+    return scored_runs(study, row, chosen_rate(row, rate_scores(study, row)))[0][0]
+
+
 def described(study: Study, rows: Sequence[Row]) -> str:
     """One sentence on what was run."""
     config = config_of(study, tried_runs(study, IMO)[0])
@@ -197,8 +207,12 @@ def described(study: Study, rows: Sequence[Row]) -> str:
                 "; the learning rate is chosen on the validation eyes of the first, which are test "
                 "eyes of others, for all rows alike"
             )
+    sees = "photographs"
+    if two_stages(config):
+        diameters = config.squares.square_diameters
+        sees = f"squares of {diameters:g} disc diameters, found by one network for all rows,"
     return (
-        f"Data set: {study.manifests[0]} ({folds}). Scale {study.scale}: images of "
+        f"Data set: {study.manifests[0]} ({folds}). Scale {study.scale}: {sees} of "
         f"{config.augment.crop_size} pixels, batch {config.data.batch_size}, "
         f"{config.loop.train_steps} steps; {weights}."
     )

@@ -15,7 +15,7 @@ from experiments.run_eval import SPLIT, predictions
 from experiments.run_folder import replaced_folder
 from experiments.runtime import UserError
 from experiments.scoring import score_all
-from experiments.squares import evaluation_store, two_stages
+from experiments.squares import evaluation_store
 from experiments.trained_run import TrainedRun, restore_run
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 
@@ -52,12 +52,12 @@ def evaluate_ensemble(study: Study, runs: tuple[Run, Run], stores: Stores) -> No
     if (folder / RECORDS).exists():
         return
     members = [restored(study, run) for run in runs]
-    if any(two_stages(member.config) for member in members):
+    open_stores = [evaluation_store(member, stores.of(member.config)) for member in members]
+    if open_stores[0].squares != open_stores[1].squares:
         raise UserError(
             "an ensemble of networks that each look at a square of their own is not made; leave "
             "out the row `ensemble` with --only"
         )
-    open_stores = [stores.of(member.config) for member in members]
     each = [predictions(*pair) for pair in zip(members, open_stores, strict=True)]
     write_scored(folder, open_stores[0], mean_predictions(*each))
 

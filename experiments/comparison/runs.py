@@ -11,12 +11,16 @@ import numpy as np
 from data_pipelines.load.stores import Store
 from data_pipelines.manifest import Manifest
 from experiments import validation_log
-from experiments.comparison.rows import Row
-from experiments.comparison.settings import Study, row_config
+from experiments.comparison.rows import TRAINED, Row
+from experiments.comparison.settings import Study, locator_folder, row_config
 from experiments.config import EyeRunConfig
+from experiments.locator import locator_config
+from experiments.presets import PRESETS
 from experiments.reading import checked_manifest, prepared_store, used_labels
 from experiments.run_folder import RunFolder, read_json
+from experiments.run_train import run_train
 from experiments.runtime import UserError, say
+from experiments.saved_config import refuse_other_config
 from experiments.squares import run_stages
 from imo_jax.atomic_files import write_json
 from imo_jax.train.loop import LoopConfig
@@ -73,6 +77,8 @@ def train_run(study: Study, run: Run, stores: "Stores") -> int:
     say(f"== {run.name}")
     config = config_of(study, run)
     store = stores.of(config)
+    if code := train_locator(study, run, stores):
+        return code
     started, code = time.monotonic(), 0
     try:
         code = run_stages(config, folder.root, store)[0].exit_code
@@ -85,6 +91,27 @@ def train_run(study: Study, run: Run, stores: "Stores") -> int:
     seconds = before["seconds"] + time.monotonic() - started
     write_json(_training_file(folder), {"state": state, "seconds": seconds})
     return code
+
+
+def train_locator(study: Study, run: Run, stores: "Stores") -> int:
+    """Trains the locator that all rows of a fold and seed share, where a run needs it and it is not
+    there yet; the exit code.
+
+    It is IMO's, at the learning rate of IMO's own recipe: the rates that are tried are the rows'.
+    """
+    config = config_of(study, run)
+    folder = locator_folder(study, run.fold, run.seed)
+    if config.squares.locator != str(folder) or (folder / "trained.json").exists():
+        return 0
+    rate = PRESETS["default"]().optimiser.learning_rate
+    shared = row_config(study, TRAINED["imo"], run.fold, run.seed, rate)
+    say(f"== the discs of fold {run.fold}, seed {run.seed}: found by one network for all rows")
+    located = locator_config(shared)
+    refuse_other_config(folder, located)
+    result = run_train(located, folder, stores.of(shared))
+    if not result.exit_code:
+        write_json(folder / "trained.json", {"rate": rate})
+    return result.exit_code
 
 
 def is_trained(study: Study, run: Run) -> bool:
@@ -146,10 +173,10 @@ class Stores:
     def of(self, config: EyeRunConfig) -> Store:
         """The eyes that a run sees; UserError lists what is wrong with them."""
         data = config.data
-        checked = (data.manifest, data.data_root, used_labels(config.model))
+        checked = (data.manifest, data.data_root, used_labels(config))
         if checked not in self._manifests:
             self._manifests[checked] = checked_manifest(
-                data.manifest, data.data_root, ("train", "eval"), config.model
+                data.manifest, data.data_root, ("train", "eval"), config
             )
             if not self._manifests[checked].split("val"):
                 raise UserError(

@@ -18,7 +18,7 @@ PROGRAMS = {"imo": imo.PROGRAM, "segmenter": segmenter.PROGRAM, "grader": grader
 FLAGFILES = pathlib.Path(__file__).resolve().parents[1] / "flagfiles" / "tables"
 
 # Scale -> learning rates tried. How long and at what size is said in scale_*.flags.
-SCALES = {"cpu": (1e-3, 3e-3), "paper": (6e-5, 2e-4, 6e-4)}
+SCALES = {"cpu": (1e-3, 3e-3, 1e-2), "paper": (6e-5, 2e-4, 6e-4)}
 
 # Flags that a comparison sets itself -> what to give instead.
 NOT_EXTRA = {
@@ -60,6 +60,8 @@ class Study:
 def row_config(study: Study, row: Row, fold: int, seed: int, rate: float) -> EyeRunConfig:
     """Settings of one run of a row.
 
+    In squares that a locator finds, all rows have one locator, see locator_folder.
+
     Raises:
       UserError: a setting that is not allowed.
     """
@@ -72,12 +74,21 @@ def row_config(study: Study, row: Row, fold: int, seed: int, rate: float) -> Eye
     if weights := weights_of(study, row):
         arguments.append(f"--pretrained={weights}")
     shared = _shared(row.program, tuple(arguments), study.extra)
+    squares = shared.squares
+    if squares.region == "disc" and squares.locator is None:
+        squares = dataclasses.replace(squares, locator=str(locator_folder(study, fold, seed)))
     return dataclasses.replace(
         shared,
         seed=seed,
         data=dataclasses.replace(shared.data, manifest=study.manifests[fold]),
+        squares=squares,
         optimiser=dataclasses.replace(shared.optimiser, learning_rate=rate),
     )
+
+
+def locator_folder(study: Study, fold: int, seed: int) -> pathlib.Path:
+    """Where the run lies that finds the discs for all rows: they see the same squares."""
+    return study.out / "locator" / f"fold{fold}-seed{seed}"
 
 
 @functools.cache

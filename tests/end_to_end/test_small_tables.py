@@ -18,7 +18,7 @@ from experiments.run_predict import run_predict
 SHORT = (
     "--image_size=32", "--crop_size=32", "--oct_depth=16", "--oct_width=16", "--batch_size=4",
     "--eval_batch_size=4", "--train_steps=2", "--eval_every=2", "--save_every=2",
-    "--warmup_steps=1", "--bootstrap=20", "--overlays=1",
+    "--warmup_steps=1", "--bootstrap=20", "--overlays=1", "--locator_steps=2",
 )  # fmt: skip
 SMALL_IMO = tuple(
     setting

@@ -3,19 +3,24 @@
 import csv
 import dataclasses
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
 
+from data_pipelines.augment import AugmentConfig
 from data_pipelines.load import ArrayStore, WorkingGrid
 from data_pipelines.squares import Disc, LocatorError, Square
-from experiments import squares
+from experiments import locator, squares
 from experiments.config import GraderRunConfig, RunConfig, SegmenterRunConfig, SquaresConfig
 from experiments.presets import default
 from experiments.run_folder import RunFolder
+from experiments.runtime import UserError
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.settings.fields import differences
 
+RUNS = pathlib.Path(__file__).parents[1] / "run_folders"
 DISC = SquaresConfig(region="disc", square_diameters=2.0, locator_steps=90)
 
 
@@ -25,24 +30,81 @@ def in_squares(config):
 
 def test_the_locator_is_the_same_run_on_whole_photographs_without_grade_and_oct():
     config = in_squares(default())
-    located = squares.locator_config(config)
+    located = locator.locator_config(config)
     changed = {line.split(":")[0] for line in differences(config, located)}
     assert changed == {
         "region", "use_oct", "grade", "train_steps", "eval_every", "save_every", "warmup_steps"
     }  # fmt: skip
     assert (located.loop.train_steps, located.loop.eval_every) == (90, 45)
-    assert not squares.two_stages(located) and squares.two_stages(config)
+    assert not locator.two_stages(located) and locator.two_stages(config)
 
 
 def test_a_segmenters_locator_sees_no_oct():
     config = SegmenterRunConfig(model=SegmenterConfig(network="unetpp", with_oct=True))
-    located = squares.locator_config(in_squares(config))
+    located = locator.locator_config(in_squares(config))
     assert located.model == SegmenterConfig(network="unetpp", with_oct=False)
 
 
-def test_what_cannot_find_a_disc_is_refused():
-    with pytest.raises(ValueError, match="region=disc needs a network that segments"):
-        in_squares(GraderRunConfig())
+def test_a_network_that_only_grades_has_imos_find_the_disc():
+    config = in_squares(GraderRunConfig(seed=3, augment=AugmentConfig(hue_degrees=7.0)))
+    located = locator.locator_config(config)
+    imos = locator.locator_config(in_squares(default()))
+    assert (located.kind, located.model, located.optimiser) == ("imo", imos.model, imos.optimiser)
+    assert (located.seed, located.data, located.augment.hue_degrees) == (3, config.data, 7.0)
+    assert located.augment.crop_size == config.data.image_size
+
+
+def test_without_masks_nothing_finds_a_disc():
+    eyes = store({"train": 2})
+    with pytest.raises(UserError, match="no training eye has a mask.*--locator=RUN"):
+        locator.check_masks(in_squares(GraderRunConfig()), eyes)
+    given = dataclasses.replace(DISC, locator="runs/imo")
+    locator.check_masks(dataclasses.replace(GraderRunConfig(), squares=given), eyes)
+
+
+def test_a_locator_is_for_squares():
+    with pytest.raises(ValueError, match="locator='runs/imo' is for region=disc"):
+        RunConfig(squares=SquaresConfig(locator="runs/imo"))
+
+
+@pytest.fixture
+def run_of(tmp_path):
+    """A copy of a small run of older days."""
+
+    def copied(kind):
+        return RunFolder(shutil.copytree(RUNS / kind, tmp_path / kind))
+
+    return copied
+
+
+@pytest.mark.parametrize("kind", ["imo", "segmenter"])
+def test_a_run_that_segments_is_copied_as_a_locator(run_of, tmp_path, kind):
+    source = run_of(kind)
+    folder = RunFolder(tmp_path / "new")
+    locator.copy_locator(source.root, folder)
+    ours, theirs = map(locator.restored_locator, (RunFolder(folder.locator), source))
+    assert ours.config == theirs.config and ours.step == theirs.step
+    # That of a run in two stages is its first stage.
+    assert locator.given_locator(folder.root).root == folder.locator
+
+
+def test_a_copied_locator_stays_once_the_run_has_learned(run_of, tmp_path):
+    folder = RunFolder(tmp_path / "new")
+    locator.copy_locator(run_of("imo").root, folder)
+    locator.copy_locator(run_of("segmenter").root, folder)  # nothing was learned on the first's
+    assert locator.restored_locator(RunFolder(folder.locator)).config.kind == "segmenter"
+    shutil.copytree(RUNS / "imo" / "checkpoints", folder.checkpoints)
+    locator.copy_locator(tmp_path / "gone", folder)
+    assert locator.restored_locator(RunFolder(folder.locator)).config.kind == "segmenter"
+
+
+def test_what_finds_no_disc_is_no_locator(run_of, tmp_path):
+    semt = dataclasses.replace(DISC, locator=str(run_of("semt").root))
+    with pytest.raises(UserError, match="holds a run of semt, which finds no discs"):
+        locator.check_locator(dataclasses.replace(RunConfig(), squares=semt), tmp_path / "new")
+    nothing = dataclasses.replace(DISC, locator=str(tmp_path / "nothing"))
+    with pytest.raises(UserError, match="holds no trained run that finds discs"):
+        locator.check_locator(dataclasses.replace(RunConfig(), squares=nothing), tmp_path / "new")
 
 
 def test_training_squares_are_moved_as_the_locator_errs():

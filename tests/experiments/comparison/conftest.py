@@ -58,6 +58,8 @@ class FakeStore:
     def native_mask(self, split, i):
         return disc(3 + 2 * (i % 3) + 0.1 * i)
 
+    squares = {}
+
     def example(self, split, i):
         return {
             "id": self.ids(split)[i], "fundus": np.full((SIDE, SIDE, 3), 120, np.uint8),
@@ -91,12 +93,14 @@ class FakeRuns:
 
     Attributes:
       trained: folders of the runs that were trained, in order.
+      locators: folders of the locators that were trained.
       evaluated: folders of the runs whose test eyes were predicted.
       score: config of a run -> its validation score.
       code: exit code of the next training.
     """
 
     trained: list = dataclasses.field(default_factory=list)
+    locators: list = dataclasses.field(default_factory=list)
     evaluated: list = dataclasses.field(default_factory=list)
     score: object = lambda config: config.optimiser.learning_rate
     code: int = 0
@@ -109,6 +113,10 @@ class FakeRuns:
             (folder.checkpoints / "5" / item).mkdir(parents=True, exist_ok=True)
         validation_log.append(folder.validation, 5, {"score": self.score(config)})
         return Result(5, "finished", Selection(), self.code), store
+
+    def train_locator(self, config, workdir, store):
+        self.locators.append(workdir.name)
+        return Result(5, "finished", Selection(), 0)
 
     def predictions(self, run, store):
         config = run.config
@@ -143,6 +151,9 @@ def fake(monkeypatch):
         }  # fmt: skip
 
     monkeypatch.setattr(runs, "run_stages", made.train)
+    monkeypatch.setattr(runs, "run_train", made.train_locator)
+    for module in (evaluation, compare):
+        monkeypatch.setattr(module, "evaluation_store", lambda run, whole: whole)
     monkeypatch.setattr(runs.Stores, "of", store_of)
     monkeypatch.setattr(evaluation, "predictions", made.predictions)
     monkeypatch.setattr(evaluation, "restored", restored)

@@ -40,7 +40,8 @@ def test_table_1_from_beginning_to_end(fake, tmp_path, capsys):
     assert compare.run_table(asked, 1, names) == 0
     text = (tmp_path / "table1" / "table.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
-    assert "m.csv" in text and "8 of 5 patients" in text and "400 steps" in text
+    assert "m.csv" in text and "8 of 5 patients" in text and "500 steps" in text
+    assert "squares of 2 disc diameters, found by one network for all rows" in text
     assert "from scratch." in text
 
     flat = pd.read_csv(tmp_path / "table1" / "table.csv")

@@ -6,7 +6,14 @@ import pytest
 from experiments.comparison import runs
 from experiments.comparison.compare import check_study, run_row
 from experiments.comparison.rows import IMO, TRAINED
-from experiments.comparison.runs import Stores, chosen_rate, rate_scores
+from experiments.comparison.runs import (
+    Stores,
+    chosen_rate,
+    config_of,
+    rate_scores,
+    scored_runs,
+    tried_runs,
+)
 from experiments.comparison.settings import Study
 from experiments.run_folder import read_json
 from experiments.runtime import UserError
@@ -36,6 +43,28 @@ def test_rates_are_tried_with_one_seed_and_the_best_goes_on(fake, tmp_path):
     assert fake.trained == ["vit/fold0-seed0-rate0.001", "vit/fold0-seed0-rate0.003", *rest]
     assert fake.evaluated == ["vit/fold0-seed0-rate0.001", *rest]
     assert rate_scores(asked, VIT) == {1e-3: 0.999, 3e-3: 0.997}
+
+
+def test_all_rows_of_a_fold_and_seed_share_one_locator(fake, tmp_path):
+    asked = study(tmp_path, seeds=2, manifests=("m_fold0.csv", "m_fold1.csv"))
+    for row in (VIT, IMO):
+        assert run_row(asked, row, Stores()) == 0
+    assert sorted(fake.locators) == [f"fold{f}-seed{s}" for f in (0, 1) for s in (0, 1)]
+    for run in scored_runs(asked, IMO, 1e-3)[1]:
+        config = config_of(asked, run)
+        assert config.squares.locator == str(tmp_path / "locator" / f"fold{run.fold}-seed1")
+
+
+def test_whole_photographs_need_no_locator(fake, tmp_path):
+    run_row(study(tmp_path, extra=("--region=photograph",)), VIT, Stores())
+    assert fake.trained and not fake.locators
+
+
+def test_a_locator_that_is_given_is_every_rows(fake, tmp_path):
+    asked = study(tmp_path, extra=("--locator=runs/imo",))
+    assert {config_of(asked, run).squares.locator for run in tried_runs(asked, VIT)} == {"runs/imo"}
+    run_row(asked, VIT, Stores())
+    assert not fake.locators
 
 
 def test_finished_runs_are_left_alone(fake, tmp_path):
@@ -88,7 +117,7 @@ def test_other_errors_of_a_run_are_told(fake, tmp_path, monkeypatch):
 def test_runs_of_other_settings_are_refused_before_any_training(fake, tmp_path):
     run_row(study(tmp_path), VIT, Stores())
     changed = study(tmp_path, extra=("--train_steps=100",))
-    with pytest.raises(UserError, match="train_steps: 400 -> 100"):
+    with pytest.raises(UserError, match="train_steps: 500 -> 100"):
         check_study(changed, [IMO, VIT])
     check_study(study(tmp_path, extra=("--bootstrap=50",)), [IMO, VIT])
 
