@@ -18,21 +18,23 @@ from PIL import Image
 
 from data_pipelines import npy
 from data_pipelines.bad_file import BadFile, describe
+from data_pipelines.colours import is_coloured, luminance
+from data_pipelines.dicom_volumes import is_dicom, read_dicom, read_dicom_slices
 from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
+from data_pipelines.litter import is_litter
 from data_pipelines.npz_member import split_member
 from data_pipelines.vendor_files import vendor_reader
 from data_pipelines.volume_limits import MAX_SLICES, check_dtype, check_shape, plain
 from data_pipelines.whole_files import check_tiff_is_whole
 
 FORMS = (
-    ".npy, .npz with one array, a folder of B-scan pictures, a multi-frame TIFF, DICOM, Heidelberg "
-    ".vol and .e2e, Cirrus .img, or the grey picture of a single B-scan"
+    ".npy, .npz with one array, a folder of B-scan pictures or DICOM files, a multi-frame TIFF, "
+    "DICOM, Heidelberg .vol and .e2e, Cirrus .img, or the grey picture of a single B-scan"
 )
 
-VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".img")
+_PHOTOMETRIC, _MIN_IS_WHITE = 262, 0  # of TIFF
 
-# Mean difference between the channels of a picture up to which it counts as grey.
-_GREY_ENOUGH = 2
+VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".img")
 
 
 def read_volume(path: os.PathLike | str) -> np.ndarray:
@@ -41,9 +43,10 @@ def read_volume(path: os.PathLike | str) -> np.ndarray:
     Args:
       path: `.npy` or `.npz` (one array, or the one named: `file.npz#name`) of shape (slices, depth,
         width); a folder of B-scan
-        pictures, sorted by the numbers in their names; a multi-frame TIFF; a DICOM file; a
-        file of vendor_files; or a grey picture, which is a volume of one B-scan. The form is
-        told from the content, not from the suffix, but for .e2e and .img.
+        pictures, sorted by the numbers in their names, or of DICOM files, sorted by where they
+        lie; a multi-frame TIFF; a DICOM file; a file of vendor_files; or a grey picture, which is
+        a volume of one B-scan. The form is told from the content, not from the suffix, but for
+        .e2e and .img.
 
     Returns:
       (slices, depth, width): uint8 as stored, every other numeric type as float32.
@@ -73,20 +76,19 @@ def _reader_of(path: Path):
         return _read_folder
     if not path.is_file():
         raise BadFile(path, "is not an ordinary file")
-    with open(path, "rb") as file:
-        head = file.read(132)
+    head = _head(path)
     if head.startswith(npy.MAGIC):
         return _read_npy
     if head.startswith(b"PK"):
         return _read_npz
     if head[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
         return _read_tiff
-    if head[128:132] == b"DICM":
-        return _read_dicom
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")):
         return _read_picture
     if reader := vendor_reader(path, head):
         return reader
+    if is_dicom(head):
+        return read_dicom
     raise BadFile(path, f"is in no known form of a volume; known are {FORMS}")
 
 
@@ -95,9 +97,25 @@ def _read_npy(path: Path) -> np.ndarray:
         return _read_array(file, path)
 
 
+def _archive(path: Path) -> zipfile.ZipFile:
+    """An opened `.npz`. Raises BadFile for what begins as one and does not end as one."""
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise BadFile(
+            path, "is truncated or damaged: it begins as an .npz, its end is missing; copy it again"
+        ) from None
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    """Names of the arrays in an `.npz`, without what a system put beside them."""
+    files = [name for name in archive.namelist() if not name.endswith("/")]
+    return [name for name in files if not any(map(is_litter, name.split("/")))]
+
+
 def _read_npz(path: Path) -> np.ndarray:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    with _archive(path) as archive:
+        names = _members(archive)
         if len(names) != 1 or not names[0].endswith(".npy"):
             listed = ", ".join(sorted(n.removesuffix(".npy") for n in names)[:8]) or "nothing"
             hint = f"; name one of them in the manifest, as {path.name}#NAME" if names else ""
@@ -108,8 +126,8 @@ def _read_npz(path: Path) -> np.ndarray:
 
 def read_member(path: Path, name: str) -> np.ndarray:
     """The array of a name in an `.npz`. Raises BadFile where it is not there, or pickled."""
-    with zipfile.ZipFile(path) as archive:
-        names = [n.removesuffix(".npy") for n in archive.namelist()]
+    with _archive(path) as archive:
+        names = [n.removesuffix(".npy") for n in _members(archive)]
         if name not in names:
             raise BadFile(path, f"holds no array {name!r}, but {', '.join(sorted(names)[:12])}")
         with archive.open(f"{name}.npy") as file:
@@ -140,10 +158,12 @@ def list_slices(folder: Path) -> list[Path]:
     pictures = [
         entry
         for entry in folder.iterdir()
-        if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
+        if entry.suffix.lower() in IMAGE_SUFFIXES and not is_litter(entry.name)
     ]
     if not pictures:
-        inner = [entry for entry in folder.iterdir() if entry.is_dir()]
+        inner = [
+            entry for entry in folder.iterdir() if entry.is_dir() and not is_litter(entry.name)
+        ]
         hint = f"; did you mean its folder {inner[0].name!r}?" if len(inner) == 1 else ""
         raise BadFile(folder, f"is a folder without pictures{hint}")
     if len(pictures) > MAX_SLICES:
@@ -167,7 +187,27 @@ def slice_gaps(folder: Path) -> list[int]:
     return sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
 
 
+def _dicom_files(folder: Path) -> list[Path]:
+    """The DICOM files of a folder without pictures, in numeric order; [] where it has any."""
+    files = [
+        entry for entry in folder.iterdir() if entry.is_file() and not is_litter(entry.name)
+    ]
+    if any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in files):
+        return []
+    found = [entry for entry in files if is_dicom(_head(entry)) and entry.name != "DICOMDIR"]
+    return sorted(found, key=lambda entry: (natural_key(entry.stem), entry.name))
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(132)
+
+
 def _read_folder(folder: Path) -> np.ndarray:
+    if files := _dicom_files(folder):
+        if len(files) > MAX_SLICES:
+            raise BadFile(folder, f"holds {len(files)} files (limit: {MAX_SLICES} slices)")
+        return read_dicom(files[0]) if len(files) == 1 else read_dicom_slices(files)
     volume = None
     pictures = list_slices(folder)
     for index, path in enumerate(pictures):
@@ -198,7 +238,7 @@ def _read_picture(path: Path) -> np.ndarray:
             raise BadFile(
                 path, "is a coloured picture, in no known form of a volume; a B-scan is grey"
             )
-        return _grey_values(image, path)[None]
+        return _grey_values(image, path, _is_negative(opened))[None]
 
 
 def _read_b_scan(path: Path) -> np.ndarray:
@@ -211,16 +251,23 @@ def _read_b_scan(path: Path) -> np.ndarray:
                 "is a coloured picture among B-scans, which are grey: an en-face view or a "
                 "photograph? move it out of the folder",
             )
-        return _grey_values(image, path)
+        return _grey_values(image, path, _is_negative(opened))
 
 
-def _grey_values(image: Image.Image, path: Path) -> np.ndarray:
-    """(depth, width), uint8 or uint16, of a decoded picture."""
+def _grey_values(image: Image.Image, path: Path, negative: bool) -> np.ndarray:
+    """(depth, width), uint8 or uint16, of a decoded picture, of a file whose 0 may be white."""
     if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)
+        grey = np.asarray(image).astype(np.uint16)
+        # Pillow turns negatives of 8 bits over, and leaves those of 16.
+        return np.iinfo(np.uint16).max - grey if negative else grey
     if image.mode in ("I", "F"):
         raise BadFile(path, f"has pixels of Pillow mode {image.mode!r}; save 8 or 16 bits")
     return np.array(image.convert("L"))
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether a TIFF says that its 0 is white."""
+    return getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _MIN_IS_WHITE
 
 
 def _read_tiff(path: Path) -> np.ndarray:
@@ -251,7 +298,7 @@ def _read_tiff(path: Path) -> np.ndarray:
             if "imagecodecs" not in str(error):
                 raise
             return _read_tiff_frames(path)  # Pillow decodes what tifffile alone cannot.
-    volume = (_luminance(volume) if colours else volume).reshape(shape)
+    volume = (luminance(volume) if colours else volume).reshape(shape)
     inverted = photometric == tifffile.PHOTOMETRIC.MINISWHITE
     return _positive(volume, path) if inverted else volume
 
@@ -273,48 +320,8 @@ def _read_tiff_frames(path: Path) -> np.ndarray:
     return np.stack(frames)
 
 
-def _read_dicom(path: Path) -> np.ndarray:
-    import pydicom
-
-    dataset = pydicom.dcmread(path)
-    if "PixelData" not in dataset:
-        raise BadFile(path, "is a DICOM file without pixel data")
-    shape = (int(dataset.get("NumberOfFrames", 1) or 1), int(dataset.Rows), int(dataset.Columns))
-    check_shape(shape, path)
-    try:
-        volume = dataset.pixel_array
-    except (RuntimeError, NotImplementedError) as error:
-        raise BadFile(
-            path,
-            f"holds compressed DICOM pixels that cannot be decoded here ({describe(error)}); "
-            "install pylibjpeg or convert the file to .npy",
-        ) from error
-    if int(dataset.get("SamplesPerPixel", 1)) == 3:
-        if _is_coloured(volume):
-            raise BadFile(path, "holds coloured pictures, no OCT volume; a B-scan is grey")
-        volume = _luminance(volume)
-    volume = volume.reshape(shape)
-    # Stored as a negative: by its photometry, or by a slope that falls; or by both, which is none.
-    negative = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
-    if negative != (float(dataset.get("RescaleSlope", 1) or 1) < 0):
-        volume = volume.max() - volume
-    return volume
-
-
 def _shows_colours(image: Image.Image) -> bool:
     """Whether a decoded picture is more than grey."""
     if image.mode not in ("RGB", "RGBA", "P", "CMYK"):
         return False
-    return _is_coloured(np.asarray(image.convert("RGB")))
-
-
-def _is_coloured(pixels: np.ndarray) -> bool:
-    """Whether (..., 3) pixels are more than grey in three channels."""
-    return bool(np.ptp(pixels.astype(np.int32), axis=-1).mean() > _GREY_ENOUGH)
-
-
-def _luminance(colours: np.ndarray) -> np.ndarray:
-    """(..., 3 or 4) -> (...), ITU-R 601 luma, dtype kept."""
-    weights = np.array([0.299, 0.587, 0.114], np.float32)
-    grey = colours[..., :3].astype(np.float32) @ weights
-    return grey if colours.dtype.kind == "f" else np.rint(grey).astype(colours.dtype)
+    return is_coloured(np.asarray(image.convert("RGB")))

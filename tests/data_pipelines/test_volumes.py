@@ -368,3 +368,137 @@ def test_the_range_of_floats_is_robust(numbers, expected):
         assert float(low) < 0.01 * top and float(scale) == pytest.approx(255 / top, rel=0.01)
     grey = to_cube(volume, *volume.shape)
     assert 120 < grey.mean() < 135 and len(np.unique(grey)) > 200
+
+
+# --- DICOM: where frames lie ---------------------------------------------------------
+
+
+def items(**elements):
+    """A sequence of one item."""
+    import pydicom
+
+    item = pydicom.Dataset()
+    for name, value in elements.items():
+        setattr(item, name, value)
+    return pydicom.Sequence([item])
+
+
+def frame_group(**sequences):
+    return items(**sequences)[0]
+
+
+SHUFFLED = np.random.default_rng(1).permutation(12)  # frame i of the file is slice SHUFFLED[i]
+
+
+def at_plane(place):
+    position = items(ImagePositionPatient=[1.5, 0.25 * place, -0.1 * place])
+    return frame_group(PlanePositionSequence=position)
+
+
+def on_fundus(place):
+    ends = [10.0 + 8 * place, 5.0, 10.0 + 8 * place, 700.0]
+    return frame_group(OphthalmicFrameLocationSequence=items(ReferenceCoordinates=ends))
+
+
+def in_stack(place):
+    return frame_group(FrameContentSequence=items(InStackPositionNumber=int(place) + 1))
+
+
+@pytest.mark.parametrize("group", [at_plane, on_fundus, in_stack])
+def test_dicom_frames_come_in_the_order_in_which_they_lie(tmp_path, group):
+    # The direction is the file's own: mostly rising or mostly falling.
+    places = SHUFFLED if np.corrcoef(SHUFFLED, np.arange(12))[0, 1] > 0 else SHUFFLED[::-1]
+    groups = [group(place) for place in places]
+    path = write_dicom(tmp_path, VOLUME[places], PerFrameFunctionalGroupsSequence=groups)
+    np.testing.assert_array_equal(read_volume(path), VOLUME)
+
+
+def test_falling_frames_and_frames_without_places_stay_as_they_are(tmp_path):
+    falling = [at_plane(place) for place in range(11, -1, -1)]
+    path = write_dicom(tmp_path, PerFrameFunctionalGroupsSequence=falling)
+    np.testing.assert_array_equal(read_volume(path), VOLUME)
+    one_place = [at_plane(3) for _ in range(12)]  # a repeated B-scan
+    path = write_dicom(tmp_path, PerFrameFunctionalGroupsSequence=one_place)
+    np.testing.assert_array_equal(read_volume(path), VOLUME)
+
+
+def write_dicom_slices(folder, order, **fields):
+    """A folder of one file a B-scan; file k holds slice order[k]."""
+    slices = folder / "slices"
+    slices.mkdir()
+    for number, k in enumerate(order):
+        told = {name: value(k) for name, value in fields.items()}
+        write_dicom(folder, VOLUME[k : k + 1], **told).rename(slices / f"IM{number:04d}")
+    (slices / "Thumbs.db").write_bytes(b"x")
+    return slices
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ImagePositionPatient": lambda k: [0.0, 0.0, 0.3 * float(k)]},
+        {"InstanceNumber": lambda k: int(k) + 1},
+    ],
+    ids=["position", "number"],
+)
+def test_a_folder_of_dicom_slices_is_a_volume(tmp_path, fields):
+    order = [1, 0, *range(2, 12)]
+    slices = write_dicom_slices(tmp_path, order, **fields)
+    np.testing.assert_array_equal(read_volume(slices), VOLUME)
+
+
+def test_dicom_slices_of_two_volumes_are_no_volume(tmp_path):
+    slices = write_dicom_slices(tmp_path, range(12), SeriesInstanceUID=lambda k: f"1.2.{1 + k % 2}")
+    with pytest.raises(BadFile, match="DICOM files of 2 series: keep one volume in a folder"):
+        read_volume(slices)
+    (tmp_path / "more").mkdir()
+    slices = write_dicom_slices(tmp_path / "more", range(2))
+    write_dicom(tmp_path, VOLUME[:, :5]).rename(slices / "other.dcm")
+    with pytest.raises(BadFile, match="one volume, one B-scan a file"):
+        read_volume(slices)
+
+
+@pytest.mark.parametrize("with_meta", [True, False])
+def test_dicom_without_preamble_is_read(tmp_path, with_meta):
+    path = write_dicom(tmp_path, SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.5.4")
+    content = path.read_bytes()
+    start = 132
+    if not with_meta:  # group 0002 is a length, and so many bytes
+        start = 132 + 12 + int.from_bytes(content[140:144], "little")
+    path.write_bytes(content[start:])
+    np.testing.assert_array_equal(read_volume(path), VOLUME)
+
+
+# --- what lies beside, is cut, or is a negative ----------------------------------------
+
+
+def test_an_npz_is_its_array_whatever_a_system_put_beside(tmp_path):
+    import zipfile
+
+    path = write_npz(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("__MACOSX/._anything.npy", b"x")
+        archive.writestr(".DS_Store", b"x")
+    np.testing.assert_array_equal(read_volume(path), VOLUME)
+    np.testing.assert_array_equal(read_volume(f"{path}#anything"), VOLUME)
+
+
+def test_a_cut_npz_is_said_to_be_cut(tmp_path):
+    path = write_npz(tmp_path)
+    path.write_bytes(path.read_bytes()[:-40])
+    for name in (path, f"{path}#anything"):
+        with pytest.raises(BadFile, match="is truncated or damaged: it begins as an .npz"):
+            read_volume(name)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("single", [False, True])
+def test_negative_pictures_of_b_scans_are_turned(tmp_path, dtype, single):
+    volume = VOLUME.astype(dtype) * (1 if dtype == np.uint8 else 257)
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    for index, b_scan in enumerate(volume[:1] if single else volume):
+        negative = np.iinfo(dtype).max - b_scan
+        tifffile.imwrite(scans / f"{index}.tif", negative, photometric="miniswhite")
+    read = read_volume(scans)
+    np.testing.assert_array_equal(read, volume[:1] if single else volume)
