@@ -19,7 +19,13 @@ from imo_jax.checkpoints import restore_variables
 from imo_jax.metrics import bootstrap
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.predictor.answers import how_asked
-from imo_jax.predictor.calibration import EyeCalibration, cdr_errors, graded
+from imo_jax.predictor.calibration import (
+    EyeCalibration,
+    cdr_errors,
+    graded,
+    with_grades,
+    with_ratios,
+)
 
 SPLIT = "val"
 KEYS = ("cdr_interval_coverage", "grade_set_coverage", "grade_set_size")
@@ -106,11 +112,11 @@ def kept_promises(
         weights = bootstrap.patient_weights([r["patient"] for r in eyes], resamples, rng)
         return bootstrap.interval(bootstrap.weighted_mean(values.astype(np.float64)), weights)
 
-    measured = [r for r in records if len(cdr_errors([r]))]
+    measured = with_ratios(records)
     if calibration.cdr_error is not None and measured:
         inside = cdr_errors(measured) <= calibration.cdr_error
         found["cdr_interval_coverage"] = interval(inside, measured)
-    both = [r for r in records if len(graded([r])[1])]
+    both = with_grades(records)
     if calibration.grade_score is not None and both:
         probabilities, truth = graded(both)
         sets = calibration.grade_set(probabilities)

@@ -6,6 +6,7 @@ probability, if that eye comes from where those came from. Nothing is assumed of
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import optimize
@@ -14,21 +15,27 @@ LARGEST_TEMPERATURE = 10.0
 SMALLEST = 1e-7  # probabilities below are raised to it in logarithms
 
 
-def bound(scores: np.ndarray, coverage: float) -> float:
-    """The ceil((n + 1) coverage)-th smallest of n scores.
+def bound(scores: np.ndarray, patients: Sequence[str], coverage: float) -> float:
+    """What the score of an eye of another patient stays under with a probability of `coverage`.
 
-    The next score, exchangeable with these, is at most that with a probability of `coverage` to
-    `coverage` + 1 / (n + 1).
+    Of n patients with one eye each it is the ceil((n + 1) coverage)-th smallest score. Two eyes of
+    a patient err alike, and count half each: the weighted quantile of hierarchical conformal
+    prediction (Lee, Barber and Willett 2023), which holds for an eye drawn from a new patient.
 
     Args:
       scores: (n,) float, one an eye.
+      patients: of the n eyes.
       coverage: 0..1.
 
     Returns:
-      The bound; infinity where n is too small to promise anything (n < coverage / (1 - coverage)).
+      The bound; infinity where there are too few patients to promise anything (fewer than
+      coverage / (1 - coverage)).
     """
-    rank = math.ceil((len(scores) + 1) * coverage - 1e-9)  # .9 * 10 is 9, whatever floats say
-    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
+    _, patient_of_eye, eyes = np.unique(patients, return_inverse=True, return_counts=True)
+    order = np.argsort(scores)
+    below = np.cumsum((1.0 / eyes)[patient_of_eye][order]) if len(scores) else np.zeros(0)
+    enough = below >= (len(eyes) + 1) * coverage - 1e-9  # .9 * 10 is 9, whatever floats say
+    return float(scores[order][enough.argmax()]) if enough.any() else math.inf
 
 
 def grade_scores(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -52,10 +52,11 @@ class EyeCalibration:
         coverage: float = COVERAGE,
     ) -> Self:
         """From the records (`metrics.imo_eye.score_eye`) of eyes that were not trained on."""
-        errors = cdr_errors(records)
+        errors, patients = cdr_errors(records), patients_of(with_ratios(records))
+        cdr_error = conformal.bound(errors, patients, coverage)
         probabilities, truth = graded(records)
-        cdr_error = conformal.bound(errors, coverage)
-        grade_score = conformal.bound(conformal.grade_scores(probabilities, truth), coverage)
+        scores = conformal.grade_scores(probabilities, truth)
+        grade_score = conformal.bound(scores, patients_of(with_grades(records)), coverage)
         return cls(
             step=step,
             asked=asked,
@@ -112,16 +113,32 @@ class EyeCalibration:
         return conformal.grade_set(grade_probabilities, self.grade_score)
 
 
+def with_ratios(records: Sequence[EyeRecord]) -> list[EyeRecord]:
+    """The eyes that have a predicted and a true vertical CDR."""
+    return [
+        r
+        for r in records
+        if r["vcdr_true"] is not None and math.isfinite(r["vcdr_pred"] - r["vcdr_true"])
+    ]
+
+
+def with_grades(records: Sequence[EyeRecord]) -> list[EyeRecord]:
+    """The eyes that have a predicted and a true grade."""
+    return [r for r in records if r["grade"] is not None and r["grade_probabilities"] is not None]
+
+
+def patients_of(records: Sequence[EyeRecord]) -> list[str]:
+    return [record["patient"] for record in records]
+
+
 def cdr_errors(records: Sequence[EyeRecord]) -> np.ndarray:
-    """(N,) |predicted - true| vertical CDR of the eyes that have both."""
-    pairs = [(r["vcdr_pred"], r["vcdr_true"]) for r in records if r["vcdr_true"] is not None]
-    errors = np.abs(np.array([p - t for p, t in pairs], np.float64))
-    return errors[np.isfinite(errors)]
+    """(N,) |predicted - true| vertical CDR of the eyes `with_ratios`."""
+    return np.array([abs(r["vcdr_pred"] - r["vcdr_true"]) for r in with_ratios(records)])
 
 
 def graded(records: Sequence[EyeRecord]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, G) probabilities and (N,) int grades of the eyes that have both."""
-    both = [r for r in records if r["grade"] is not None and r["grade_probabilities"] is not None]
+    """(N, G) probabilities and (N,) int grades of the eyes `with_grades`."""
+    both = with_grades(records)
     if not both:
         return np.zeros((0, 1)), np.zeros(0, np.int64)
     return (

@@ -10,23 +10,27 @@ from imo_jax.metrics.conformal import (
 )
 
 
+def of_single_eyes(scores, coverage):
+    return bound(scores, range(len(scores)), coverage)
+
+
 def test_bound_by_hand():
     # ceil(10 * .9) = 9th of 9, ceil(20 * .9) = 18th of 19, ceil(5 * .5) = 3rd of 4.
-    assert bound(np.arange(1.0, 10.0)[::-1], 0.9) == 9
-    assert bound(np.arange(1.0, 20.0), 0.9) == 18
-    assert bound(np.array([4.0, 1.0, 3.0, 2.0]), 0.5) == 3
+    assert of_single_eyes(np.arange(1.0, 10.0)[::-1], 0.9) == 9
+    assert of_single_eyes(np.arange(1.0, 20.0), 0.9) == 18
+    assert of_single_eyes(np.array([4.0, 1.0, 3.0, 2.0]), 0.5) == 3
 
 
 def test_too_few_eyes_promise_nothing():
-    assert bound(np.arange(8.0), 0.9) == np.inf
-    assert bound(np.array([]), 0.5) == np.inf
+    assert of_single_eyes(np.arange(8.0), 0.9) == np.inf
+    assert of_single_eyes(np.array([]), 0.5) == np.inf
 
 
 @pytest.mark.parametrize("number", [19, 24, 99])
 def test_the_next_score_stays_under_the_bound_as_often_as_promised(number):
     rng = np.random.default_rng(number)
     scores = rng.exponential(size=(20_000, number + 1))
-    bounds = np.array([bound(row[:-1], 0.9) for row in scores])
+    bounds = np.array([of_single_eyes(row[:-1], 0.9) for row in scores])
     share = (scores[:, -1] <= bounds).mean()
     # Three standard errors below .9, and above .9 + 1 / (n + 1).
     assert 0.9 - 0.0064 < share < 0.9 + 1 / (number + 1) + 0.0064
@@ -42,6 +46,16 @@ def test_grade_scores_and_sets_by_hand():
     assert grade_set(probabilities, np.inf).all()
 
 
+def test_fellow_eyes_that_err_alike_do_not_spoil_the_promise():
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(12), [1, 2] * 6)
+    held = []
+    for _ in range(4000):
+        errors = rng.exponential(size=13)  # both eyes of a patient have one error
+        held.append(errors[12] <= bound(errors[patients], patients, 0.9))
+    assert 0.9 <= np.mean(held) <= 0.9 + 1 / 13 + 0.015
+
+
 def test_a_set_holds_the_true_grade_as_often_as_promised():
     rng = np.random.default_rng(0)
     held = []
@@ -49,7 +63,7 @@ def test_a_set_holds_the_true_grade_as_often_as_promised():
         logits = 2 * rng.normal(size=(31, 3))
         p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
         truth = rng.integers(0, 3, 31)  # the network knows nothing, the promise holds
-        largest = bound(grade_scores(p[:-1], truth[:-1]), 0.9)
+        largest = of_single_eyes(grade_scores(p[:-1], truth[:-1]), 0.9)
         held.append(grade_set(p[-1], largest)[truth[-1]])
     assert np.mean(held) > 0.9 - 3 * np.sqrt(0.09 / 3000)
 
