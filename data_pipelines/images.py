@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from data_pipelines import npy
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.whole_files import check_png_is_whole
 
@@ -22,6 +23,12 @@ BACKGROUND, RIM, CUP, IGNORE = 0, 1, 2, 255
 MASK_IDS = (BACKGROUND, RIM, CUP, IGNORE)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+
+# Masks may be arrays, too.
+LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy")
+
+# More different values than a mask of ids or codes has.
+MANY_VALUES = 8
 
 # Fundus cameras stop near 50 megapixels. The limit is below Pillow's own, so that
 # this message is seen and not Pillow's warning.
@@ -54,9 +61,7 @@ def open_image(path: os.PathLike | str) -> Image.Image:
     try:
         image = Image.open(path, formats=_FORMATS)
     except Image.UnidentifiedImageError:
-        raise BadFile(
-            path, "is not a JPEG, PNG, TIFF or BMP picture, or its header is damaged"
-        ) from None
+        raise BadFile(path, _why_no_picture(path)) from None
     except Image.DecompressionBombError:
         raise BadFile(
             path, f"has an absurd size, more than {MAX_PIXELS} pixels; shrink it"
@@ -73,6 +78,20 @@ def open_image(path: os.PathLike | str) -> Image.Image:
             f"(limit: {MAX_PIXELS} pixels, {MAX_SIDE} a side); shrink it",
         )
     return image
+
+
+def _why_no_picture(path: Path) -> str:
+    """What a file is that Pillow does not take for a picture."""
+    with open(path, "rb") as file:
+        head = file.read(8)
+    if head.startswith(npy.MAGIC):
+        return "is a numpy array (.npy), not a picture; save it as an 8-bit PNG"
+    if head[:4] in (b"II*\x00", b"MM\x00*"):
+        return (
+            "is a TIFF whose pixels are of a kind that no photograph has (floating point, or "
+            "several bands?), or its header is damaged; save it as 8-bit RGB"
+        )
+    return "is not a JPEG, PNG, TIFF or BMP picture, or its header is damaged"
 
 
 def _seek_largest(image: Image.Image) -> None:
@@ -170,7 +189,8 @@ def read_label_values(path: os.PathLike | str) -> np.ndarray:
 
     Grey pictures (8 or 16 bit) give their grey values; RGB pictures whose three channels
     agree give that value; palette pictures give their grey levels where the palette is
-    grey, and their indices where it is coloured (the convention of annotation tools).
+    grey, and their indices where it is coloured (the convention of annotation tools). A `.npy`
+    file holds an array (height, width) of whole numbers, or of truth values.
 
     Returns:
       uint8 (height, width).
@@ -179,6 +199,8 @@ def read_label_values(path: os.PathLike | str) -> np.ndarray:
       BadFile: as open_image, and where no single value can be read from a pixel: colours,
       transparency, black-and-white, JPEG (lossy), values above 255.
     """
+    if Path(path).suffix.lower() == ".npy" and Path(path).is_file():
+        return _array_values(Path(path))
     with open_image(path) as opened:
         if opened.format in ("JPEG", "MPO"):
             raise BadFile(path, "is a JPEG: lossy compression mixes labels; save masks as PNG")
@@ -206,9 +228,33 @@ def read_label_values(path: os.PathLike | str) -> np.ndarray:
                     path, "is a coloured picture, not a mask of ids; save ids as an 8-bit grey PNG"
                 )
             values = values[..., 0]
-        if values.size and (values.max() > 255 or values.min() < 0):
-            raise BadFile(path, f"holds the values {_some(values)}; ids are 0, 1, 2 and 255")
-        return values.astype(np.uint8)
+        return _as_bytes(values, path)
+
+
+def _as_bytes(values: np.ndarray, path: os.PathLike | str) -> np.ndarray:
+    if values.size and (values.max() > 255 or values.min() < 0):
+        raise BadFile(path, f"holds the values {_some(values)}; ids are 0, 1, 2 and 255")
+    return values.astype(np.uint8)
+
+
+def _array_values(path: Path) -> np.ndarray:
+    """uint8 (height, width) of a `.npy` file."""
+    try:
+        with open(path, "rb") as file:
+            shape, dtype, fortran_order = npy.read_header(file)
+            if dtype.kind not in "uib" or len(shape) != 2 or 0 in shape:
+                raise BadFile(
+                    path,
+                    f"holds {dtype} of shape {shape}; a mask is an array (height, width) of whole "
+                    "numbers",
+                )
+            if max(shape) > MAX_SIDE or shape[0] * shape[1] > MAX_PIXELS:
+                raise BadFile(path, f"has an absurd size, {shape[1]} x {shape[0]}; shrink it")
+            return _as_bytes(npy.read_data(file, shape, dtype, fortran_order), path)
+    except BadFile:
+        raise
+    except Exception as error:  # damaged headers raise many types
+        raise BadFile(path, f"cannot be read as an array ({describe(error)})") from error
 
 
 def _palette_values(image: Image.Image) -> np.ndarray:
@@ -238,12 +284,21 @@ def read_mask(path: os.PathLike | str) -> np.ndarray:
     found = np.unique(values)
     if np.isin(found, MASK_IDS).all():
         return values
-    raise BadFile(path, f"holds the values {_some(found)}, not ids; {_codes_hint(set(found))}")
+    raise BadFile(path, f"holds the values {_some(found)}, not ids; {_codes_hint(values)}")
 
 
-def _codes_hint(found: set[int]) -> str:
+def _codes_hint(values: np.ndarray) -> str:
     """What to do about a mask that holds other values than ids."""
     ids = "ids are 0 background, 1 rim, 2 cup, 255 ignore"
+    numbers, counts = np.unique(values, return_counts=True)
+    found = set(numbers.tolist())
+    frequent = numbers[counts > 0.01 * values.size]
+    if len(found) > MANY_VALUES and len(frequent) <= MANY_VALUES:
+        return (
+            f"{ids}. Most pixels are near {_some(frequent)}, and the others lie at the edges: the "
+            "mask was a JPEG or was resized smoothly, which mixes labels. Go back to the original; "
+            "when masks are resized, take the nearest pixel"
+        )
     if found <= {0, 128, 255}:
         return (
             f"{ids}. These look like the GAMMA and REFUGE codes (255 background, 128 rim, 0 cup): "

@@ -47,18 +47,16 @@ def macro_f1(matrix: np.ndarray) -> np.ndarray:
 def quadratic_weighted_kappa(matrix: np.ndarray) -> np.ndarray:
     """Cohen's kappa with weights (i - j)^2, the GAMMA challenge's grading score: at most 1.
 
-    Where truth and prediction are all of one and the same grade, chance agrees perfectly and kappa
-    is 0/0: it is defined as 0 here, no agreement beyond chance. NaN without eyes.
+    NaN where it is 0/0: without eyes, and where truth and prediction are all of one and the same
+    grade, so that chance agrees perfectly.
     """
     grades = np.arange(matrix.shape[-1])
     weights = np.square(grades[:, None] - grades[None, :])
     # (..., G, 1) * (..., 1, G): what two independent gradings with these totals would give
     rows, columns = matrix.sum(axis=-1), matrix.sum(axis=-2)
-    total = matrix.sum(axis=(-2, -1))
-    observed = (weights * matrix).sum(axis=(-2, -1)) * total
+    observed = (weights * matrix).sum(axis=(-2, -1)) * matrix.sum(axis=(-2, -1))
     expected = (weights * rows[..., :, None] * columns[..., None, :]).sum(axis=(-2, -1))
-    kappa = 1.0 - _ratio(observed, expected, 1.0)
-    return np.where(total == 0, np.nan, kappa)
+    return 1.0 - _ratio(observed, expected, np.nan)
 
 
 def _hits(matrix: np.ndarray) -> np.ndarray:

@@ -160,3 +160,61 @@ def test_of_a_tiff_of_several_pages_the_largest_is_the_photograph(tmp_path):
     thumbnail.save(path, save_all=True, append_images=[Image.fromarray(photograph), thumbnail])
     assert (images.read_fundus(path) == photograph).all()
     assert images.image_size(path) == (60, 80)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16])
+def test_a_mask_may_be_an_array(tmp_path, dtype):
+    np.save(tmp_path / "m.npy", IDS.astype(dtype))
+    np.testing.assert_array_equal(images.read_mask(tmp_path / "m.npy"), IDS)
+    np.save(tmp_path / "b.npy", IDS == 1)
+    np.testing.assert_array_equal(images.read_mask(tmp_path / "b.npy"), IDS == 1)
+
+
+@pytest.mark.parametrize(
+    "array, reason",
+    [
+        (IDS.astype(np.float32), "holds float32 of shape"),
+        (np.zeros((2, 3, 3), np.uint8), "a mask is an array .height, width. of whole numbers"),
+        (np.full((2, 3), -1), "holds the values -1"),
+        (np.array([[{"a": 1}]]), "holds object"),
+    ],
+)
+def test_an_array_that_is_no_mask(tmp_path, array, reason):
+    np.save(tmp_path / "m.npy", array, allow_pickle=True)
+    with pytest.raises(BadFile, match=reason):
+        images.read_mask(tmp_path / "m.npy")
+
+
+def test_a_cut_array_is_refused(tmp_path):
+    np.save(tmp_path / "m.npy", IDS)
+    content = (tmp_path / "m.npy").read_bytes()
+    for length in (3, 9, 40, len(content) - 1):
+        (tmp_path / "m.npy").write_bytes(content[:length])
+        with pytest.raises(BadFile):
+            images.read_mask(tmp_path / "m.npy")
+
+
+def test_a_photograph_that_is_an_array_is_named_for_what_it_is(tmp_path):
+    np.save(tmp_path / "a.npy", RED)
+    with pytest.raises(BadFile, match="is a numpy array .*save it as an 8-bit PNG"):
+        images.read_fundus(tmp_path / "a.npy")
+
+
+def test_a_floating_point_tiff_is_not_called_damaged_alone(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "a.tif", RED.astype(np.float64), photometric="rgb")
+    with pytest.raises(BadFile, match="floating point, or several bands"):
+        images.read_fundus(tmp_path / "a.tif")
+
+
+def test_a_mask_that_was_a_jpeg_once_is_told_so(tmp_path):
+    rows, columns = np.mgrid[:96, :96]
+    distance = np.hypot(rows - 48, columns - 48)
+    codes = np.where(distance < 18, 0, np.where(distance < 36, 128, 255)).astype(np.uint8)
+    lossy = Image.open(save(tmp_path / "a.jpg", codes, quality=80))
+    with pytest.raises(BadFile, match="was a JPEG or was resized smoothly.*Go back to the orig"):
+        images.read_mask(save(tmp_path / "a.png", lossy))
+    smaller = Image.fromarray(codes).resize((70, 70), Image.Resampling.BILINEAR)
+    with pytest.raises(BadFile, match="take the nearest pixel"):
+        images.read_mask(save(tmp_path / "b.png", smaller))

@@ -1,7 +1,7 @@
 """One's own folder: pictures, masks and volumes matched by name.
 
 images/eye7.jpg     photograph
-masks/eye7.png      optional; ids, or the codes given by --mask_codes
+masks/eye7.png      optional; ids, or the codes given by --mask_codes; .npy, too
 oct/eye7.npy        optional; or a folder oct/eye7/ of B-scans, .npz, .tif, .dcm
 grades.csv          optional; columns id, and grade and/or patient
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from data_pipelines.images import IMAGE_SUFFIXES
+from data_pipelines.images import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from data_pipelines.manifest.fields import parse_grade, parse_id, parse_patient
 from data_pipelines.manifest.makers.found import (
     Found,
@@ -45,7 +45,7 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
     if not fundus:
         kinds = ", ".join(IMAGE_SUFFIXES)
         problems.append(Problem(None, str(folders["images"]), f"holds no picture ({kinds})"))
-    masks = pictures_by_stem(folders["masks"], problems)
+    masks = pictures_by_stem(folders["masks"], problems, LABEL_SUFFIXES)
     scans = volumes_by_stem(folders["oct"], problems)
     problems += unmatched(masks, fundus, "mask")
     problems += unmatched(scans, fundus, "volume")

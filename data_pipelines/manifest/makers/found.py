@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_pipelines.images import BACKGROUND, CUP, IGNORE, IMAGE_SUFFIXES, RIM
+from data_pipelines.litter import is_litter
 from data_pipelines.manifest.makers.masks import Coded, Outlines
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
@@ -72,11 +73,13 @@ def parse_mask_codes(text: str) -> dict[int, int]:
     return codes
 
 
-def pictures_by_stem(folder: Path, problems: list[Problem]) -> dict[str, Path]:
+def pictures_by_stem(
+    folder: Path, problems: list[Problem], suffixes: Sequence[str] = IMAGE_SUFFIXES
+) -> dict[str, Path]:
     """The pictures of a folder by name without suffix, sorted; the same name twice is a problem."""
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if file.name.startswith(".") or file.suffix.lower() not in IMAGE_SUFFIXES:
+        if is_litter(file.name) or file.suffix.lower() not in suffixes:
             continue
         if file.stem in found:
             reason = f"has the same name as {found[file.stem].name!r}; keep one of them"
@@ -90,7 +93,7 @@ def volumes_by_stem(folder: Path, problems: list[Problem]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
         is_volume = entry.is_dir() or entry.suffix.lower() in VOLUME_SUFFIXES
-        if entry.name.startswith(".") or not is_volume:
+        if is_litter(entry.name) or not is_volume:
             continue
         stem = entry.name if entry.is_dir() else entry.stem
         if stem in found:

@@ -7,7 +7,8 @@ from PIL import Image
 from data_pipelines.images import read_mask
 from data_pipelines.manifest import check_manifest, errors, read_manifest
 from data_pipelines.manifest.__main__ import main
-from data_pipelines.manifest.makers.found import parse_mask_codes
+from data_pipelines.manifest.makers.folder import find_folder
+from data_pipelines.manifest.makers.found import MASK_CODES, parse_mask_codes
 
 IDS = np.zeros((40, 40), np.uint8)
 IDS[10:30, 10:30] = 1
@@ -224,3 +225,24 @@ def test_folder_problems_are_listed_at_once(mine, tmp_path, capsys):
     assert list((tmp_path / "out").iterdir()) == []
     assert make("folder", tmp_path, tmp_path / "out") == 1
     assert "no folder images/" in capsys.readouterr().err
+
+
+def test_what_a_system_left_in_a_folder_is_passed_over(mine, tmp_path):
+    for folder in ("images", "masks", "oct"):
+        (mine / folder).mkdir(exist_ok=True)
+        (mine / folder / "__MACOSX").mkdir()
+        (mine / folder / "Thumbs.db").write_bytes(b"x")
+        (mine / folder / "._eye 1.jpg").write_bytes(b"x")
+    before = find_folder(mine, MASK_CODES["ids"])
+    assert before.problems == []
+    assert not any("__MACOSX" in str(eye.oct) for eye in before.eyes)
+
+
+def test_folder_masks_may_be_arrays(mine, tmp_path):
+    mask = min((mine / "masks").iterdir())
+    ids = read_mask(mask) if mask.suffix != ".npy" else np.load(mask)
+    mask.unlink()
+    np.save(mask.with_suffix(".npy"), ids)
+    found = find_folder(mine, MASK_CODES["ids"])
+    assert found.problems == []
+    assert mask.with_suffix(".npy") in [eye.mask for eye in found.eyes]

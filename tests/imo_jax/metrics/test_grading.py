@@ -42,7 +42,9 @@ def test_kappa_of_the_papers_confusion():
 
 def test_kappa_special_values():
     assert grading.quadratic_weighted_kappa(np.diag([3, 2, 1])) == 1
-    assert grading.quadratic_weighted_kappa(np.diag([0, 5, 0])) == 0
+    assert grading.quadratic_weighted_kappa(np.array([[3, 0], [2, 0]])) == 0  # always normal
+    for undefined in (np.diag([0, 5, 0]), np.diag([1, 0, 0])):
+        assert np.isnan(grading.quadratic_weighted_kappa(undefined))
     assert np.isnan(grading.quadratic_weighted_kappa(np.zeros((3, 3), int)))
     assert grading.quadratic_weighted_kappa(np.array([[0, 4], [4, 0]])) == -1
 
