@@ -13,7 +13,7 @@ from experiments.calibration import cdr_range, kept_promises
 from experiments.drawing import denoisings, draw_plots, eye_picture
 from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
-from experiments.report import gallery
+from experiments.report import eye_cards
 from experiments.report.eyes import eyes_report
 from experiments.run_folder import replaced_folder
 from experiments.runtime import say
@@ -141,7 +141,7 @@ def drawer(run: TrainedRun, store: Store, folder: pathlib.Path, cards: list[dict
     def draw(prediction: EyePrediction, record: EyeRecord) -> None:
         between = cdr_range(run, record)
         example = store.example(SPLIT, prediction.index)
-        cards.append(gallery.eye_card(example, prediction, record, between))
+        cards.append(eye_cards.eye_card(example, prediction, record, between))
         wanted = most < 0 or prediction.index < most
         if wanted and prediction.probabilities is not None:
             picture = eye_picture(store, SPLIT, prediction, record, between)
@@ -160,7 +160,7 @@ def draw_denoising(
     examples = [store.example(SPLIT, i) for i in range(number)]
     found = denoisings(run.variables, run.config, examples)
     for i, (card, steps) in enumerate(zip(cards, found, strict=False)):
-        card["steps"] = gallery.step_cards(steps.probabilities, steps.times, card)
+        card["steps"] = eye_cards.step_cards(steps.probabilities, steps.times, card)
         if i < STRIPS:
             write_picture(folder / "strips" / f"{card['id']}.png", steps.strip)
 

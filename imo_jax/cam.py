@@ -6,10 +6,12 @@ glaucoma; with one logit for two classes what speaks against it is as much worth
 exact: mean(cam) + bias is the logit.
 """
 
-import jax
+from typing import TypeVar
+
+Array = TypeVar("Array")  # numpy or jax, the same in and out
 
 
-def en_face(cam: jax.Array) -> jax.Array:
+def en_face(cam: Array) -> Array:
     """Means over depth, one row a B-scan: (n, depth, width) -> (n, width), numpy or jax.
 
     Args:

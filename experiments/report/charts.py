@@ -19,7 +19,7 @@ class Series:
     Attributes:
       name: in the legend; "" = not there.
       x, y: its points; one that is not finite is left out.
-      form: "line", "points" or "bars" (thin, from `low` to `high`).
+      form: "line", "points", "curve" (a line with its points) or "bars" (thin, from `low` to `high`).
       labels: of points, shown by the pointer.
       low, high: of bars.
     """
@@ -70,7 +70,9 @@ def chart(series: Sequence[Series], x: Axis, y: Axis, *, title: str, diagonal: b
         ends = _place(np.array([low, high]), np.array([low, high]), x, y)
         parts.append(f'<polyline class="diagonal" points="{_points(ends)}"/>')
     parts += [_drawn(one, n, x, y) for n, one in enumerate(series)]
-    parts.append(_legend([(n, one.name) for n, one in enumerate(series) if one.name]))
+    taken = [_place(np.asarray(s.x, float), np.asarray(s.y, float), x, y) for s in series]
+    names = [(n, one.name) for n, one in enumerate(series) if one.name]
+    parts.append(_legend(names, np.concatenate([np.zeros((0, 2)), *map(_filled, taken)])))
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(title)}"><title>{escape(title)}</title>{"".join(parts)}</svg>'
@@ -120,8 +122,9 @@ def _ticks(axis: Axis) -> list[float]:
 def _drawn(series: Series, number: int, x: Axis, y: Axis) -> str:
     colour = f"s{number % 6}"
     across, down = np.asarray(series.x, float), np.asarray(series.y, float)
+    line = f'<polyline class="line {colour}" points="{_points(_place(across, down, x, y))}"/>'
     if series.form == "line":
-        return f'<polyline class="line {colour}" points="{_points(_place(across, down, x, y))}"/>'
+        return line
     if series.form == "bars":
         low, high = np.asarray(series.low, float), np.asarray(series.high, float)
         ends = zip(across, low, high, strict=True)
@@ -134,15 +137,36 @@ def _drawn(series: Series, number: int, x: Axis, y: Axis) -> str:
             said = f"<title>{escape(str(label))}</title>" if label else ""
             dots.append(f'<circle class="{colour}" cx="{place[0]:.1f}" cy="{place[1]:.1f}" '
                         f'r="3.5">{said}</circle>')  # fmt: skip
-    return "".join(dots)
+    return "".join([line, *dots] if series.form == "curve" else dots)
 
 
-def _legend(names: Sequence[tuple[int, str]]) -> str:
+def _filled(places: np.ndarray) -> np.ndarray:
+    """(N, 2) corners of a line -> with points between them, so that all of it counts as taken."""
+    if len(places) < 2:
+        return places
+    between = np.linspace(0, 1, 20)[:, None, None]
+    return (places[:-1] + between * (places[1:] - places[:-1])).reshape(-1, 2)
+
+
+def _legend(names: Sequence[tuple[int, str]], taken: np.ndarray) -> str:
+    """The names with their colours, in the corner with the fewest of the places that are taken."""
     if len(names) < 2:
         return ""
+    width, height = 26 + 7 * max(len(name) for _, name in names), 17 * len(names)
+    corners = [
+        (left, top)
+        for top in (TOP + 8, HEIGHT - BOTTOM - 8 - height)
+        for left in (LEFT + 10, WIDTH - RIGHT - 10 - width)
+    ]
+
+    def covered(corner: tuple[int, int]) -> int:
+        low, high = np.subtract(corner, 12), np.add(corner, (width + 12, height + 12))
+        return int(((taken >= low) & (taken <= high)).all(axis=-1).sum())
+
+    left, top = min(corners, key=covered)
     lines = [
-        f'<rect class="s{n % 6} key" x="{LEFT + 10}" y="{TOP + 8 + 17 * row}" width="10" '
-        f'height="10"/><text x="{LEFT + 26}" y="{TOP + 17 + 17 * row}">{escape(name)}</text>'
+        f'<rect class="s{n % 6} key" x="{left}" y="{top + 17 * row}" width="10" '
+        f'height="10"/><text x="{left + 16}" y="{top + 9 + 17 * row}">{escape(name)}</text>'
         for row, (n, name) in enumerate(names)
     ]
     return f'<g class="legend">{"".join(lines)}</g>'

@@ -1,22 +1,28 @@
 """The report of an evaluation on eyes."""
 
-import pathlib
 from collections.abc import Sequence
-from html import escape
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from data_pipelines.load.stores import Store
-from experiments import validation_log
-from experiments.report import gallery
-from experiments.report.charts import UNIT, Axis, Series, chart, spanning
-from experiments.report.model_card import card_section
-from experiments.report.page import Figure, Gallery, Section, Table, render
-from experiments.report.run_facts import made, run_section
+from experiments.report import eye_cards
+from experiments.report.cards import gallery_section
+from experiments.report.charts import UNIT, Axis, Series, chart
+from experiments.report.figures import (
+    calibration_figure,
+    confusion_matrix,
+    learning_curves,
+    roc_figure,
+)
+from experiments.report.model_card import card_section, trained_on
+from experiments.report.page import Figure, Section, Table, render
+from experiments.report.run_facts import made, parameters, run_section
+from experiments.report.score_table import score_table
+from experiments.seed_means import cell
 from experiments.trained_run import TrainedRun
 from imo_jax.labels import GRADE_NAMES
-from imo_jax.metrics import calibration, ranking
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import (
     grade_bins,
@@ -31,6 +37,14 @@ CURVES = {"score": "what chooses the checkpoint", "disc_dice": "disc Dice", "cup
           "qwk": "kappa", "vcdr_mae": "vertical ratio error"}  # fmt: skip
 OF_GROUPS = {"disc_dice": "disc Dice", "cup_dice": "cup Dice", "vcdr_mae": "vertical ratio error",
              "accuracy": "grade accuracy", "qwk": "kappa"}  # fmt: skip
+LIMITS = (
+    "Grades and shapes of photographs that are dark, blurred or without a disc mean nothing. The "
+    "spread over samples shows how much the network's own noise matters, not how wrong it may be."
+)
+GALLERY = (
+    "Each test eye at its disc: blue the disc, yellow the cup; dotted white the truth. Where an eye "
+    "has a slider it shows what each denoising step predicts. A picture enlarges when it is pressed.",
+)
 
 
 def eyes_report(
@@ -50,19 +64,36 @@ def eyes_report(
       store: its eyes.
       summary: of the evaluation.
       records: of its eyes.
-      cards: of its eyes, from `gallery.eye_card`.
+      cards: of its eyes, from `eye_card`.
       scores: key of the summary -> what to call it.
       seconds: that the evaluation took.
     """
+    others = {"baseline": summary["baseline"], **summary.get("controls", {})}
+    table = score_table(summary["network"], summary, others, scores)
     count = f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients"
     sections = [
-        Section("scores", "Scores", score_text(summary), score_table(summary, scores)),
+        Section("scores", "Scores", score_text(summary), table),
         Section("plots", "Plots", figures=[*grade_figures(records), *shape_figures(records)]),
-        Section("training", "Training", figures=learning_curves(run.folder.validation)),
-        gallery_section(cards),
+        Section("training", "Training", figures=learning_curves(run.folder.validation, CURVES)),
+        gallery_section(
+            "eyes",
+            GALLERY,
+            cards,
+            orders=eye_cards.ORDERS,
+            groups=eye_cards.group_names(),
+            layers=eye_cards.LAYERS,
+            off=("heat",),
+        ),
         data_section(store),
         run_section(run.config, run_facts(run, summary), seconds),
-        card_section(trained_on(run, store), run.config.data.manifest, records, group_scores),
+        card_section(
+            trained_on(run.config.data.manifest, store, "eyes"),
+            run.config.data.manifest,
+            records,
+            partial(group_scores, resamples=run.config.evaluation.bootstrap),
+            who=lambda record: (record["id"], record["patient"]),
+            limits=LIMITS,
+        ),
     ]
     title = f"{summary['network']} on {count}"
     subtitle = f"{summary['manifest']}, checkpoint of step {summary['checkpoint_step']}"
@@ -82,27 +113,6 @@ def score_text(summary: dict[str, Any]) -> list[str]:
             "alike, what was taken brings nothing."
         )
     return text
-
-
-def score_table(summary: dict[str, Any], scores: dict[str, str]) -> Table:
-    """Each score that is defined: the network's with its interval, then baseline and controls."""
-    others = {"baseline": summary["baseline"], **summary.get("controls", {})}
-    columns = ["score", summary["network"], "95 % interval", *(n.replace("_", " ") for n in others)]
-    rows = [
-        (
-            name,
-            f"{value['value']:.3f}",
-            f"{value['low']:.3f} to {value['high']:.3f}",
-            *(_number(other.get(key)) for other in others.values()),
-        )
-        for key, name in scores.items()
-        if (value := summary.get(key)) is not None
-    ]
-    return Table(columns, rows)
-
-
-def _number(value: dict[str, float] | None) -> str:
-    return "–" if value is None or not np.isfinite(value["value"]) else f"{value['value']:.3f}"
 
 
 def grade_figures(records: Sequence[EyeRecord]) -> list[Figure]:
@@ -143,79 +153,6 @@ def shape_figures(records: Sequence[EyeRecord]) -> list[Figure]:
     ]
 
 
-def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> str:
-    """(G, G) counts -> an HTML table whose cells are shaded by their share of the row."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    rows = []
-    for name, row in zip(names, counts, strict=True):
-        total = max(int(row.sum()), 1)
-        cells = "".join(f'<td style="--share: {n / total:.3f}">{n}</td>' for n in row)
-        rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
-    return (
-        f'<table class="matrix"><thead><tr><th>true \\ predicted</th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )
-
-
-def roc_figure(scores: dict[str, tuple[np.ndarray, np.ndarray]], what: str) -> Figure:
-    """ROC curves: name -> score and whether it is positive."""
-    series, said = [], []
-    for name, (score, positive) in scores.items():
-        series.append(Series(name, *ranking.roc_curve(score, positive)))
-        said.append(f"{name} {float(ranking.auc(score, positive)):.3f}")
-    title = f"ROC of {what}; area under the curve: {', '.join(said)}"
-    axes = Axis("1 - specificity", *UNIT), Axis("sensitivity", *UNIT)
-    return Figure(chart(series, *axes, title=title, diagonal=True), title)
-
-
-def calibration_figure(bins: dict[str, np.ndarray], what: str) -> Figure:
-    """Reliability diagram: name -> sums of `calibration_bins`."""
-    series = []
-    for name, sums in bins.items():
-        confidence, accuracy, count = calibration.reliability_curve(sums)
-        labels = [f"{int(n)} at {c:.2f}: {a:.2f} right"
-                  for n, c, a in zip(count, confidence, accuracy, strict=True)]  # fmt: skip
-        series += [
-            Series(name, confidence, accuracy),
-            Series("", confidence, accuracy, "points", labels),
-        ]
-    title = f"Calibration of {what}: on the diagonal what is said with 80 % is right in 80 %"
-    axes = Axis("probability given", *UNIT), Axis("share that is right", *UNIT)
-    return Figure(chart(series, *axes, title=title, diagonal=True), title)
-
-
-def learning_curves(file: pathlib.Path) -> list[Figure]:
-    """Validation scores by step, as far as they are defined."""
-    if not file.exists():
-        return []
-    table = validation_log.read(file)
-    names = [name for name in CURVES if name in table and table[name].notna().any()]
-    if not names:
-        return []
-    series = [Series(CURVES[name], table["step"], table[name]) for name in names]
-    axes = spanning("step", [0], table["step"]), spanning("score", table[names].to_numpy())
-    title = "Scores on the validation split by train step"
-    return [Figure(chart(series, *axes, title=title), title)]
-
-
-def gallery_section(cards: Sequence[dict[str, Any]]) -> Section:
-    """The gallery of eyes."""
-    if not cards:
-        return Section("eyes", "Eyes")
-    text = [
-        "Each test eye at its disc: blue the disc, yellow the cup; dotted white the truth. Where "
-        "an eye has a slider it shows what each denoising step predicts. A picture enlarges when "
-        "it is pressed."
-    ]
-    shown = Gallery(
-        cards,
-        gallery.orders_known(cards, gallery.ORDERS),
-        gallery.group_names(cards),
-        gallery.layers_known(cards, gallery.LAYERS),
-    )
-    return Section("eyes", "Eyes", text, gallery=shown)
-
-
 def data_section(store: Store) -> Section:
     """Counts by split and grade."""
     columns = ["split", "eyes", "patients", "with mask", "with OCT", *GRADE_NAMES, "no grade"]
@@ -242,29 +179,7 @@ def run_facts(run: TrainedRun, summary: dict[str, Any]) -> list[tuple[str, str]]
     ]
 
 
-def parameters(variables: Any) -> int:
-    """Number of learned values in a tree of arrays."""
-    params = variables["params"]
-    return sum(
-        parameters({"params": v}) if isinstance(v, dict) else np.size(v) for v in params.values()
-    )
-
-
-def trained_on(run: TrainedRun, store: Store) -> str:
-    """A sentence on the training data."""
-    eyes, patients = store.num("train"), len(set(store.patients("train")))
-    validation = store.num("val")
-    chosen = f"checkpoint chosen on {validation} validation eyes"
-    if not validation:
-        chosen = "no validation eyes and no choice of a checkpoint"
-    return (
-        f"Data: trained on the {eyes} train eyes of {patients} patients of "
-        f"{run.config.data.manifest}, {chosen}, "
-        f"scored on {store.num('test')} test eyes. No patient is in two splits."
-    )
-
-
-def group_scores(records: Sequence[EyeRecord]) -> dict[str, str]:
-    """Point scores of a group of eyes; – where none of them defines one."""
-    summary = imo_summary(records, resamples=1)
-    return {name: _number(summary[key]) for key, name in OF_GROUPS.items()}
+def group_scores(records: Sequence[EyeRecord], resamples: int) -> dict[str, str]:
+    """Scores of a group of eyes with their intervals; - where none of them defines one."""
+    summary = imo_summary(records, resamples=resamples)
+    return {name: cell(summary[key]) for key, name in OF_GROUPS.items()}

@@ -1,15 +1,19 @@
 """The model card: what a run was trained on, what it is for, and how it does by subgroup."""
 
 import csv
+import math
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Protocol, TypeVar
 
+from data_pipelines.phantom.dataset import RECORD
 from experiments.report.page import Section, Table
 
 # Columns of a manifest that divide its rows into groups worth a look, where they are there.
-SUBGROUPS = ("source", "camera", "eye", "sex", "race", "ethnicity", "age_group")
+SUBGROUPS = ("source", "camera", "eye", "sex", "race", "ethnicity", "age_group", "age")
 MOST_GROUPS = 12
+AGE_BANDS = ((0, "0 to 39"), (40, "40 to 59"), (60, "60 to 79"), (80, "80 and more"))  # years, from
+NOT_GIVEN = "not given"
 
 USE = (
     "Intended use: research on methods of glaucoma diagnosis, by people who can read the scores "
@@ -17,54 +21,112 @@ USE = (
     "that person."
 )
 LIMITS = (
-    "Limits: the scores hold for eyes, cameras and readers like those of the test split. Grades "
-    "and shapes of photographs that are dark, blurred or without a disc mean nothing. Intervals "
-    "are by patient and say nothing of another population. The spread over samples shows how much "
-    "the network's own noise matters, not how wrong it may be."
+    "Limits: the scores hold for eyes, cameras and readers like those of the test split. Intervals "
+    "are by patient and say nothing of another population. "
 )
+PHANTOM = (
+    "These are phantoms: a program drew them, no person was seen. The scores show that the program "
+    "works, not how it would do on people."
+)
+
+Record = TypeVar("Record")
+
+
+class Splits(Protocol):
+    """What the card asks of a store: rows and patients of each split."""
+
+    def num(self, split: str) -> int: ...
+    def patients(self, split: str) -> list[str]: ...
+
+
+def trained_on(manifest: str, store: Splits, noun: str) -> str:
+    """A sentence or two on the data.
+
+    Args:
+      manifest: path of the manifest.
+      store: its rows.
+      noun: what a row is, in the plural: "eyes".
+    """
+    train, patients = store.num("train"), len(set(store.patients("train")))
+    validation = store.num("val")
+    chosen = f"checkpoint chosen on {validation} validation {noun}"
+    if not validation:
+        chosen = f"no validation {noun} and no choice of a checkpoint"
+    said = (
+        f"Data: trained on the {train} train {noun} of {patients} patients of {manifest}, {chosen}, "
+        f"scored on {store.num('test')} test {noun}. No patient is in two splits."
+    )
+    return f"{said} {PHANTOM}" if (pathlib.Path(manifest).parent / RECORD).exists() else said
 
 
 def card_section(
-    trained_on: str,
+    data: str,
     manifest: str,
-    records: Sequence[dict[str, Any]],
-    scores: Callable[[Sequence[dict[str, Any]]], dict[str, str]],
+    records: Sequence[Record],
+    scores: Callable[[Sequence[Record]], dict[str, str]],
+    *,
+    who: Callable[[Record], tuple[str, str]],
+    limits: str,
 ) -> Section:
     """The section of the model card.
 
     Args:
-      trained_on: a sentence on the data.
-      manifest: path of the manifest, whose columns may divide the eyes.
-      records: of the evaluated rows, each with `id` and `patient`.
+      data: what it was trained on, from `trained_on`.
+      manifest: path of the manifest, whose columns may divide the rows.
+      records: of the evaluated rows.
       scores: records -> name of a score -> its text.
+      who: record -> id of its row in the manifest, and its patient.
+      limits: of this kind of network, beside those of all.
     """
-    rows, columns = [], ["group", "number", "patients"]
-    for name, members in subgroups(manifest, records).items():
+    rows: list[Sequence[str]] = []
+    columns = ["group", "number", "patients"]
+    for name, members in subgroups(manifest, records, lambda record: who(record)[0]).items():
         said = scores(members)
         columns = ["group", "number", "patients", *said]
-        patients = len({r["patient"] for r in members})
+        patients = len({who(record)[1] for record in members})
         rows.append((name, str(len(members)), str(patients), *said.values()))
-    text = [trained_on, USE, LIMITS]
-    if not rows:
+    text = [data, USE, LIMITS + limits]
+    if rows:
         text.append(
-            "Subgroups: the manifest has none of the columns "
-            f"{', '.join(SUBGROUPS)}; with one of them its groups are scored here."
+            "Subgroups, with 95 % intervals by patient: where they overlap widely, nothing is said "
+            "of a difference; a group of few patients says little."
+        )
+    else:
+        text.append(
+            "Subgroups: no column "
+            f"{', '.join(SUBGROUPS)} of the manifest divides the test split; one that does is "
+            "scored here by its groups."
         )
     return Section("card", "Model card", text, Table(columns, rows) if rows else None)
 
 
-def subgroups(manifest: str, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def subgroups(
+    manifest: str, records: Sequence[Record], id_of: Callable[[Record], str]
+) -> dict[str, list[Record]]:
     """`column: value` -> the records of that group, for each column that divides them."""
     values = _columns(pathlib.Path(manifest))
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[Record]] = {}
     for column in SUBGROUPS:
-        by_value: dict[str, list[dict[str, Any]]] = {}
+        by_value: dict[str, list[Record]] = {}
         for record in records:
-            value = values.get(record["id"], {}).get(column) or "not given"
+            value = _group(column, values.get(id_of(record), {}).get(column))
             by_value.setdefault(value, []).append(record)
         if 1 < len(by_value) <= MOST_GROUPS:
             groups |= {f"{column}: {value}": by_value[value] for value in sorted(by_value)}
     return groups
+
+
+def _group(column: str, cell: str | None) -> str:
+    """The group that a cell stands for: the value itself, of an age its band."""
+    if column != "age" or not cell:
+        return cell or NOT_GIVEN
+    try:
+        years = float(cell)
+    except ValueError:
+        return cell  # "60-69", "90+": bands of the data set's own
+    if not math.isfinite(years) or years < 0:
+        return NOT_GIVEN
+    return [name for low, name in AGE_BANDS if years >= low][-1]
 
 
 def _columns(manifest: pathlib.Path) -> dict[str, dict[str, str]]:
@@ -72,4 +134,7 @@ def _columns(manifest: pathlib.Path) -> dict[str, dict[str, str]]:
     if not manifest.exists():
         return {}
     with manifest.open(encoding="utf-8-sig", newline="") as file:
-        return {row["id"]: row for row in csv.DictReader(file) if row.get("id")}
+        header, *lines = csv.reader(file, skipinitialspace=True)
+    names = [name.strip() for name in header]
+    rows = (dict(zip(names, map(str.strip, cells), strict=False)) for cells in lines)
+    return {row["id"]: row for row in rows if row.get("id")}

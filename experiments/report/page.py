@@ -62,11 +62,13 @@ class Gallery:
     """Cards that are sorted, filtered and switched by the page's script.
 
     Attributes:
-      cards: ready for JSON, see `experiments.report.gallery`.
+      cards: ready for JSON, see `eye_cards` and `volume_cards`.
       orders: key of a card -> how people call it: what the cards can be sorted by, greatest first.
-      groups: what they can be filtered by: value of a card's `group` -> name.
-      layers: what can be switched on and off: key -> name.
+      groups: what they can be filtered by: one of a card's `groups` -> name.
+      layers: what can be switched on and off: key of a card -> name, lowest first.
       noun: what a card shows, in the plural.
+      colours: of outlines, where disc and cup are not to have their own: layer -> colour of CSS.
+      off: layers that are not shown at first.
     """
 
     cards: Sequence[dict[str, Any]]
@@ -74,6 +76,8 @@ class Gallery:
     groups: dict[str, str]
     layers: dict[str, str]
     noun: str = "eyes"
+    colours: dict[str, str] = dataclasses.field(default_factory=dict)
+    off: Sequence[str] = ()
 
 
 def render(title: str, subtitle: str, sections: Sequence[Section], made: str) -> str:

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from experiments.report.page import Section, Table
 from experiments.runtime import describe_devices
 from imo_jax import __version__
@@ -58,6 +60,14 @@ def run_section(config: Any, facts: Sequence[tuple[str, str]], seconds: float) -
         "What was run",
         table=Table((), rows, numbers=False),
         notes={"All settings": settings},
+    )
+
+
+def parameters(variables: Any) -> int:
+    """Number of learned values in a tree of arrays."""
+    params = variables["params"]
+    return sum(
+        parameters({"params": v}) if isinstance(v, dict) else np.size(v) for v in params.values()
     )
 
 

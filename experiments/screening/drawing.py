@@ -1,11 +1,13 @@
 """Pictures of a screening run: plots of the scores, and where the network sees evidence."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.screening.prediction import predicted
+from experiments.report.volume_cards import common_limits, volume_card
+from experiments.screening.prediction import Seen
 from experiments.screening.trained_run import TrainedScreening
 from imo_jax.atomic_files import write_picture
 from imo_jax.labels import SCREENING_NAMES
@@ -20,8 +22,6 @@ from imo_jax.predictor.volume_result import Evidence
 from imo_jax.visualisation.cam_panels import ScanRow, scan_panel, volume_panel
 from imo_jax.visualisation.plots import reliability_diagram
 from imo_jax.visualisation.screening_plots import roc_plot, visual_field_scatter
-
-SCANS_SHOWN = 3  # of a predicted volume, evenly spaced
 
 
 def draw_plots(
@@ -42,18 +42,12 @@ def draw_plots(
         write_picture(folder / "visual_fields.png", fields)
 
 
-def evidence_of(run: TrainedScreening, store: ScreeningStore, split: str, row: int) -> Evidence:
-    """Runs the network on one volume of a store."""
-    shown, cams, probabilities = [], [], []
-    for batch, said in predicted(run.variables, store, split, run.config, rows=[row]):
-        valid = batch["valid"]
-        cams.append(said["cam"][valid])
-        probabilities.append(said["probability"][valid])
-        shown.append(batch["scan_number"][valid])
-    if run.config.recipe.whole_volumes:
-        return Evidence(store.cube(split, row), cams[0][0], None)
-    images = np.stack([store.scan(split, row, n) for n in np.concatenate(shown)])
-    return Evidence(images, np.concatenate(cams), np.concatenate(probabilities))
+def evidence_of(store: ScreeningStore, split: str, row: int, seen: Seen) -> Evidence:
+    """What the network saw of one volume of a store, and where it saw evidence."""
+    if store.grid.cube_shape is not None:
+        return Evidence(store.cube(split, row), seen.maps, None)
+    images = np.stack([store.scan(split, row, number) for number in seen.scans])
+    return Evidence(images, seen.maps, np.array(seen.probabilities))
 
 
 def draw_cams(
@@ -62,6 +56,7 @@ def draw_cams(
     store: ScreeningStore,
     split: str,
     found: list[VolumeRecord],
+    kept: list[Seen],
 ) -> None:
     """Writes b_scans.png (paper, figure 2) and an en-face map of each volume shown on it.
 
@@ -70,7 +65,7 @@ def draw_cams(
     lines = []
     for label, name in enumerate(SCREENING_NAMES):
         rows = first_of_class(found, label, run.config.evaluation.overlays)
-        seen = [evidence_of(run, store, split, row) for row in rows]
+        seen = [evidence_of(store, split, row, kept[row]) for row in rows]
         for row, evidence in zip(rows, seen, strict=True):
             record = found[row]
             title = f"{record.id} ({name}): probability of glaucoma {record.probability:.2f}"
@@ -81,6 +76,17 @@ def draw_cams(
     if len({len(line.scans) for line in lines}) == 1:
         title = f"{run.config.recipe.title}: the B-scan of each volume with the strongest evidence"
         write_picture(folder / "b_scans.png", scan_panel(lines[::-1], title=title))
+
+
+def cards_of(
+    store: ScreeningStore, split: str, found: list[VolumeRecord], kept: list[Seen]
+) -> list[dict[str, Any]]:
+    """The cards of a report: each volume of a split with its activation maps."""
+    limits = common_limits([seen.maps for seen in kept])
+    return [
+        volume_card(record, evidence_of(store, split, row, seen), limits)
+        for row, (record, seen) in enumerate(zip(found, kept, strict=True))
+    ]
 
 
 def first_of_class(found: list[VolumeRecord], label: int, number: int) -> list[int]:

@@ -1,15 +1,17 @@
 """Evaluation of a trained screening run: scores with intervals, a table, plots, activation maps."""
 
 import pathlib
+import time
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from data_pipelines.load.screening_stores import ScreeningStore
+from experiments.report.volumes import volumes_report
 from experiments.run_folder import replaced_folder
 from experiments.runtime import say
-from experiments.screening.drawing import draw_cams, draw_plots
+from experiments.screening.drawing import cards_of, draw_cams, draw_plots
 from experiments.screening.prediction import predict_volumes, records
 from experiments.screening.trained_run import TrainedScreening
 from imo_jax import visual_field
@@ -68,12 +70,14 @@ def run_eval(run: TrainedScreening, out: str | None, store: ScreeningStore) -> d
       What summary.json holds.
     """
     target = pathlib.Path(out) if out else run.folder.evaluation
+    started = time.monotonic()
     settings = {"resamples": run.config.evaluation.bootstrap, "seed": run.config.seed}
     with replaced_folder(target) as folder:
-        found = {
-            split: records(store, split, predict_volumes(run.variables, store, split, run.config))
-            for split in ("val", SPLIT)
+        said = {
+            split: predict_volumes(run.variables, store, split, run.config, keep_seen=kept)
+            for split, kept in (("val", False), (SPLIT, True))
         }
+        found = {split: records(store, split, of_split) for split, of_split in said.items()}
         thresholds = chosen_thresholds(found["val"]) if found["val"] else None
         trivial = baseline_records(found[SPLIT], store)
         summary = {
@@ -92,11 +96,18 @@ def run_eval(run: TrainedScreening, out: str | None, store: ScreeningStore) -> d
             rows = map(record_row, group(found[SPLIT]))
             pd.DataFrame(rows).to_csv(folder / f"per_{level}.csv", index=False)
         draw_plots(folder, found[SPLIT], thresholds, run.config.recipe.title)
-        draw_cams(folder / "cams", run, store, SPLIT, found[SPLIT])
+        seen = said[SPLIT].seen
+        draw_cams(folder / "cams", run, store, SPLIT, found[SPLIT], seen)
         text = table(summary)
         (folder / "table.txt").write_text(text + "\n", encoding="utf-8")
+        cards = cards_of(store, SPLIT, found[SPLIT], seen)
+        seconds = time.monotonic() - started
+        page = volumes_report(
+            run, store, summary, found[SPLIT], cards, scores=TABLE, seconds=seconds
+        )
+        (folder / "report.html").write_text(page, encoding="utf-8")
     print(text)
-    say(f"written to {target}")
+    say(f"written to {target}; open {target / 'report.html'} in a browser")
     return summary
 
 

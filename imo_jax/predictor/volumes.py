@@ -160,10 +160,11 @@ class VolumePredictor:
             probabilities.append(said["probability"][valid])
             numbers.append(batch["scan_number"][valid])
         if self.settings.model.input == "cube":
-            evidence = Evidence(store.cube(_SPLIT, 0), cams[0][0], None)
+            evidence = Evidence(store.cube(_SPLIT, 0), self._turned_back(cams[0][0], store), None)
         else:
             images = np.stack([store.scan(_SPLIT, 0, n) for n in np.concatenate(numbers)])
-            evidence = Evidence(images, np.concatenate(cams), np.concatenate(probabilities))
+            maps = self._turned_back(np.concatenate(cams), store)
+            evidence = Evidence(images, maps, np.concatenate(probabilities))
         field = dict(zip(visual_field.INDICES, map(float, vf.mean()[0]), strict=True))
         return VolumeResult(
             id=name,
@@ -174,6 +175,11 @@ class VolumePredictor:
             warnings=warnings,
             threshold=self.threshold,
         )
+
+    def _turned_back(self, cams: np.ndarray, store: ScreeningStore) -> np.ndarray:
+        """Maps (m, h, w) as the store's images lie: a right eye may have been shown mirrored."""
+        mirrored = self.settings.right_as_left and store.eyes(_SPLIT)[0] == "OD"
+        return np.flip(cams, -1) if mirrored else cams
 
     def _batches(self, store: ScreeningStore) -> Iterator[dict[str, Any]]:
         settings = {

@@ -94,7 +94,7 @@ def volume_panel(volume: np.ndarray, cam: np.ndarray, *, title: str, tile: int =
     Returns:
       (height, width, 3) uint8.
     """
-    above = _stretched(en_face(volume.astype(np.float32)))
+    above = seen_from_above(volume)
     evidence = np.asarray(en_face(cam))
     limit = evidence_limit([evidence])
     faint = (0.6 * above).astype(np.uint8)  # colours are lost on a bright image
@@ -103,8 +103,9 @@ def volume_panel(volume: np.ndarray, cam: np.ndarray, *, title: str, tile: int =
     return _with_scale(tiles.sheet([row], title=title, captions=captions), limit)
 
 
-def _stretched(values: np.ndarray) -> np.ndarray:
-    """(n, W) float -> uint8, from its darkest to its brightest hundredth."""
+def seen_from_above(volume: np.ndarray) -> np.ndarray:
+    """(n, H, W) uint8 B-scans -> (n, W) uint8, stretched from its darkest to its brightest hundredth."""
+    values = np.asarray(en_face(volume.astype(np.float32)))
     low, high = np.percentile(values, [1.0, 99.0])
     unit = np.clip((values - low) / max(high - low, 1e-6), 0.0, 1.0)
     return np.rint(255.0 * unit).astype(np.uint8)

@@ -56,6 +56,21 @@ def blend_evidence(grey: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.rint(base + opacity * (tinted - base)).astype(np.uint8)
 
 
+def evidence_layer(values: np.ndarray) -> np.ndarray:
+    """A signed map to lie over a grey image: as `blend_evidence`, the image below left out.
+
+    Args:
+      values: (...) float in -1..1.
+
+    Returns:
+      (..., 4) uint8 red, green, blue and opacity.
+    """
+    values = np.clip(values, -1.0, 1.0)[..., None]
+    colour = np.where(values > 0, np.array(FOR), np.array(AGAINST))
+    opacity = np.rint(255 * MOST_OPAQUE * np.abs(values))
+    return np.concatenate([colour, opacity], axis=-1).astype(np.uint8)
+
+
 def class_colours(probabilities: np.ndarray) -> np.ndarray:
     """(..., 3) class probabilities -> (..., 3) uint8: the fills of the classes, mixed."""
     mixed = probabilities.astype(np.float32) @ CLASS_FILLS.astype(np.float32)

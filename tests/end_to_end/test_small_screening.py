@@ -81,6 +81,7 @@ def test_pictures_and_tables_are_written(screened):
     for name in ("roc.png", "calibration.png", "visual_fields.png", "cams/b_scans.png"):
         assert np.asarray(Image.open(folder / name)).std() > 0, name
     assert len(list((folder / "cams").glob("*.png"))) == 5  # two volumes of each class, and B-scans
+    assert "Activation maps show" in (folder / "report.html").read_text()
     for name in ("per_image.csv", "per_case.csv"):
         with (folder / name).open() as file:
             assert len(list(csv.DictReader(file))) > 3

@@ -15,7 +15,7 @@ def browser(tmp_path_factory):
         pytest.skip("no Chromium with its driver")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in ("headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-sync",
+    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
                  "disable-background-networking", "disable-component-update",
                  "window-size=1200,1000", f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
                  "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"):  # fmt: skip

@@ -9,7 +9,11 @@
   const group = document.getElementById("group");
   const count = document.getElementById("count");
   const more = document.getElementById("more");
-  const PAGE = 60;
+  const boxes = [...document.querySelectorAll("[data-layer]")];
+  const layers = boxes.map((box) => box.dataset.layer);
+  const colours = Object.fromEntries(boxes.map((box) => [box.dataset.layer, box.dataset.colour]));
+  const PAGE = 60; // cards made at a time
+  const SIZE = 1000; // of a picture's sides, in the units of outlines
   const SVG = "http://www.w3.org/2000/svg";
   let chosen = [];
   let shown = 0;
@@ -27,26 +31,27 @@
     return node;
   }
 
-  function outlines(layer, paths) {
-    const part = draw("g", { class: `layer-${layer}` });
-    for (const [region, d] of Object.entries(paths)) {
+  // What a card holds of a layer: text is a picture in base64, else outlines by region.
+  function layer(key, value) {
+    if (typeof value === "string") {
+      const kind = value.startsWith("iVBOR") ? "png" : "jpeg";
+      const href = `data:image/${kind};base64,${value}`;
+      return draw("image", { class: `layer-${key}`, href, width: SIZE, height: SIZE, preserveAspectRatio: "none" });
+    }
+    const part = draw("g", { class: `layer-${key}` });
+    if (colours[key]) part.style.setProperty("--line", colours[key]);
+    for (const [region, d] of Object.entries(value)) {
       if (d) part.append(draw("path", { class: region, d }));
     }
     return part;
   }
 
   function picture(card) {
-    const [width, height] = card.size || [1000, 1000];
-    const view = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": card.says });
-    const image = { width, height, preserveAspectRatio: "none" };
-    view.append(draw("image", { href: `data:image/jpeg;base64,${card.photo}`, ...image }));
-    for (const layer of ["heat", "evidence"]) {
-      if (card[layer]) {
-        view.append(draw("image", { class: `layer-${layer}`, href: `data:image/jpeg;base64,${card[layer]}`, ...image }));
-      }
-    }
-    if (card.truth) view.append(outlines("truth", card.truth));
-    if (card.prediction) view.append(outlines("prediction", card.prediction));
+    const view = draw("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", "aria-label": card.says });
+    const parts = ["photo", ...layers].filter((key) => card[key]).map((key) => layer(key, card[key]));
+    // Outlines lie over all pictures.
+    view.append(...parts.filter((part) => part.localName === "image"));
+    view.append(...parts.filter((part) => part.localName !== "image"));
     return view;
   }
 
@@ -55,13 +60,13 @@
     const said = (n) => card.steps[n].name;
     const label = make("label");
     const text = make("span", {}, said(last));
-    const range = make("input", { type: "range", min: 0, max: last, value: last, "aria-label": `${card.slide || "Denoising step"} of ${card.id}`, "aria-valuetext": said(last) });
+    const range = make("input", { type: "range", min: 0, max: last, value: last, "aria-label": `${card.slide} of ${card.id}`, "aria-valuetext": said(last) });
     range.addEventListener("input", () => {
       const step = card.steps[Number(range.value)];
-      if (step.prediction) view.querySelector(".layer-prediction").replaceWith(outlines("prediction", step.prediction));
-      if (step.photo) view.querySelector("image").setAttribute("href", `data:image/jpeg;base64,${step.photo}`);
-      const evidence = view.querySelector(".layer-evidence");
-      if (step.evidence && evidence) evidence.setAttribute("href", `data:image/jpeg;base64,${step.evidence}`);
+      for (const key of ["photo", ...layers]) {
+        const old = view.querySelector(`.layer-${key}`);
+        if (old) old.replaceWith(layer(key, step[key] || card[key]));
+      }
       text.textContent = step.name;
       range.setAttribute("aria-valuetext", step.name);
     });
@@ -87,8 +92,7 @@
   }
 
   function enlarge(card) {
-    const dialog = make("dialog", { "aria-label": card.id, class: gallery.className });
-    dialog.classList.remove("gallery");
+    const dialog = make("dialog", { "aria-label": card.id });
     const close = make("button", { type: "button", class: "close" }, "Close");
     close.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => dialog.remove());
@@ -123,11 +127,13 @@
   if (group) group.addEventListener("change", arrange);
   more.addEventListener("click", extend);
   document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
-  for (const box of document.querySelectorAll("[data-layer]")) {
-    const apply = () => gallery.classList.toggle(`hide-${box.dataset.layer}`, !box.checked);
-    box.addEventListener("change", apply);
-    apply();
-  }
+  const hidden = document.head.appendChild(make("style"));
+  const apply = () => {
+    const off = boxes.filter((box) => !box.checked).map((box) => `.layer-${box.dataset.layer}`);
+    hidden.textContent = off.length ? `${off.join(", ")} { display: none; }` : "";
+  };
+  for (const box of boxes) box.addEventListener("change", apply);
+  apply();
   addEventListener("beforeprint", () => { while (shown < chosen.length && shown < 600) extend(); });
   arrange();
 })();

@@ -1,12 +1,15 @@
-"""Eyes whose shapes and answers are made, for reports without a training."""
+"""Eyes and volumes whose pictures and answers are made, for reports without a training."""
 
 import types
 
 import numpy as np
 import pytest
 
-from experiments.report.gallery import eye_card, step_cards
+from experiments.report.eye_cards import eye_card, step_cards
+from experiments.report.volume_cards import common_limits, volume_card
 from imo_jax.metrics.imo_eye import score_eye
+from imo_jax.metrics.screening import VolumeRecord
+from imo_jax.predictor.volume_result import Evidence
 
 SIDE = 96
 ROWS, COLUMNS = np.indices((SIDE, SIDE))
@@ -49,6 +52,38 @@ def made_card(number, error=0):
     card = eye_card(example, answer, record)
     steps = np.stack([np.eye(3)[circles(26, 20)], np.eye(3)[circles(22, 14)]])
     return card | {"steps": step_cards(steps, (1.0, 0.5), card)}
+
+
+def made_volume(number):
+    """A volume of 12 B-scans, the fourth with the strongest evidence: its record and evidence.
+
+    Even ones are normal, odd ones glaucoma; the probability is of the wrong class for number 1.
+    """
+    rng = np.random.default_rng(number)
+    glaucoma = number % 2
+    measured = np.array([60.0, -12.0, np.nan]) if glaucoma else np.array([99.0, -1.0, 1.5])
+    record = VolumeRecord(
+        id=f"v{number}", patient=f"person{number // 2}", eye="OD", visit="1", glaucoma=glaucoma,
+        probability=0.9 * glaucoma if number != 1 else 0.2,
+        vf_predicted=np.array([90.0, -3.0, 2.0]), vf_measured=measured,
+    )  # fmt: skip
+    images = rng.integers(0, 255, (12, SIDE, SIDE), np.uint8)
+    cams = np.full((12, 4, 4), 0.5 if glaucoma else -0.5, np.float32)
+    cams[3] *= 4
+    return record, Evidence(images, cams, np.full(12, record.probability))
+
+
+@pytest.fixture(scope="session")
+def volume_of():
+    return made_volume
+
+
+@pytest.fixture(scope="session")
+def volume_cards():
+    """Four volumes, two a class; the first of glaucoma is called normal."""
+    made = [made_volume(n) for n in range(4)]
+    limits = common_limits([evidence.cams for _, evidence in made])
+    return [volume_card(*one, limits) for one in made]
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from experiments.report.gallery import LAYERS, ORDERS, group_names
-from experiments.report.page import Gallery, Section, render
+from experiments.report.cards import gallery_section
+from experiments.report.eye_cards import LAYERS, ORDERS, group_names
+from experiments.report.page import render
 
 pytestmark = pytest.mark.browser
 
@@ -14,9 +15,11 @@ WebDriverWait = pytest.importorskip("selenium.webdriver.support.wait").WebDriver
 
 
 def written(folder, cards):
-    gallery = Gallery(cards, ORDERS, group_names(cards), LAYERS)
+    section = gallery_section(
+        "eyes", (), cards, orders=ORDERS, groups=group_names(), layers=LAYERS, off=("heat",)
+    )
     path = folder / "report.html"
-    path.write_text(render("Report", "eyes", [Section("eyes", "Eyes", gallery=gallery)], "made"))
+    path.write_text(render("Report", "eyes", [section], "made"))
     return path.as_uri()
 
 

@@ -50,6 +50,22 @@ def test_a_legend_only_where_there_is_a_choice():
     assert [t.text for t in parsed(one, two).find("g").findall("text")] == ["one", "two"]
 
 
+def test_a_curve_is_a_line_with_its_points():
+    root = parsed(Series("", [0, 1], [0, 1], "curve", ["a", "b"]))
+    assert len(root.findall("circle")) == 2 and root.find("polyline").get("class") == "line s0"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "left", "top"),
+    [([0, 1], [0.2, 0.2], True, True), ([0, 1], [0.9, 0.9], True, False),
+     ([0, 0, 1], [0, 1, 1], False, False), ([0, 1, 1], [0, 0, 1], True, True)],
+)  # fmt: skip
+def test_the_legend_stands_in_the_emptiest_corner(x, y, left, top):
+    key = parsed(Series("one", x, y), Series("two", x, y)).find("g").find("rect")
+    assert (float(key.get("x")) < WIDTH / 2) == left
+    assert (float(key.get("y")) < HEIGHT / 2) == top
+
+
 def test_an_axis_holds_its_values():
     axis = spanning("x", [3, 42], [np.nan])
     assert axis.low <= 3 and axis.high >= 42

@@ -111,6 +111,9 @@ def test_the_side_matters_where_right_eyes_are_mirrored(screening_folder, volume
     mirrored = predictor.predict(volume[:, :, ::-1], eye="OD")
     assert left.probability != right.probability
     np.testing.assert_allclose(mirrored.probability, left.probability, rtol=1e-5)
+    # What was found in the turned eye is shown where it lies in the eye as it was given.
+    back = np.flip(mirrored.evidence.cams, -1)
+    np.testing.assert_allclose(back, left.evidence.cams, atol=1e-5)
 
 
 def test_what_is_no_volume_is_refused(predictor, volume):

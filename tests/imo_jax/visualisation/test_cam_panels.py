@@ -49,6 +49,6 @@ def test_volume_from_above():
     cam[0] = 1.0
     page = cam_panels.volume_panel(volume, cam, title="title", tile=60)
     assert page.dtype == np.uint8
-    tile = cam_panels._grey_tile(cam_panels._stretched(volume.mean(axis=1)), 60)
+    tile = cam_panels._grey_tile(cam_panels.seen_from_above(volume), 60)
     assert tile[25].mean() > tile[45].mean() + 100
     assert (page != cam_panels.volume_panel(volume, -cam, title="title", tile=60)).any()

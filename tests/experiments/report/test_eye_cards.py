@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.report import gallery
+from experiments.report import eye_cards
+from experiments.report.cards import gallery_section
 
 
 def test_numbers_to_sort_by(cards):
@@ -21,14 +22,14 @@ def test_numbers_to_sort_by(cards):
 def test_groups_and_words(cards):
     good, bad, _ = cards
     assert good["groups"] == ["grade0"] and bad["groups"] == ["grade1", "wrong"]
-    names = gallery.group_names(cards)
+    names = eye_cards.group_names()
     assert names["grade0"] == "normal (true grade)" and "wrong" in names
     assert bad["lines"][0] == {"text": "grade: mid/advanced (60 %), true early", "wrong": True}
     assert "vertical ratio: 0.51" in bad["says"] and "rim" in bad["says"]
 
 
 def test_the_ratio_is_said_with_its_interval(eye_of):
-    card = gallery.eye_card(*eye_of(0), (0.4, 0.625))
+    card = eye_cards.eye_card(*eye_of(0), (0.4, 0.625))
     assert "(0.40 to 0.62), true" in card["says"]
 
 
@@ -53,8 +54,12 @@ def test_an_eye_of_a_grader_has_no_outlines(eye_of):
     answer.probabilities = answer.entropy = None
     for name in ("confusion", "vcdr_pred", "vcdr_true", "vcdr_sd", "measures_pred"):
         record[name] = None
-    card = gallery.eye_card(example, answer, record)
+    card = eye_cards.eye_card(example, answer, record)
     assert "prediction" not in card and "truth" not in card and "heat" not in card
     assert set(card["order"]) == {"glaucoma", "grade_error"}
-    assert list(gallery.orders_known([card], gallery.ORDERS)) == ["grade_error", "glaucoma"]
-    assert gallery.layers_known([card], gallery.LAYERS) == {}
+    section = gallery_section(
+        "eyes", (), [card], orders=eye_cards.ORDERS, groups=eye_cards.group_names(),
+        layers=eye_cards.LAYERS,
+    )  # fmt: skip
+    assert list(section.gallery.orders) == ["grade_error", "glaucoma"]
+    assert list(section.gallery.groups) == ["grade0"] and section.gallery.layers == {}

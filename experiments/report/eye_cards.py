@@ -1,14 +1,12 @@
-"""Cards of the gallery: one eye each, as small as can be: a JPEG of the disc and paths over it."""
+"""Cards of a gallery of eyes, as small as can be: a JPEG of the disc and paths over it."""
 
-import base64
-import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from experiments.report.cards import jpeg
 from imo_jax.labels import CUP, GRADE_NAMES, REGIONS, RIM
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.segmentation import region_dice
@@ -47,7 +45,7 @@ def eye_card(
     Returns:
       Ready for JSON: `id`, `box` (the part that is shown), `says` and `lines` for people, `photo`
       and `heat` (JPEG in base64), `truth` and `prediction` (paths), `order` (numbers to sort by),
-      `groups` (to filter by).
+      `groups` (to filter by), `slide` (what the slider shows, see `step_cards`).
     """
     box = zoom(example, answer.probabilities)
     card: dict[str, Any] = {
@@ -57,6 +55,7 @@ def eye_card(
         "lines": lines_of(record, cdr_range),
         "order": order_of(record),
         "groups": groups_of(record),
+        "slide": "Denoising step",
     }
     if answer.probabilities is not None:
         card["prediction"] = probability_paths(answer.probabilities, box)
@@ -165,29 +164,10 @@ def groups_of(record: EyeRecord) -> list[str]:
     return groups
 
 
-def group_names(cards: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Names of the groups that any card is in."""
+def group_names() -> dict[str, str]:
+    """Groups of `groups_of` -> how people call them."""
     names = {f"grade{k}": f"{name} (true grade)" for k, name in enumerate(GRADE_NAMES)}
-    names["wrong"] = "wrong grade"
-    used = {group for card in cards for group in card["groups"]}
-    return {key: name for key, name in names.items() if key in used}
-
-
-def orders_known(cards: Sequence[dict[str, Any]], orders: dict[str, str]) -> dict[str, str]:
-    """The orders that any card has a number for."""
-    return {key: name for key, name in orders.items() if any(key in c["order"] for c in cards)}
-
-
-def layers_known(cards: Sequence[dict[str, Any]], layers: dict[str, str]) -> dict[str, str]:
-    """The layers that any card has."""
-    return {key: name for key, name in layers.items() if any(key in card for card in cards)}
-
-
-def jpeg(pixels: np.ndarray, quality: int) -> str:
-    """(H, W, 3) or (H, W) uint8 -> JPEG in base64."""
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "JPEG", quality=quality, optimize=True)
-    return base64.b64encode(data.getvalue()).decode("ascii")
+    return names | {"wrong": "wrong grade"}
 
 
 def _known(value: float | None) -> bool:

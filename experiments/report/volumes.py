@@ -1,0 +1,239 @@
+"""The report of an evaluation on OCT volumes."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.load.screening_counts import count_screening
+from data_pipelines.load.screening_stores import ScreeningStore
+from experiments.report import volume_cards
+from experiments.report.cards import gallery_section
+from experiments.report.charts import Series, chart, spanning
+from experiments.report.figures import (
+    calibration_figure,
+    confusion_matrix,
+    learning_curves,
+    roc_figure,
+)
+from experiments.report.model_card import card_section, trained_on
+from experiments.report.page import Figure, Section, Table, render
+from experiments.report.run_facts import made, parameters, run_section
+from experiments.report.score_table import score_table
+from experiments.run_folder import RunFolder
+from experiments.screening.run_surrogate import stage1_folder
+from experiments.screening.trained_run import TrainedScreening
+from experiments.seed_means import cell
+from imo_jax import visual_field
+from imo_jax.labels import SCREENING_NAMES
+from imo_jax.metrics import binary
+from imo_jax.metrics.screening import VolumeRecord
+from imo_jax.metrics.screening_summary import (
+    LEVELS,
+    THRESHOLD,
+    Thresholds,
+    probability_bins,
+    scores_and_classes,
+    screening_summary,
+)
+
+LEVEL_NAMES = {"image": "image level (a volume)", "case": "case level (an eye visit)"}
+CURVES = {"case_brier": "Brier score of a case", "case_auc": "AUC of a case",
+          "image_accuracy": "accuracy of a volume", "vfi_r": "r of the VFI", "md_r": "r of the MD",
+          "psd_r": "r of the PSD"}  # fmt: skip
+OF_GROUPS = {"image_accuracy": "accuracy", "image_auc": "AUC", "image_brier": "Brier score",
+             "md_mae": "MD, mean absolute error (dB)"}  # fmt: skip
+LIMITS = (
+    "Activation maps show where the network found its evidence, not that the evidence is right. A "
+    "visual field that is estimated from structure is no measurement of function; surrogate fields "
+    "were borrowed from other eyes for training alone, all scores are of measured ones."
+)
+GALLERY = (
+    "Each test volume: move the slider for B-scans, among them the one with the strongest evidence. "
+    "Red speaks for glaucoma, blue against; all volumes share one scale of colours. A picture "
+    "enlarges when it is pressed.",
+)
+
+
+def volumes_report(
+    run: TrainedScreening,
+    store: ScreeningStore,
+    summary: dict[str, Any],
+    records: Sequence[VolumeRecord],
+    cards: Sequence[dict[str, Any]],
+    *,
+    scores: dict[str, str],
+    seconds: float,
+) -> str:
+    """The HTML of the report.
+
+    Args:
+      run: that was evaluated.
+      store: its volumes.
+      summary: of the evaluation.
+      records: of its volumes.
+      cards: of its volumes, from `volume_card`.
+      scores: key of the summary -> what to call it.
+      seconds: that the evaluation took.
+    """
+    count = (
+        f"{summary['num_volumes']} {summary['split']} volumes of {summary['num_cases']} eye visits "
+        f"of {summary['num_patients']} patients"
+    )
+    table = score_table(
+        summary["method"], summary, {"majority class": summary["baseline"]}, scores
+    )
+    manifest = run.config.data.manifest
+    sections = [
+        Section("scores", "Scores", score_text(summary), table),
+        Section(
+            "plots",
+            "Plots",
+            figures=[*class_figures(records, summary["chosen_thresholds"]), *field_figures(records)],
+        ),
+        Section("training", "Training", figures=curves_of(run)),
+        gallery_section(
+            "volumes",
+            GALLERY,
+            cards,
+            orders=volume_cards.ORDERS,
+            groups=volume_cards.GROUPS,
+            layers=volume_cards.LAYERS,
+        ),
+        data_section(store),
+        run_section(run.config, run_facts(run, summary), seconds),
+        card_section(
+            trained_on(manifest, store, "volumes"),
+            manifest,
+            records,
+            partial(group_scores, resamples=run.config.evaluation.bootstrap),
+            who=lambda record: (record.id, record.patient),
+            limits=LIMITS,
+        ),
+    ]
+    subtitle = f"{summary['manifest']}, checkpoint of step {summary['checkpoint_step']}"
+    return render(f"{summary['method']} on {count}", subtitle, sections, made())
+
+
+def score_text(summary: dict[str, Any]) -> list[str]:
+    """How to read the scores."""
+    chosen = summary["chosen_thresholds"]
+    text = (
+        "Intervals are of 95 %, by patient bootstrap. Image level: a volume; case level: the mean "
+        "over the volumes of an eye visit. Majority class: every volume is said to be as the "
+        "training split is on average. Glaucoma is called from a probability of 0.5 on"
+    )
+    if chosen is None:
+        return [f"{text}."]
+    points = ", ".join(f"{level} {value:.2f}" for level, value in chosen.items())
+    return [f"{text}, and from the threshold that validation chose by F1 ({points})."]
+
+
+def class_figures(
+    records: Sequence[VolumeRecord], thresholds: Thresholds | None
+) -> list[Figure]:
+    """Confusion, ROC and calibration of the class, at both levels."""
+    scores = {level: scores_and_classes(group(records)) for level, group in LEVELS.items()}
+    figures = [
+        Figure(
+            confusion_matrix(binary.confusion(*of_level, THRESHOLD).sum(axis=0), SCREENING_NAMES),
+            f"{LEVEL_NAMES[level].capitalize()}: by true class (row) and called class (column), "
+            f"threshold {THRESHOLD}",
+        )
+        for level, of_level in scores.items()
+    ]
+    bins = {level: probability_bins(group(records)) for level, group in LEVELS.items()}
+    return [
+        *figures,
+        roc_figure(scores, "glaucoma", operating_points(scores, thresholds)),
+        calibration_figure(bins, "P(glaucoma)"),
+    ]
+
+
+def operating_points(
+    scores: dict[str, tuple[np.ndarray, np.ndarray]], thresholds: Thresholds | None
+) -> list[Series]:
+    """Where decisions are reported on the ROC curves: at 0.5, and where validation chose."""
+    marks = {f"threshold {THRESHOLD}": dict.fromkeys(scores, THRESHOLD)}
+    if thresholds is not None:
+        marks["threshold of validation"] = dict(thresholds)
+    series = []
+    for name, of_level in marks.items():
+        matrices = [binary.confusion(*scores[k], t).sum(axis=0) for k, t in of_level.items()]
+        x = [1 - float(binary.specificity(m)) for m in matrices]
+        y = [float(binary.sensitivity(m)) for m in matrices]
+        labels = [f"{level}, threshold {t:.2f}" for level, t in of_level.items()]
+        series.append(Series(name, x, y, "points", labels))
+    return series
+
+
+def field_figures(records: Sequence[VolumeRecord]) -> list[Figure]:
+    """Predicted against measured visual field, an index each; [] of a network without."""
+    figures = []
+    for j, index in enumerate(visual_field.INDICES):
+        pairs = [
+            (record, float(record.vf_measured[j]), float(record.vf_predicted[j]))
+            for record in records
+            if record.vf_predicted is not None and np.isfinite(record.vf_measured[j])
+        ]
+        if pairs:
+            figures.append(_field_figure(index, pairs))
+    return figures
+
+
+def _field_figure(index: str, pairs: Sequence[tuple[VolumeRecord, float, float]]) -> Figure:
+    """Of one index: volumes with their measured and predicted value."""
+    unit, symbol = visual_field.UNITS[index], index.upper()
+    series = []
+    for label, name in enumerate(SCREENING_NAMES):
+        own = [pair for pair in pairs if pair[0].glaucoma == label]
+        said = [f"{r.id}: measured {t:.1f}, predicted {p:.1f}" for r, t, p in own]
+        measured, predicted = [t for _, t, _ in own], [p for _, _, p in own]
+        series.append(Series(name, measured, predicted, "points", said))
+    values = [pair[1:] for pair in pairs]
+    x, y = (spanning(f"{word} {symbol} ({unit})", values) for word in ("measured", "predicted"))
+    title = f"{symbol}: {visual_field.TITLES[index]} of {len(pairs)} volumes, predicted and measured"
+    return Figure(chart(series, x, y, title=title, diagonal=True), title)
+
+
+def curves_of(run: TrainedScreening) -> list[Figure]:
+    """Learning curves, of both stages where there were two."""
+    figures = learning_curves(run.folder.validation, CURVES)
+    if run.config.recipe.surrogates:
+        first = RunFolder(stage1_folder(run.config, run.folder.root)).validation
+        title = "Stage 1, whose features are compared: scores on the validation split"
+        figures += learning_curves(first, CURVES, title)
+    return figures
+
+
+def data_section(store: ScreeningStore) -> Section:
+    """Counts by split."""
+    columns = ["split", "volumes", "patients", "eye visits", "glaucoma", "with visual field",
+               "B-scans looked at"]  # fmt: skip
+    rows = [
+        (
+            split or "none",
+            *map(str, (c.volumes, c.patients, c.cases, c.glaucoma, c.with_field, c.scans or "–")),
+        )
+        for split, c in count_screening(store).items()
+    ]
+    return Section("data", "Data", table=Table(columns, rows))
+
+
+def run_facts(run: TrainedScreening, summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """What only an evaluation on volumes knows of its run."""
+    return [
+        ("run folder", str(run.folder.root)),
+        ("manifest", summary["manifest"]),
+        ("network", f"{summary['method']}, {parameters(run.variables):,} parameters"),
+        ("training volumes", summary["train_subset"]),
+        ("checkpoint", f"step {summary['checkpoint_step']} of {run.config.loop.train_steps}"),
+        ("pretrained weights", run.config.pretrained or "none"),
+    ]
+
+
+def group_scores(records: Sequence[VolumeRecord], resamples: int) -> dict[str, str]:
+    """Scores of a group of volumes with their intervals; - where none of them defines one."""
+    summary = screening_summary(records, resamples=resamples)
+    return {name: cell(summary[key]) for key, name in OF_GROUPS.items()}
