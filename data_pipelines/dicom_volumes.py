@@ -14,21 +14,8 @@ import numpy as np
 
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.colours import is_coloured, luminance
+from data_pipelines.dicom_files import read_dataset
 from data_pipelines.volume_limits import check_shape
-
-MAGIC = b"DICM"  # after a preamble of 128 bytes
-# First tags of a file that was written without preamble: of the groups 0002 and 0008, in the two
-# encodings that are stored so.
-BARE = tuple(bytes([group, 0]) for group in (0x02, 0x08))
-
-
-def is_dicom(head: bytes) -> bool:
-    """Whether a file that begins with these 132 bytes or more is DICOM, with preamble or without."""
-    if head[128:132] == MAGIC:
-        return True
-    # tag (group, element), then a value representation of two capitals, or a length below 2^16
-    explicit = head[4:6].isalpha() and head[4:6].isupper()
-    return head[:2] in BARE and len(head) >= 8 and (explicit or head[6:8] == b"\x00\x00")
 
 
 def read_dicom(path: Path) -> np.ndarray:
@@ -99,17 +86,9 @@ def spatial_order(places: np.ndarray) -> np.ndarray:
 
 
 def _dataset(path: Path) -> Any:
-    import pydicom
-
-    dataset = pydicom.dcmread(path, force=True)
+    dataset = read_dataset(path)
     if "PixelData" not in dataset:
         raise BadFile(path, "is a DICOM file without pixel data")
-    if "TransferSyntaxUID" not in dataset.file_meta:  # of a file without preamble
-        dataset.file_meta.TransferSyntaxUID = (
-            pydicom.uid.ImplicitVRLittleEndian
-            if dataset.is_implicit_VR
-            else pydicom.uid.ExplicitVRLittleEndian
-        )
     return dataset
 
 

@@ -14,8 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from data_pipelines import npy
+from data_pipelines import dicom_photographs, npy
 from data_pipelines.bad_file import BadFile, describe
+from data_pipelines.dicom_files import is_dicom_file
+from data_pipelines.dicom_photographs import PixelSpacing
+from data_pipelines.picture_limits import MAX_PIXELS, check_size
 from data_pipelines.whole_files import check_png_is_whole
 
 # What a pixel of a mask means. 255 counts neither in a loss nor in a metric.
@@ -23,17 +26,13 @@ BACKGROUND, RIM, CUP, IGNORE = 0, 1, 2, 255
 MASK_IDS = (BACKGROUND, RIM, CUP, IGNORE)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+PHOTOGRAPH_SUFFIXES = (*IMAGE_SUFFIXES, ".dcm")
 
 # Masks may be arrays, too.
 LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".npy")
 
 # More different values than a mask of ids or codes has.
 MANY_VALUES = 8
-
-# Fundus cameras stop near 50 megapixels. The limit is below Pillow's own, so that
-# this message is seen and not Pillow's warning.
-MAX_PIXELS = 80_000_000
-MAX_SIDE = 20_000
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP")  # Pillow opens MPO, some cameras' form, as JPEG.
 # open_image refuses large pictures with a message of its own.
@@ -47,7 +46,7 @@ def open_image(path: os.PathLike | str) -> Image.Image:
     """Opens a picture lazily: the header is read, checked for its size, no pixel decoded.
 
     Raises BadFile where the file is missing, empty, not an ordinary file, not a
-    JPEG/PNG/TIFF/BMP picture, or larger than MAX_PIXELS or MAX_SIDE.
+    JPEG/PNG/TIFF/BMP picture, or larger than picture_limits allow.
     """
     path = Path(path)
     if not path.exists():
@@ -69,14 +68,11 @@ def open_image(path: os.PathLike | str) -> Image.Image:
     except Exception as error:  # Pillow's plugins raise many types on damaged headers.
         raise BadFile(path, f"cannot be opened ({describe(error)})") from error
     _seek_largest(image)
-    width, height = image.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    try:
+        check_size(*image.size, path)
+    except BadFile:
         image.close()
-        raise BadFile(
-            path,
-            f"has an absurd size, {width} x {height} pixels "
-            f"(limit: {MAX_PIXELS} pixels, {MAX_SIDE} a side); shrink it",
-        )
+        raise
     return image
 
 
@@ -107,6 +103,8 @@ def _seek_largest(image: Image.Image) -> None:
 
 def exif_orientation(path: os.PathLike | str) -> int:
     """The EXIF orientation of a picture, 1 (upright) where it has none. Raises BadFile."""
+    if is_dicom(path):
+        return 1
     with open_image(path) as image:
         try:
             return int(image.getexif().get(_EXIF_ORIENTATION, 1))
@@ -115,7 +113,9 @@ def exif_orientation(path: os.PathLike | str) -> int:
 
 
 def image_size(path: os.PathLike | str) -> tuple[int, int]:
-    """(height, width) of a picture after its EXIF orientation, from the header alone."""
+    """(height, width) of a photograph after its EXIF orientation, from the header alone."""
+    if is_dicom(path):
+        return dicom_photographs.photograph_size(path)
     with open_image(path) as image:
         width, height = image.size
         turned_when_opened = image.format == "TIFF"  # Pillow does so for TIFF alone.
@@ -141,7 +141,7 @@ def decode(image: Image.Image, path: os.PathLike | str) -> Image.Image:
 
 
 def read_fundus(path: os.PathLike | str) -> np.ndarray:
-    """Reads a colour fundus photograph.
+    """Reads a colour fundus photograph: a JPEG, PNG, TIFF, BMP or DICOM file.
 
     Grey pictures are repeated over the three channels, 16-bit values keep their high
     byte, palette and CMYK pictures are converted, transparent parts become black, and
@@ -154,8 +154,20 @@ def read_fundus(path: os.PathLike | str) -> np.ndarray:
       BadFile (a ValueError): missing, empty, truncated, no picture, absurd size, or a
       picture that cannot be a photograph (black-and-white, floating point).
     """
+    if is_dicom(path):
+        return dicom_photographs.read_photograph(path)
     with open_image(path) as opened:
         return photograph_pixels(decode(opened, path), path)
+
+
+def pixel_spacing(path: os.PathLike | str) -> PixelSpacing:
+    """How large a photograph's pixels are on the retina; DICOM files alone can tell."""
+    return dicom_photographs.pixel_spacing(path) if is_dicom(path) else PixelSpacing()
+
+
+def is_dicom(path: os.PathLike | str) -> bool:
+    """Whether a photograph is a DICOM file. One that is named as a picture is not opened."""
+    return Path(path).suffix.lower() not in IMAGE_SUFFIXES and is_dicom_file(path)
 
 
 def photograph_pixels(image: Image.Image, path: os.PathLike | str) -> np.ndarray:
@@ -248,8 +260,7 @@ def _array_values(path: Path) -> np.ndarray:
                     f"holds {dtype} of shape {shape}; a mask is an array (height, width) of whole "
                     "numbers",
                 )
-            if max(shape) > MAX_SIDE or shape[0] * shape[1] > MAX_PIXELS:
-                raise BadFile(path, f"has an absurd size, {shape[1]} x {shape[0]}; shrink it")
+            check_size(shape[1], shape[0], path)
             return _as_bytes(npy.read_data(file, shape, dtype, fortran_order), path)
     except BadFile:
         raise

@@ -19,7 +19,8 @@ from PIL import Image
 from data_pipelines import npy
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.colours import is_coloured, luminance
-from data_pipelines.dicom_volumes import is_dicom, read_dicom, read_dicom_slices
+from data_pipelines.dicom_files import HEAD, is_dicom
+from data_pipelines.dicom_volumes import read_dicom, read_dicom_slices
 from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
 from data_pipelines.litter import is_litter
 from data_pipelines.npz_member import split_member
@@ -187,7 +188,7 @@ def slice_gaps(folder: Path) -> list[int]:
     return sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
 
 
-def _dicom_files(folder: Path) -> list[Path]:
+def dicom_files_of(folder: Path) -> list[Path]:
     """The DICOM files of a folder without pictures, in numeric order; [] where it has any."""
     files = [
         entry for entry in folder.iterdir() if entry.is_file() and not is_litter(entry.name)
@@ -200,11 +201,11 @@ def _dicom_files(folder: Path) -> list[Path]:
 
 def _head(path: Path) -> bytes:
     with open(path, "rb") as file:
-        return file.read(132)
+        return file.read(HEAD)
 
 
 def _read_folder(folder: Path) -> np.ndarray:
-    if files := _dicom_files(folder):
+    if files := dicom_files_of(folder):
         if len(files) > MAX_SLICES:
             raise BadFile(folder, f"holds {len(files)} files (limit: {MAX_SLICES} slices)")
         return read_dicom(files[0]) if len(files) == 1 else read_dicom_slices(files)

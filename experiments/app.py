@@ -22,6 +22,7 @@ from experiments.runtime import UserError, complain, set_up  # isort: skip
 import imo_jax
 from data_pipelines.phantom import make_phantom
 from experiments.report.charts import Axis, Series, chart, spanning
+from imo_jax.metrics.disc_measures import areas_in_words
 from imo_jax.predictor import EyePredictor, EyeResult
 
 LARGEST = 512  # megabytes of a file that is taken
@@ -158,6 +159,9 @@ def in_words(result: EyeResult) -> str:
             f"horizontal ratio {found['horizontal_cdr']:.2f}, area ratio {found['area_cdr']:.2f}; "
             f"rim in disc diameters: {rim}"
         )
+        if areas := areas_in_words(measures):
+            rim = ", ".join(f"{name} {width:.2f}" for name, width in measures.sector_rim_mm.items())
+            lines.append(f"area: {areas}; rim in mm: {rim}")
     lines += [f"⚠ {warning}" for warning in result.warnings]
     return "\n\n".join(lines)
 

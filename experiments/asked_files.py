@@ -7,11 +7,12 @@ import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 
-from data_pipelines.images import IMAGE_SUFFIXES, open_image
+from data_pipelines.dicom_files import is_dicom_file, read_dataset
+from data_pipelines.images import IMAGE_SUFFIXES, is_dicom, open_image
 from data_pipelines.likely_names import LikelyFiles, difference, same_name_key
 from data_pipelines.litter import is_litter
 from data_pipelines.npz_member import split_member
-from data_pipelines.volume_files import VOLUME_SUFFIXES, natural_key
+from data_pipelines.volume_files import VOLUME_SUFFIXES, dicom_files_of, natural_key
 from experiments.runtime import UserError, say
 
 SHOWN = 5  # names in a sentence
@@ -39,7 +40,7 @@ class Asked:
 
 def asked_photographs(given: str) -> Asked:
     """The photographs that --fundus=`given` stands for. Raises UserError where there is none."""
-    return _asked("fundus", given, os.path.isfile, _is_picture, "photograph")
+    return _asked("fundus", given, os.path.isfile, _is_photograph, "photograph")
 
 
 def asked_volumes(given: str) -> Asked:
@@ -112,19 +113,27 @@ def is_volume(path: os.PathLike | str) -> bool:
     path = pathlib.Path(path)
     if path.is_dir():
         return _holds_b_scans(path)
-    return split_member(path)[1] is not None or path.suffix.lower() in {
-        *VOLUME_SUFFIXES, *IMAGE_SUFFIXES
-    }  # fmt: skip
+    known = split_member(path)[0].suffix.lower() in {*VOLUME_SUFFIXES, *IMAGE_SUFFIXES}
+    return known or is_dicom_file(path)
 
 
 def _holds_b_scans(folder: pathlib.Path) -> bool:
-    """Whether a folder has pictures and no file that is a volume by itself."""
+    """Whether a folder has pictures, or DICOM files, and no file that is a volume by itself."""
+    if files := dicom_files_of(folder):
+        return len(files) == 1 or _frames_of_dicom(files[0]) == 1
     files = [file for file in folder.iterdir() if not is_litter(file.name) and file.is_file()]
     pictures = [file for file in files if _is_picture(file)]
     others = {*VOLUME_SUFFIXES} - {*IMAGE_SUFFIXES}
     if not pictures or any(file.suffix.lower() in others for file in files):
         return False
     return not any(_has_frames(file) for file in pictures)
+
+
+def _frames_of_dicom(path: pathlib.Path) -> int:
+    try:
+        return int(read_dataset(path, pixels=False).get("NumberOfFrames", 1) or 1)
+    except ValueError:  # whoever reads it says what is wrong
+        return 1
 
 
 def _has_frames(picture: pathlib.Path) -> bool:
@@ -165,6 +174,10 @@ def _asked(
     return Asked(tuple(wanted), base, many=True)
 
 
+def _is_photograph(path: pathlib.Path) -> bool:
+    return _is_picture(path) or (path.is_file() and is_dicom(path))
+
+
 def _is_picture(path: pathlib.Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
@@ -176,7 +189,8 @@ def _before_magic(pattern: str) -> pathlib.Path:
 
 
 def _without_ending(file: pathlib.Path) -> pathlib.Path:
-    return file if file.is_dir() else file.with_suffix("")
+    # What follows the last point of a number (1.2.840.10008, archives name files so) is no ending.
+    return file if file.is_dir() or file.suffix[1:].isdigit() else file.with_suffix("")
 
 
 def _by_key(volumes: Asked) -> dict[str, pathlib.Path]:

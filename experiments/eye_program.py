@@ -6,6 +6,7 @@ from typing import Any
 
 from absl import app, flags
 
+from data_pipelines.dicom_photographs import LEAST_MM, MOST_MM
 from data_pipelines.load.stores import Store
 from experiments import flag_fields, hosts
 from experiments.config import EyeRunConfig
@@ -71,6 +72,11 @@ class EyeProgram:
         flags.DEFINE_string(
             "oct", None, "OCT volume of --fundus, or the folder of its volumes; may be missing"
         )
+        flags.DEFINE_float(
+            "mm_per_pixel", None, "side of a photograph's pixel on the retina, for areas in mm^2 "
+            "(--mode=predict); default: the manifest's column, or what a DICOM file says",
+            LEAST_MM, MOST_MM,
+        )  # fmt: skip
         flags.DEFINE_string(
             "weights", None, "the authors' weights, to be made a run (--mode=import)"
         )
@@ -112,6 +118,7 @@ class EyeProgram:
             volume=flags.FLAGS.oct,
             manifest=self._given().get("manifest"),
             out=flags.FLAGS.out,
+            mm_per_pixel=flags.FLAGS.mm_per_pixel,
         )
         return done.exit_code
 

@@ -25,12 +25,14 @@ class AskedEyes:
     Attributes:
       ids: their names.
       photographs, scans: their files; None = no OCT volume.
+      spacings: side of their pixels on the retina in mm; None = as a DICOM file tells.
       many: whether they are those of a folder, a pattern or a manifest.
     """
 
     ids: list[str]
     photographs: list[pathlib.Path]
     scans: list[PathOrNone]
+    spacings: list[float | None]
     many: bool
 
 
@@ -41,6 +43,7 @@ def run_predict(
     volume: str | None,
     manifest: str | None,
     out: str | None,
+    mm_per_pixel: float | None = None,
 ) -> Predicted:
     """Predicts eyes and writes the files of each (see `imo_jax.predictor.EyeResult.save`).
 
@@ -54,6 +57,8 @@ def run_predict(
         the photographs are; None = there are none.
       manifest: or a manifest, whose splits and labels are not looked at.
       out: folder to write to; None = `predictions` in the run's folder.
+      mm_per_pixel: side of a pixel of all photographs on the retina, but for those of which the
+        manifest says it; None = as a DICOM file tells.
 
     Raises:
       UserError: neither or both of fundus and manifest, no such file, a manifest or an only file
@@ -62,7 +67,11 @@ def run_predict(
     folder = pathlib.Path(out) if out else run.folder.predictions
     eyes = asked_eyes(run, fundus, volume, manifest, folder)
     results = run.predictor().stream(
-        eyes.photographs, eyes.scans, ids=eyes.ids, keep_going=eyes.many
+        eyes.photographs,
+        eyes.scans,
+        ids=eyes.ids,
+        mm_per_pixel=[mm_per_pixel if own is None else own for own in eyes.spacings],
+        keep_going=eyes.many,
     )
     files = [
         {"file": str(photograph), "oct": str(scan or "")}
@@ -89,8 +98,15 @@ def asked_eyes(
         if asked.many:
             require_apart(folder, asked)
         scans = volumes_beside(volume, asked)
-        return AskedEyes(distinct_names(asked), list(asked.files), scans, asked.many)
+        unknown = [None] * len(asked.files)
+        return AskedEyes(distinct_names(asked), list(asked.files), scans, unknown, asked.many)
     data_root = run.config.data.data_root
     eyes = checked_manifest(manifest, data_root, ("predict",), run.config).eyes
     scans = [eye.oct if run.config.model.use_oct else None for eye in eyes]
-    return AskedEyes([eye.id for eye in eyes], [eye.fundus for eye in eyes], scans, many=True)
+    return AskedEyes(
+        [eye.id for eye in eyes],
+        [eye.fundus for eye in eyes],
+        scans,
+        [eye.mm_per_pixel for eye in eyes],
+        many=True,
+    )

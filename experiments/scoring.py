@@ -32,6 +32,7 @@ def score(store: Store, split: str, prediction: EyePrediction) -> EyeRecord:
         grade_probabilities=prediction.grade_probabilities,
         grade=int(store.grades(split)[i]) if store.has_grade(split)[i] else None,
         glaucoma=store.glaucoma(split)[i],
+        mm_per_pixel=store.mm_per_pixel(split)[i],
     )
 
 

@@ -1,6 +1,8 @@
 """Test-wide settings: two fake CPU devices, strict dtypes and ranks, quick compilation."""
 
 import os
+import pathlib
+import sys
 
 # All are read once, when the libraries are first imported; so they are set before any import.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -26,6 +28,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="reference arrays (.npz) for tests/parity/test_imo_reference.py; default: the "
         "committed small file",
     )
+
+
+@pytest.fixture(scope="session")
+def write_dicom_photograph():
+    """Writes a photograph as a DICOM file, see dicom_photograph.write_photograph."""
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    from dicom_photograph import write_photograph
+
+    return write_photograph
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines import images
 from data_pipelines.framing import Frame
 from data_pipelines.load import examples
 from data_pipelines.load.examples import WorkingGrid
@@ -28,12 +29,28 @@ class Entry:
     has_oct: bool
     has_mask: bool
     glaucoma: int | None = None
+    mm_per_pixel: float | None = None
 
 
 def entry_of(eye: Eye, grid: WorkingGrid) -> Entry:
     """The entry of an eye as it will stand in a store of this grid."""
     has_oct = eye.oct is not None and grid.oct_shape is not None
-    return Entry(eye.id, eye.patient, eye.grade, has_oct, eye.mask is not None, eye.glaucoma)
+    return Entry(
+        eye.id,
+        eye.patient,
+        eye.grade,
+        has_oct,
+        eye.mask is not None,
+        eye.glaucoma,
+        mm_per_pixel_of(eye),
+    )
+
+
+def mm_per_pixel_of(eye: Eye) -> float | None:
+    """Side of a pixel of an eye's photograph on the retina: by the manifest, else by a DICOM file."""
+    if eye.mm_per_pixel is not None:
+        return eye.mm_per_pixel
+    return images.pixel_spacing(eye.fundus).mm
 
 
 class Store:
@@ -89,6 +106,10 @@ class Store:
         """0 no, 1 yes, None unknown, as the manifest's column says; a grade says more."""
         return [row.glaucoma for row in self._entries.get(split, ())]
 
+    def mm_per_pixel(self, split: str) -> list[float | None]:
+        """Side of a pixel of each native photograph on the retina, None where it is not known."""
+        return [entry.mm_per_pixel for entry in self._entries.get(split, ())]
+
     def has_oct(self, split: str) -> np.ndarray:
         """bool (n,)."""
         return np.array([row.has_oct for row in self._entries.get(split, ())], bool)
@@ -137,6 +158,7 @@ class ArrayStore(Store):
                     row["has_oct"],
                     row["has_mask"],
                     row["glaucoma"] if row.get("has_glaucoma") else None,
+                    row.get("mm_per_pixel"),
                 )
                 for row in rows
             ]
@@ -155,12 +177,16 @@ class ArrayStore(Store):
     ) -> "ArrayStore":
         """Reads all eyes of the splits into memory (image_size^2 x 4 bytes an eye and the OCT)."""
         grid = WorkingGrid(image_size, oct_shape, crop_to_field)
+
+        def read(eye: Eye) -> dict[str, Any]:
+            return examples.read_record(eye, grid) | {"mm_per_pixel": mm_per_pixel_of(eye)}
+
         return cls(
             grid,
             {
                 split: list(
                     ordered_map(
-                        lambda eye: examples.read_record(eye, grid),
+                        read,
                         manifest.split(split),
                         workers=os.cpu_count() or 1,
                         ahead=2,

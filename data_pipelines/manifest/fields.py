@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from data_pipelines.dicom_photographs import LEAST_MM, MOST_MM
+
 SPLITS = ("train", "val", "test")
 
 _OTHER_SPLIT_NAMES = {
@@ -89,6 +91,11 @@ _SIDES = {"OD": "OD", "OS": "OS", "R": "OD", "L": "OS"}
 def parse_eye(cell: str) -> str:
     """OD (right) or OS (left), from OD, OS, R or L."""
     return parse_choice("eye", cell, _SIDES, "right OD, left OS")
+
+
+def parse_spacing(cell: str) -> float | None:
+    """Side of a photograph's pixel on the retina in mm; None where empty."""
+    return parse_measurement("mm_per_pixel", cell, LEAST_MM, MOST_MM, "mm")
 
 
 def parse_measurement(name: str, cell: str, low: float, high: float, unit: str) -> float | None:

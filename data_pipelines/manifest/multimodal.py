@@ -1,6 +1,6 @@
 """The multimodal manifest: one row an eye, `id,patient,split,fundus,oct,mask,grade`.
 
-It may have the columns `glaucoma`, `eye` and `source`, too.
+It may have the columns `glaucoma`, `eye`, `source` and `mm_per_pixel`, too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from data_pipelines.manifest import form
 from data_pipelines.manifest import rows as shared
-from data_pipelines.manifest.fields import parse_eye, parse_glaucoma, parse_grade
+from data_pipelines.manifest.fields import parse_eye, parse_glaucoma, parse_grade, parse_spacing
 from data_pipelines.manifest.form import Form, of_split
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.roots import Roots
@@ -20,7 +20,7 @@ from data_pipelines.manifest.rows import ParsedRow, RowParser
 from data_pipelines.manifest.write import used_columns, write_table
 
 COLUMNS = ("id", "patient", "split", "fundus", "oct", "mask", "grade")
-OPTIONAL = ("glaucoma", "eye", "source")
+OPTIONAL = ("glaucoma", "eye", "source", "mm_per_pixel")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Eye:
       glaucoma: 0 no, 1 yes, where that is known; a set may tell it and no grade.
       eye: "OD" (right) or "OS" (left).
       source: the data set that it comes from, or "".
+      mm_per_pixel: side of a pixel of the photograph on the retina.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Eye:
     glaucoma: int | None = None
     eye: str | None = None
     source: str = ""
+    mm_per_pixel: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +104,7 @@ def _parse_row(parser: RowParser) -> None:
     parser.field("glaucoma", parse_glaucoma)
     parser.field("eye", lambda cell: parse_eye(cell) if cell else None)
     parser.field("source", str)
+    parser.field("mm_per_pixel", parse_spacing)
 
 
 def _check_rows(rows: list[ParsedRow]) -> list[Problem]:

@@ -1,13 +1,14 @@
 """Cards of a gallery of eyes, as small as can be: a JPEG of the disc and paths over it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from experiments.report.cards import jpeg
 from imo_jax.labels import CUP, GRADE_NAMES, REGIONS, RIM
+from imo_jax.metrics.disc_measures import DiscMeasures, areas_in_words
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.segmentation import region_dice
 from imo_jax.visualisation import colours
@@ -113,10 +114,21 @@ def lines_of(
     if record["vcdr_pred"] is not None:
         lines.append({"text": _ratio_text(record, cdr_range)})
     if record["measures_pred"] is not None:
-        rim = record["measures_pred"].to_json()["rim_width"]
-        text = ", ".join(f"{name} {width:.2f}" for name, width in rim.items())
-        lines.append({"text": f"rim (disc diameters): {text}"})
+        lines += _measure_lines(record["measures_pred"])
     return lines
+
+
+def _measure_lines(measures: DiscMeasures) -> list[dict[str, Any]]:
+    """Rim and areas; in mm where the spacing is known."""
+    rim = measures.to_json()["rim_width"]
+    lines = [{"text": f"rim (disc diameters): {_widths(rim)}"}]
+    if areas := areas_in_words(measures):
+        lines += [{"text": f"area: {areas}"}, {"text": f"rim (mm): {_widths(measures.sector_rim_mm)}"}]
+    return lines
+
+
+def _widths(rim: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {width:.2f}" for name, width in rim.items())
 
 
 def _grade_line(record: EyeRecord) -> dict[str, Any]:

@@ -27,7 +27,8 @@ STEPS = 512  # samples of a ray
 
 @dataclasses.dataclass(frozen=True)
 class DiscMeasures:
-    """Measures of one disc. Lengths and areas are in pixels of the map that was measured.
+    """Measures of one disc. Lengths and areas are in pixels of the map that was measured; in
+    millimetres on the retina as well where the size of a pixel there is known.
 
     Attributes:
       vertical_cdr: rows of the cup over rows of the disc, 0..1.
@@ -39,6 +40,7 @@ class DiscMeasures:
       sector_rim: name -> mean rim width of a quadrant; `superior` and `inferior`, and `nasal` and
         `temporal` where the eye's side is known, else `right` and `left` of the photograph.
       isnt: whether inferior >= superior >= nasal >= temporal; None where the side is not known.
+      mm_per_pixel: side of a (square) pixel on the retina; None where it is not known.
     """
 
     vertical_cdr: float
@@ -50,17 +52,39 @@ class DiscMeasures:
     clock_rim: tuple[float, ...]
     sector_rim: dict[str, float]
     isnt: bool | None
+    mm_per_pixel: float | None = None
 
-    def to_json(self, mm_per_pixel: float | None = None) -> dict[str, Any]:
+    @property
+    def disc_area_mm2(self) -> float | None:
+        """Of the disc, in mm^2; None without a spacing."""
+        return self._mm2(self.disc_area)
+
+    @property
+    def cup_area_mm2(self) -> float | None:
+        """Of the cup, in mm^2; None without a spacing."""
+        return self._mm2(self.cup_area)
+
+    @property
+    def disc_height_mm(self) -> float | None:
+        """Vertical diameter of the disc in mm; None without a spacing."""
+        return None if self.mm_per_pixel is None else self.disc_height * self.mm_per_pixel
+
+    @property
+    def sector_rim_mm(self) -> dict[str, float] | None:
+        """Name -> mean rim width of a quadrant in mm; None without a spacing."""
+        if self.mm_per_pixel is None:
+            return None
+        return {name: width * self.mm_per_pixel for name, width in self.sector_rim.items()}
+
+    def _mm2(self, pixels: int) -> float | None:
+        return None if self.mm_per_pixel is None else pixels * self.mm_per_pixel**2
+
+    def to_json(self) -> dict[str, Any]:
         """The measures as they stand in files.
 
         Rim widths are in shares of the disc's vertical diameter, which do not depend on a camera's
-        magnification; areas are in pixels, and in mm^2 (None without a spacing) beside.
-
-        Args:
-          mm_per_pixel: side of a (square) pixel on the retina, where it is known.
+        magnification, and areas in pixels; in mm and mm^2 (None without a spacing) beside.
         """
-        square = None if mm_per_pixel is None else mm_per_pixel**2
         rim = {name: width / self.disc_height for name, width in self.sector_rim.items()}
         clock = [width / self.disc_height for width in self.clock_rim]
         return {
@@ -69,17 +93,24 @@ class DiscMeasures:
             "area_cdr": self.area_cdr,
             "disc_area_px": self.disc_area,
             "cup_area_px": self.cup_area,
-            "disc_area_mm2": None if square is None else self.disc_area * square,
-            "cup_area_mm2": None if square is None else self.cup_area * square,
+            "mm_per_pixel": self.mm_per_pixel,
+            "disc_area_mm2": self.disc_area_mm2,
+            "cup_area_mm2": self.cup_area_mm2,
+            "disc_height_mm": self.disc_height_mm,
             "rim_width": rim,
             "rim_width_by_clock_hour": dict(zip(_hours(), clock, strict=True)),
             "rim_width_unit": "vertical disc diameters",
+            "rim_width_mm": self.sector_rim_mm,
             "isnt": self.isnt,
         }
 
 
 def measure_disc(
-    ids: np.ndarray, *, eye: Side | None = None, largest_component: bool = True
+    ids: np.ndarray,
+    *,
+    eye: Side | None = None,
+    largest_component: bool = True,
+    mm_per_pixel: float | None = None,
 ) -> DiscMeasures | None:
     """Measures the disc of an id map.
 
@@ -91,6 +122,7 @@ def measure_disc(
       ids: (H, W) integer ids of an upright photograph, 0 background, 1 rim, 2 cup; 255 is outside.
       eye: "OD" (right), "OS" (left), or None where it is not known.
       largest_component: see `cup_to_disc.vertical_cdr`.
+      mm_per_pixel: side of a (square) pixel on the retina, where it is known.
 
     Returns:
       The measures; None where there is no disc.
@@ -115,7 +147,15 @@ def measure_disc(
         clock_rim=tuple(map(float, _means(widths, 12))),
         sector_rim=sectors,
         isnt=None if eye is None else follows_isnt(sectors),
+        mm_per_pixel=mm_per_pixel,
     )
+
+
+def areas_in_words(measures: DiscMeasures) -> str:
+    """Areas of disc and cup in mm^2; "" where the spacing of the pixels is not known."""
+    if measures.mm_per_pixel is None:
+        return ""
+    return f"disc {measures.disc_area_mm2:.2f} mm², cup {measures.cup_area_mm2:.2f} mm²"
 
 
 def rim_widths(disc: np.ndarray, cup: np.ndarray) -> np.ndarray:

@@ -15,7 +15,8 @@ EyeRecord = dict[str, Any]
 
 # Columns of per_eye.csv for measures of the disc, true and predicted: where each is found in
 # `DiscMeasures.to_json`. Which of the last four a rim has depends on whether the side is known.
-RATIOS = ("horizontal_cdr", "area_cdr", "disc_area_px", "cup_area_px", "isnt")
+RATIOS = ("horizontal_cdr", "area_cdr", "disc_area_px", "cup_area_px", "disc_area_mm2",
+          "cup_area_mm2", "isnt")  # fmt: skip
 RIMS = ("superior", "inferior", "nasal", "temporal", "right", "left")
 
 
@@ -31,6 +32,7 @@ def score_eye(
     grade: int | None = None,
     glaucoma: int | None = None,
     eye: Side | None = None,
+    mm_per_pixel: float | None = None,
 ) -> EyeRecord:
     """Everything that is scored of one eye, as small arrays; None where a label is missing.
 
@@ -45,6 +47,7 @@ def score_eye(
       grade: 0..G-1, or None.
       glaucoma: 0 or 1, where that is known and no grade; or None.
       eye: its side, which names the sectors of the rim; None where it is not known.
+      mm_per_pixel: side of a pixel of the photograph on the retina; None where it is not known.
 
     Returns:
       `id`, `patient` and
@@ -70,7 +73,7 @@ def score_eye(
         return record
     predicted = probabilities.argmax(axis=-1).astype(np.uint8)
     record["vcdr_pred"] = soft_vertical_cdr(probabilities)
-    record["measures_pred"] = measure_disc(predicted, eye=eye)
+    record["measures_pred"] = measure_disc(predicted, eye=eye, mm_per_pixel=mm_per_pixel)
     record["vcdr_sd"] = _spread(sample_ids)
     if mask is None or (mask == IGNORE).all():
         return record
@@ -80,7 +83,8 @@ def score_eye(
         raise ValueError(f"eye {eye_id}: {error}") from error
     cup_is_told = not inside_is_ignored(mask)
     record["vcdr_true"] = vertical_cdr(mask) if cup_is_told else float("nan")
-    record["measures_true"] = measure_disc(mask, eye=eye) if cup_is_told else None
+    if cup_is_told:
+        record["measures_true"] = measure_disc(mask, eye=eye, mm_per_pixel=mm_per_pixel)
     box = calibration.around_disc(mask)
     record["calibration"] = calibration.pixel_calibration(probabilities[box], mask[box])
     if uncertainty is not None:
@@ -117,7 +121,7 @@ def eye_row(record: EyeRecord) -> dict[str, str | int | float | None]:
 
     Columns, the same for every eye: id, patient, dice_{rim,cup,disc}, vcdr_{true,pred,sd},
     grade_true, grade_pred, probability_{normal,early,mid_advanced}, and for true and pred those of
-    RATIOS, and rim_* of RIMS in vertical disc diameters (docs/measures.md).
+    RATIOS, and rim_* of RIMS in vertical disc diameters and rim_*_mm in mm (docs/measures.md).
     """
     row: dict[str, Any] = {"id": record["id"], "patient": record["patient"]}
     confusion = record["confusion"]
@@ -139,7 +143,9 @@ def eye_row(record: EyeRecord) -> dict[str, str | int | float | None]:
 def _measures_row(record: EyeRecord, kind: str) -> dict[str, float | bool | None]:
     measures: DiscMeasures | None = record[f"measures_{kind}"]
     values = {} if measures is None else measures.to_json()
-    rims = values.get("rim_width", {})
-    return {f"{name}_{kind}": values.get(name) for name in RATIOS} | {
-        f"rim_{name}_{kind}": rims.get(name) for name in RIMS
+    rims, rims_mm = (values.get(name) or {} for name in ("rim_width", "rim_width_mm"))
+    return {
+        **{f"{name}_{kind}": values.get(name) for name in RATIOS},
+        **{f"rim_{name}_{kind}": rims.get(name) for name in RIMS},
+        **{f"rim_{name}_mm_{kind}": rims_mm.get(name) for name in RIMS},
     }

@@ -19,6 +19,9 @@ from imo_jax.visualisation.overlays import eye_panel, eye_title
 from imo_jax.visualisation.tiles import with_notes
 
 NO_DISC = "no disc was found: the photograph may not show one; do not rely on what is said of it"
+# Vertical diameters of optic discs, small to large, with room for magnification (Jonas et al. 1988,
+# IOVS 29:1151: 0.96 to 2.91 mm).
+DISC_MM = (0.8, 3.2)
 UNCERTAINTY_STEP = 1e-4  # nats: a step of grey of the uncertainty's picture
 
 
@@ -61,6 +64,7 @@ class EyeResult:
       exif_orientation: by which the file's pixels were turned to be upright; 1 = not at all.
       calibration: what validation taught of the network's errors, or None.
       calibrated_on: the eyes that it was measured on, or why there is none, in words.
+      mm_per_pixel: side of a pixel of the photograph on the retina; None where it is not known.
     """
 
     id: str
@@ -73,6 +77,7 @@ class EyeResult:
     exif_orientation: int = UPRIGHT
     calibration: EyeCalibration | None = None
     calibrated_on: str = "nothing"
+    mm_per_pixel: float | None = None
 
     @property
     def grade(self) -> str | None:
@@ -171,6 +176,7 @@ class EyeResult:
             probabilities=self.probabilities,
             sample_ids=self.answer.sample_ids,
             grade_probabilities=self._tempered,
+            mm_per_pixel=self.mm_per_pixel,
         )
 
     def overlay(self) -> np.ndarray | None:
@@ -284,6 +290,20 @@ def _ratio_in_words(ratio: VerticalCdr) -> str:
     if ratio.coverage is None:
         return text
     return f"{text} ({ratio.low:.2f} to {ratio.high:.2f} with {100 * ratio.coverage:.0f} %)"
+
+
+def with_doubted_size(result: EyeResult) -> EyeResult:
+    """The result, with a warning where its disc is of a size in mm that no eye's is."""
+    if result.mm_per_pixel is None or result.measures is None:
+        return result
+    height = result.measures.disc_height_mm
+    if DISC_MM[0] <= height <= DISC_MM[1]:
+        return result
+    doubt = (
+        f"at {result.mm_per_pixel:g} mm a pixel the disc is {height:.2f} mm high, that of an eye "
+        f"{DISC_MM[0]:g} to {DISC_MM[1]:g}: mind the spacing or the outline"
+    )
+    return dataclasses.replace(result, warnings=(*result.warnings, doubt))
 
 
 def found_disc(answer: EyeAnswer) -> bool:

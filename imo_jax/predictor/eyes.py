@@ -9,12 +9,13 @@ import jax
 import numpy as np
 
 from data_pipelines import framing, volumes
+from data_pipelines.dicom_photographs import PixelSpacing
 from data_pipelines.load.ordered_map import ordered_map
 from imo_jax.labels import GRADE_NAMES
 from imo_jax.predictor import inputs
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, how_asked
 from imo_jax.predictor.calibration import EyeCalibration
-from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc
+from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc, with_doubted_size
 from imo_jax.predictor.inputs import NotRead, Photograph, PhotographLike, VolumeLike, doubts
 from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
@@ -103,6 +104,7 @@ class EyePredictor:
         *,
         ids: str | Sequence[str] | None = None,
         mirror: bool | None = None,
+        mm_per_pixel: float | Sequence[float | None] | None = None,
     ) -> EyeResult | list[EyeResult]:
         """Predicts one eye, or a list of eyes.
 
@@ -114,6 +116,8 @@ class EyePredictor:
           ids: names of the eyes, in results and file names; None = names of the files, or eye_1,
             eye_2, ...
           mirror: ask for the mirrored eye, too, and take the mean; None = as the run evaluates.
+          mm_per_pixel: side of a pixel of the photograph on the retina, of all or a list; None = as
+            a DICOM file tells, else it is not known and nothing is given in mm.
 
         Returns:
           An EyeResult, or a list of them for a list.
@@ -124,7 +128,8 @@ class EyePredictor:
         photographs, many = inputs.as_list(fundus)
         scans = [None] * len(photographs) if oct is None else inputs.as_list(oct)[0]
         names = None if ids is None else inputs.as_list(ids)[0]
-        results = list(self.stream(photographs, scans, ids=names, mirror=mirror))
+        options = {"ids": names, "mirror": mirror, "mm_per_pixel": mm_per_pixel}
+        results = list(self.stream(photographs, scans, **options))
         return results if many else results[0]
 
     __call__ = predict
@@ -136,6 +141,7 @@ class EyePredictor:
         *,
         ids: Sequence[str] | None = None,
         mirror: bool | None = None,
+        mm_per_pixel: float | Sequence[float | None] | None = None,
         keep_going: bool = False,
     ) -> Iterator[EyeResult | NotRead]:
         """As `predict` of a list, one after the other: for more eyes than fit into memory.
@@ -150,7 +156,8 @@ class EyePredictor:
             inputs.require_files([*photographs, *scans])
         mirror = self.settings.mirror if mirror is None else mirror
         size = 1 if len(photographs) == 1 else self.settings.batch_size
-        eyes = zip(names, photographs, scans, strict=True)
+        spacings = inputs.spacings_of(mm_per_pixel, len(photographs))
+        eyes = zip(names, photographs, scans, spacings, strict=True)
         see = self._seen_or_not if keep_going else self._seen
         seen = ordered_map(lambda eye: see(*eye), eyes, workers=READERS, ahead=size)
         while chunk := list(itertools.islice(seen, size)):
@@ -178,20 +185,28 @@ class EyePredictor:
                 yield self._result(eye, answer_of(outputs, row), mirror)
 
     def _seen_or_not(
-        self, name: str, photograph: PhotographLike, scan: VolumeLike | None
+        self, name: str, *files: PhotographLike | VolumeLike | float | None
     ) -> _Seen | NotRead:
         try:
-            return self._seen(name, photograph, scan)
+            return self._seen(name, *files)
         except inputs.FAULTS as fault:
             return NotRead(name, str(fault))
 
-    def _seen(self, name: str, photograph: PhotographLike, scan: VolumeLike | None) -> _Seen:
+    def _seen(
+        self,
+        name: str,
+        photograph: PhotographLike,
+        scan: VolumeLike | None,
+        mm_per_pixel: float | None,
+    ) -> _Seen:
         """Reads an eye and brings it to the working grid."""
         settings = self.settings
         image = inputs.photograph_of(photograph, name)
         warnings = doubts(image.pixels, name, "photograph")
         frame, of_frame = self._frame(image)
         warnings += of_frame
+        spacing = image.spacing if mm_per_pixel is None else PixelSpacing(mm_per_pixel)
+        warnings += spacing.doubts
         volume = None
         if scan is not None and settings.oct_shape is None:
             warnings.append(NO_OCT_USED)
@@ -201,7 +216,7 @@ class EyePredictor:
             warnings += doubts(whole, name, "OCT volume")
             volume = volumes.to_grid(whole, slices, depth, width)
         return _Seen(
-            photograph=dataclasses.replace(image, pixels=image.pixels[:0]),
+            photograph=dataclasses.replace(image, pixels=image.pixels[:0], spacing=spacing),
             fundus=framing.frame_image(image.pixels, frame),
             frame=frame,
             oct=volume,
@@ -236,7 +251,7 @@ class EyePredictor:
     def _result(self, eye: _Seen, answer: EyeAnswer, mirror: bool) -> EyeResult:
         nothing = () if found_disc(answer) else (NO_DISC,)
         calibration, calibrated_on = self._calibration_of(mirror)
-        return EyeResult(
+        result = EyeResult(
             id=eye.photograph.name,
             has_oct=eye.oct is not None,
             warnings=(*eye.warnings, *nothing),
@@ -247,7 +262,9 @@ class EyePredictor:
             exif_orientation=eye.photograph.exif_orientation,
             calibration=calibration,
             calibrated_on=calibrated_on,
+            mm_per_pixel=eye.photograph.spacing.mm,
         )
+        return with_doubted_size(result)
 
     def _calibration_of(self, mirror: bool) -> tuple[EyeCalibration | None, str]:
         """What is known of the errors of an answer, and where from or why not."""

@@ -14,7 +14,13 @@ from PIL import Image, ImageOps
 
 from data_pipelines import quality
 from data_pipelines.bad_file import BadFile
-from data_pipelines.images import exif_orientation, photograph_pixels, read_fundus
+from data_pipelines.dicom_photographs import LEAST_MM, MOST_MM, PixelSpacing
+from data_pipelines.images import (
+    exif_orientation,
+    photograph_pixels,
+    pixel_spacing,
+    read_fundus,
+)
 from data_pipelines.volume_limits import plain
 from data_pipelines.volumes import read_volume
 
@@ -55,12 +61,14 @@ class Photograph:
       pixels: (H, W, 3) uint8 RGB, upright.
       file: that it was read from, or None.
       exif_orientation: by which the file's own pixels were turned to be upright; 1 = not at all.
+      spacing: how large a pixel is, as the file tells.
     """
 
     name: str
     pixels: np.ndarray
     file: str | None = None
     exif_orientation: int = UPRIGHT
+    spacing: PixelSpacing = PixelSpacing()
 
 
 def is_file(given: Any) -> bool:
@@ -77,7 +85,7 @@ def photograph_of(given: PhotographLike, name: str) -> Photograph:
     """Reads a photograph.
 
     Args:
-      given: a JPEG, PNG, TIFF or BMP file; a uint8 array (H, W, 3) RGB, (H, W, 4) RGBA or (H, W)
+      given: a JPEG, PNG, TIFF, BMP or DICOM file; a uint8 array (H, W, 3) RGB, (H, W, 4) RGBA or (H, W)
         grey, or a uint16 array (H, W) grey, which are converted as such files are; or a picture of
         Pillow, which is turned upright as its EXIF says.
       name: of the eye.
@@ -86,7 +94,8 @@ def photograph_of(given: PhotographLike, name: str) -> Photograph:
       BadFile (a ValueError): it cannot be a photograph; names the file or the eye, and why.
     """
     if is_file(given):
-        return Photograph(name, read_fundus(given), os.fspath(given), exif_orientation(given))
+        pixels, orientation = read_fundus(given), exif_orientation(given)
+        return Photograph(name, pixels, os.fspath(given), orientation, pixel_spacing(given))
     if isinstance(given, np.ndarray):
         return Photograph(name, photograph_pixels(_picture(given, name), name))
     if isinstance(given, Image.Image):
@@ -162,6 +171,25 @@ def doubts(pixels: np.ndarray, name: str, what: str) -> list[str]:
     if faults := faults_of(pixels):
         raise BadFile(name, f"the {what} {'; '.join(faults)}")
     return [f"the {what} {doubt}" for doubt in doubts_of(pixels)]
+
+
+def spacings_of(given: Any, number: int) -> list[float | None]:
+    """The side of a pixel in mm for each of `number` eyes, from one for all or a list.
+
+    Raises:
+      BadInput: another number of them than of eyes, or one that no camera has.
+    """
+    found = as_list(given)[0]
+    found = found if isinstance(given, list | tuple) else found * number
+    if len(found) != number:
+        raise BadInput(f"{len(found)} times mm_per_pixel for {number} eyes")
+    for value in found:
+        if value is not None and not LEAST_MM <= value <= MOST_MM:
+            raise BadInput(
+                f"mm_per_pixel={value:g} is impossible: a pixel of a fundus photograph is "
+                f"{LEAST_MM:g} to {MOST_MM:g} mm on the retina; give millimetres (0.005 is 5 µm)"
+            )
+    return found
 
 
 def as_list(given: Any) -> tuple[list[Any], bool]:

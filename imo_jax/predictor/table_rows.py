@@ -8,7 +8,8 @@ from imo_jax.predictor.volume_result import VolumeResult
 
 SEPARATOR = "; "  # between the warnings of a cell
 
-_OF_DISC = ("horizontal_cdr", "area_cdr", "disc_area_px", "cup_area_px")
+_OF_DISC = ("horizontal_cdr", "area_cdr", "disc_area_px", "cup_area_px", "disc_area_mm2",
+            "cup_area_mm2", "disc_height_mm")  # fmt: skip
 
 
 def eye_row(result: EyeResult) -> dict[str, Any]:
@@ -16,8 +17,8 @@ def eye_row(result: EyeResult) -> dict[str, Any]:
 
     The columns are those of the network, the same for each of its eyes: of one that grades `grade`,
     `probability_<grade>` and `grade_set`; of one that segments `vertical_cdr` with `_low`, `_high`
-    and `_coverage` of its interval, the other ratios, areas, and `rim_<sector>` in vertical disc
-    diameters (docs/measures.md); and `warnings`.
+    and `_coverage` of its interval, the other ratios, areas, `rim_<sector>` in vertical disc
+    diameters and `rim_<sector>_mm` (docs/measures.md); and `warnings`.
     """
     row: dict[str, Any] = {}
     if result.grade is not None:
@@ -39,9 +40,12 @@ def eye_row(result: EyeResult) -> dict[str, Any]:
 
 def _disc_cells(result: EyeResult) -> dict[str, Any]:
     found = {} if result.measures is None else result.measures.to_json()
-    rim = found.get("rim_width", {})
-    return {name: found.get(name) for name in _OF_DISC} | {
-        f"rim_{name}": rim.get(name) for name in SECTORS
+    rim, rim_mm = (found.get(name) or {} for name in ("rim_width", "rim_width_mm"))
+    return {
+        "mm_per_pixel": result.mm_per_pixel,
+        **{name: found.get(name) for name in _OF_DISC},
+        **{f"rim_{name}": rim.get(name) for name in SECTORS},
+        **{f"rim_{name}_mm": rim_mm.get(name) for name in SECTORS},
     }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from imo_jax.labels import CLASS_NAMES, CUP, GRADE_NAMES, RIM
+from imo_jax.metrics.disc_measures import areas_in_words
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.visualisation import colours, tiles
 from imo_jax.visualisation.outlines import draw_regions
@@ -61,7 +62,7 @@ def eye_panel(
 
 
 def eye_title(record: EyeRecord, cdr_range: tuple[float, float] | None = None) -> str:
-    """One line: id, grade true and predicted (with its probability), vertical CDR likewise.
+    """One line: id, grade true and predicted (with its probability), vertical CDR likewise, areas.
 
     Args:
       record: from `imo_eye.score_eye`; what it does not know is left out.
@@ -82,6 +83,8 @@ def eye_title(record: EyeRecord, cdr_range: tuple[float, float] | None = None) -
         said.append(f"predicted {ratio}" if ratio else "no disc found")
     if said:
         parts.append("vertical CDR: " + ", ".join(said))
+    if record["measures_pred"] is not None and (areas := areas_in_words(record["measures_pred"])):
+        parts.append(f"area: {areas}")
     return "   ·   ".join(parts)
 
 

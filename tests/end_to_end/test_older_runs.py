@@ -3,6 +3,7 @@
 Each folder holds a run of a few channels and what that version said of eye.jpg and eye.npy.
 """
 
+import csv
 import json
 import pathlib
 import shutil
@@ -74,7 +75,8 @@ def test_a_run_on_eyes_is_evaluated(workdir, tmp_path):
     shutil.copy(RUNS / "imo" / "said_mask.png", tmp_path / "mask.png")
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(
-        "id,patient,split,fundus,oct,mask,grade\neye,p,test,eye.jpg,eye.npy,mask.png,2\n"
+        "id,patient,split,fundus,oct,mask,grade,mm_per_pixel\n"
+        "eye,p,test,eye.jpg,eye.npy,mask.png,2,0.0135\n"
     )
     done = small_run.run(
         [
@@ -87,6 +89,13 @@ def test_a_run_on_eyes_is_evaluated(workdir, tmp_path):
     summary = json.loads((tmp_path / "imo" / "eval" / "summary.json").read_text())
     assert summary["disc_dice"]["value"] > 0.999 and summary["cup_dice"]["value"] > 0.999
     assert summary["accuracy"]["value"] == 1
+    with (tmp_path / "imo" / "eval" / "per_eye.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    for kind in ("pred", "true"):
+        area = int(row[f"disc_area_px_{kind}"]) * 0.0135**2
+        assert float(row[f"disc_area_mm2_{kind}"]) == pytest.approx(area)
+        assert 0 < float(row[f"rim_superior_mm_{kind}"]) < 1
+    assert "mm\\u00b2" in (tmp_path / "imo" / "eval" / "report.html").read_text()  # JSON's spelling
 
 
 def test_a_program_says_whose_run_a_folder_holds(workdir, tmp_path):

@@ -89,18 +89,26 @@ def test_a_relative_path_is_answered_with_a_relative_one(tmp_path, monkeypatch):
         asked_photographs("./eyes/eye07.jpg")
 
 
-def test_a_folder_is_one_volume_or_many_by_what_it_holds(tmp_path):
+def test_a_folder_is_one_volume_or_many_by_what_it_holds(tmp_path, write_dicom_photograph):
     picture(tmp_path / "scans" / "1.png")
     picture(tmp_path / "scans" / "2.png")
     picture(tmp_path / "tiffs" / "a.tif", frames=3)
     picture(tmp_path / "one" / "a.tif")
+    for name in ("slices/1.dcm", "slices/2", "export/one.dcm", "dicoms/a.dcm", "dicoms/b.dcm"):
+        frames = {"NumberOfFrames": 3} if "dicoms" in name else {}
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_dicom_photograph(
+            tmp_path / name, np.zeros((4, 4), np.uint8), photometric="MONOCHROME2", **frames
+        )
     touch(tmp_path, "cubes/a.npy", "cubes/a.png", "cubes/b.dcm", "empty/notes.txt")
     assert is_volume(tmp_path / "scans") and is_volume(tmp_path / "one")
-    assert not any(is_volume(tmp_path / name) for name in ("tiffs", "cubes", "empty"))
+    assert is_volume(tmp_path / "slices") and is_volume(tmp_path / "export")
+    assert not any(is_volume(tmp_path / name) for name in ("tiffs", "cubes", "empty", "dicoms"))
+    assert names(asked_volumes(f"{tmp_path}/slices/*")) == ["1.dcm", "2"]
     one = asked_volumes(str(tmp_path / "scans"))
     assert names(one) == ["scans"] and not one.many
     assert names(asked_volumes(str(tmp_path / "tiffs"))) == ["a.tif"]
-    assert names(asked_volumes(str(tmp_path))) == ["one", "scans"]
+    assert names(asked_volumes(str(tmp_path))) == ["export", "one", "scans", "slices"]
     with pytest.raises(UserError, match="no OCT volume is there"):
         asked_volumes(str(tmp_path / "empty"))
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from experiments import predicting
 from experiments.config import RunConfig
@@ -20,6 +21,7 @@ from imo_jax.models.imo import sample
 from imo_jax.predictor import NotRead
 
 RUNS = pathlib.Path(__file__).resolve().parents[1] / "run_folders"
+IDENTITIES = (b"Roe", b"Jane", b"4711", b"19500102", b"ACC0815", b"Quincy", b"Elsewhere")
 NAMES = ["a", "b", "cut", "d"]
 
 
@@ -134,6 +136,62 @@ def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch, tmp_path, terminal):
     results = iter([NotRead("a", "why")])
     predicting.keep_all(results, [{"file": "a"}], tmp_path, dict, many=True)
     assert ("1/1" in stream.getvalue()) == terminal
+
+
+def test_millimetres_come_from_the_flag_the_manifest_or_the_file(
+    run, eyes, tmp_path, write_dicom_photograph
+):
+    pixels = np.asarray(Image.open(RUNS / "eye.jpg"))
+    (tmp_path / "eyes").mkdir()
+    for name, spacing in (("told", [0.02, 0.02]), ("untold", None)):
+        write_dicom_photograph(
+            tmp_path / "eyes" / f"{name}.dcm", pixels, PixelSpacing=spacing
+        )
+    (tmp_path / "eyes" / "manifest.csv").write_text(
+        "id,patient,split,fundus,oct,mask,grade,mm_per_pixel\n"
+        "row,1,,told.dcm,,,,0.03\nfile,2,,told.dcm,,,,\nflag,3,,untold.dcm,,,,\n"
+    )
+
+    def spacings(out, **given):
+        found = predict(run, eyes, tmp_path / out, volume=None, **given)
+        table = pd.read_csv(tmp_path / out / "predictions.csv").set_index("id")
+        for said in found.said:
+            disc, row = said["disc"], table.loc[said["id"]]
+            mm = disc["mm_per_pixel"]
+            assert (mm is None) == pd.isna(row["mm_per_pixel"])
+            if mm is not None:
+                assert row["disc_area_mm2"] == pytest.approx(disc["disc_area_px"] * mm**2)
+                assert row["cup_area_mm2"] == pytest.approx(disc["cup_area_px"] * mm**2)
+                assert row["rim_left_mm"] == pytest.approx(disc["rim_width_mm"]["left"])
+        return table["mm_per_pixel"].fillna(0).to_dict(), found
+
+    folder = str(tmp_path / "eyes")
+    assert spacings("a", fundus=folder)[0] == {"told": 0.02, "untold": 0}
+    assert spacings("b", fundus=folder, mm_per_pixel=0.04)[0] == {"told": 0.04, "untold": 0.04}
+    manifest = {"fundus": None, "manifest": f"{folder}/manifest.csv"}
+    told, found = spacings("c", **manifest)
+    assert told == {"row": 0.03, "file": 0.02, "flag": 0}
+    assert spacings("d", **manifest, mm_per_pixel=0.04)[0]["row"] == 0.03
+    # A disc of some 116 rows: 3.5 mm at 0.03 mm, and 2.3 mm at 0.02 mm.
+    assert "3.48 mm high" in found.said[0]["warnings"][-1] and not found.said[1]["warnings"]
+
+
+def test_nothing_that_names_a_person_is_written_or_said(
+    run, eyes, tmp_path, write_dicom_photograph, capfd
+):
+    pixels = np.asarray(Image.open(RUNS / "eye.jpg"))
+    (tmp_path / "eyes").mkdir()
+    write_dicom_photograph(tmp_path / "eyes" / "a.dcm", pixels, PixelSpacing=[0.02, 0.02])
+    path = write_dicom_photograph(tmp_path / "eyes" / "b.dcm", pixels)
+    path.write_bytes(path.read_bytes()[:1500])
+    out = tmp_path / "out"
+    found = predict(run, eyes, out, fundus=str(tmp_path / "eyes"), volume=None)
+    assert len(found.said) == len(found.failed) == 1
+    said = "".join(capfd.readouterr()).encode()
+    written = [file.read_bytes() for file in out.iterdir()]
+    assert len(written) == 5
+    for name in IDENTITIES:
+        assert not any(name in content for content in [said, *written]), name
 
 
 def test_volumes_of_a_folder(tmp_path):

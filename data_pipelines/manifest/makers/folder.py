@@ -1,6 +1,6 @@
 """One's own folder: pictures, masks and volumes matched by name.
 
-images/eye7.jpg     photograph
+images/eye7.jpg     photograph; or .png, .tif, .bmp, .dcm
 masks/eye7.png      optional; ids, or the codes given by --mask_codes; .npy, too
 oct/eye7.npy        optional; or a folder oct/eye7/ of B-scans, .npz, .tif, .dcm
 grades.csv          optional; columns id, and grade and/or patient
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from data_pipelines.images import IMAGE_SUFFIXES, LABEL_SUFFIXES
+from data_pipelines.images import LABEL_SUFFIXES, PHOTOGRAPH_SUFFIXES
 from data_pipelines.manifest.fields import parse_grade, parse_id, parse_patient
 from data_pipelines.manifest.makers.found import (
     Found,
@@ -41,9 +41,9 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
     if not folders["images"].is_dir():
         reason = "has no folder images/ with the photographs"
         return Found([], codes, [Problem(None, str(root), reason)], [])
-    fundus = pictures_by_stem(folders["images"], problems)
+    fundus = pictures_by_stem(folders["images"], problems, PHOTOGRAPH_SUFFIXES)
     if not fundus:
-        kinds = ", ".join(IMAGE_SUFFIXES)
+        kinds = ", ".join(PHOTOGRAPH_SUFFIXES)
         problems.append(Problem(None, str(folders["images"]), f"holds no picture ({kinds})"))
     masks = pictures_by_stem(folders["masks"], problems, LABEL_SUFFIXES)
     scans = volumes_by_stem(folders["oct"], problems)
@@ -93,7 +93,7 @@ def _read_grades(
     seen: dict[str, int] = {}
     for row in read_table(path, ("id",), problems, optional=("grade", "patient")):
         name = row.cells["id"]
-        if name not in known and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+        if name not in known and Path(name).suffix.lower() in PHOTOGRAPH_SUFFIXES:
             name = Path(name).stem
         if name not in known:
             reason = f"there is no picture images/{name}"

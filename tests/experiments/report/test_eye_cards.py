@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 
 import numpy as np
@@ -26,6 +27,17 @@ def test_groups_and_words(cards):
     assert names["grade0"] == "normal (true grade)" and "wrong" in names
     assert bad["lines"][0] == {"text": "grade: mid/advanced (60 %), true early", "wrong": True}
     assert "vertical ratio: 0.51" in bad["says"] and "rim" in bad["says"]
+
+
+def test_areas_and_rim_are_said_in_millimetres_where_the_spacing_is_known(eye_of):
+    example, answer, record = eye_of(0)
+    record["measures_pred"] = dataclasses.replace(record["measures_pred"], mm_per_pixel=0.05)
+    lines = [line["text"] for line in gallery.eye_card(example, answer, record)["lines"]]
+    # Radii of 20 and 10 pixels, 1 mm and 0.5 mm: a circle of pixels has about its area.
+    assert "area: disc 3.14 mm², cup 0.79 mm²" in lines
+    assert lines[-1].startswith("rim (mm): superior 0.5")
+    plain = gallery.eye_card(*eye_of(0))["says"]
+    assert "mm" not in plain
 
 
 def test_the_ratio_is_said_with_its_interval(eye_of):

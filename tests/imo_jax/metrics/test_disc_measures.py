@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from imo_jax.metrics.cup_to_disc import area_cdr, vertical_cdr
-from imo_jax.metrics.disc_measures import follows_isnt, measure_disc
+from imo_jax.metrics.disc_measures import areas_in_words, follows_isnt, measure_disc
 
 ROWS, COLUMNS = np.indices((321, 361)) - np.array([160, 180])[:, None, None]
 
@@ -106,9 +106,29 @@ def test_where_the_disc_lies_and_how_large_it_is_do_not_change_shares():
 
 def test_json_in_millimetres_only_where_spacing_is_known():
     found = measure_disc(CONCENTRIC, eye="OS")
-    plain, spaced = found.to_json(), found.to_json(mm_per_pixel=0.01)
+    plain = found.to_json()
+    spaced = measure_disc(CONCENTRIC, eye="OS", mm_per_pixel=0.01).to_json()
     assert plain["disc_area_mm2"] is None and plain["disc_area_px"] == found.disc_area
     assert spaced["disc_area_mm2"] == pytest.approx(found.disc_area * 1e-4)
     assert spaced["cup_area_mm2"] == pytest.approx(found.cup_area * 1e-4)
+    assert plain["rim_width_mm"] is None and plain["disc_height_mm"] is None
+    assert spaced["disc_height_mm"] == pytest.approx(2.41)
+    assert spaced["rim_width_mm"]["temporal"] == pytest.approx(0.60, abs=0.02)
     assert plain["rim_width"]["temporal"] == pytest.approx(60 / 241, abs=0.01)
     assert list(plain["rim_width_by_clock_hour"])[:3] == ["12", "1", "2"]
+
+
+def test_millimetres_of_a_square_worked_by_hand():
+    """A disc of 40 x 40 pixels with a cup of 20 x 20 in its middle, 0.05 mm a pixel."""
+    ids = np.zeros((60, 60), np.uint8)
+    ids[10:50, 10:50], ids[20:40, 20:40] = 1, 2
+    found = measure_disc(ids, mm_per_pixel=0.05)
+    assert found.disc_area_mm2 == pytest.approx(4.0)  # 2 mm x 2 mm
+    assert found.cup_area_mm2 == pytest.approx(1.0)  # 1 mm x 1 mm
+    assert found.disc_height_mm == pytest.approx(2.0)
+    # The ray at angle a from the top leaves cup and disc at 10 and 20 pixels over cos a: the mean
+    # of 10 / cos a over -45 to 45 degrees is 10 ln((1 + sin 45) / cos 45) / (pi / 4) = 11.222.
+    for width in found.sector_rim_mm.values():
+        assert width == pytest.approx(0.05 * 11.222, abs=0.01)
+    assert areas_in_words(found) == "disc 4.00 mm², cup 1.00 mm²"
+    assert areas_in_words(measure_disc(ids)) == ""

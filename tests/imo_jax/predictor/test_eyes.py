@@ -20,6 +20,7 @@ from imo_jax.predictor.answers import how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eye_result import NO_DISC, found_disc
 from imo_jax.predictor.eyes import NO_OCT_USED
+from imo_jax.visualisation.overlays import eye_title
 
 
 def same(one, other):
@@ -287,6 +288,29 @@ def test_what_check_would_doubt_is_said_of_a_prediction_too(predictor, arrays, t
         found = predictor.predict(given, scan)
         assert any(words in warning for warning in found.warnings), (words, found.warnings)
         assert words in str(found) and found.grade is not None  # marked, not withheld
+
+
+def test_millimetres_where_the_spacing_is_given(predictor, result, arrays):
+    assert result.mm_per_pixel is None and result.to_json()["disc"]["disc_area_mm2"] is None
+    photographs, height = [a for a, _ in arrays[:2]], result.measures.disc_height
+    found, other = predictor.predict(photographs, mm_per_pixel=[2.0 / height, None])
+    assert other.mm_per_pixel is None and found.measures.mm_per_pixel == 2.0 / height
+    said = found.to_json()["disc"]
+    assert said["disc_area_mm2"] == pytest.approx(said["disc_area_px"] * (2.0 / height) ** 2)
+    assert "area" in eye_title(found.record) and "area" not in eye_title(other.record)
+    for bad in (5.0, 0.0, -0.01, float("nan")):
+        with pytest.raises(ValueError, match="mm_per_pixel.*impossible"):
+            predictor.predict(photographs[0], mm_per_pixel=bad)
+    with pytest.raises(ValueError, match="3 times mm_per_pixel for 2 eyes"):
+        predictor.predict(photographs, mm_per_pixel=[0.01] * 3)
+
+
+def test_a_disc_larger_than_any_eyes_is_doubted(predictor, result, eyes):
+    height = result.measures.disc_height
+    for mm, doubted in ((0.5, True), (2.0, False), (4.0, True)):
+        spacing = min(mm / height, 0.2)
+        found = predictor.predict(*eyes[0], mm_per_pixel=spacing)
+        assert any("mind the spacing" in w for w in found.warnings) == doubted, mm
 
 
 def test_lists_that_do_not_fit_are_refused(predictor, eyes):

@@ -1,0 +1,120 @@
+"""Photographs in DICOM files: pixels, spacing, and that nothing of a person comes out."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipelines.bad_file import BadFile
+from data_pipelines.dicom_photographs import pixel_spacing
+from data_pipelines.images import exif_orientation, image_size, is_dicom, read_fundus
+from data_pipelines.images import pixel_spacing as spacing_of_any
+from data_pipelines.load.stores import ArrayStore
+from data_pipelines.manifest import read_manifest
+
+HEIGHT, WIDTH = 40, 60
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """(H, W, 3) uint8: a smooth picture whose channels differ."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return np.stack([60 + 3 * x, 40 + 2 * y, 20 + x + y], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "how, off",
+    [
+        ({}, 0),
+        ({"photometric": "YBR_FULL"}, 3),  # rounded there and back
+        ({"photometric": "YBR_FULL_422"}, 6),  # the second pixel of a pair has the first's colour
+        ({"photometric": "YBR_FULL_422", "jpeg": True}, 12),
+    ],
+)
+def test_every_form_is_the_same_photograph(tmp_path, write_dicom_photograph, pixels, how, off):
+    path = write_dicom_photograph(tmp_path / "eye.dcm", pixels, **how)
+    found = read_fundus(path)
+    assert found.dtype == np.uint8 and found.shape == (HEIGHT, WIDTH, 3)
+    assert np.abs(found.astype(int) - pixels).max() <= off
+    assert np.abs(found.astype(int) - pixels).mean() <= off / 2.5
+    assert is_dicom(path) and image_size(path) == (HEIGHT, WIDTH) and exif_orientation(path) == 1
+
+
+def test_a_grey_photograph_is_repeated_and_needs_no_ending(
+    tmp_path, write_dicom_photograph, pixels
+):
+    path = tmp_path / "1.2.840.7"
+    write_dicom_photograph(path, pixels[..., 1], photometric="MONOCHROME2")
+    np.testing.assert_array_equal(read_fundus(path), np.repeat(pixels[..., 1:2], 3, axis=2))
+
+
+BAD = {
+    "frames": ({"NumberOfFrames": 3}, "holds 3 frames"),
+    "palette": ({"PhotometricInterpretation": "PALETTE COLOR"}, "holds PALETTE COLOR pixels"),
+    "bits": ({"BitsAllocated": 16}, "holds 16 bits"),
+    "no picture": ({"Rows": None}, "without a picture .Rows missing"),
+    "absurd": ({"Rows": 30000}, "absurd size"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_photograph_is_told(tmp_path, write_dicom_photograph, pixels, name):
+    elements, words = BAD[name]
+    path = write_dicom_photograph(tmp_path / "eye.dcm", pixels, **elements)
+    with pytest.raises(BadFile, match=words):
+        read_fundus(path)
+
+
+def test_a_truncated_file_is_told_and_no_text_names_a_person(
+    tmp_path, write_dicom_photograph, pixels, capfd, recwarn
+):
+    path = write_dicom_photograph(
+        tmp_path / "eye.dcm", pixels, PatientBirthDate="born in Casterbridge", PatientAge="JANE"
+    )
+    content = path.read_bytes()
+    said = []
+    for length in range(132, len(content), 61):
+        path.write_bytes(content[:length])
+        with pytest.raises(BadFile) as told:
+            read_fundus(path)
+        said.append(str(told.value))
+    path.write_bytes(content)
+    read_fundus(path)
+    said += [*capfd.readouterr(), *(str(warning.message) for warning in recwarn)]
+    for word in ("Roe", "Jane", "JANE", "Casterbridge", "4711", "Quincy", "Elsewhere"):
+        assert not any(word in text for text in said), word
+
+
+@pytest.mark.parametrize(
+    "elements, mm, doubt",
+    [
+        ({}, None, None),
+        ({"PixelSpacing": [0.007, 0.007]}, 0.007, None),
+        ({"PixelSpacing": [0.007, 0.007], "ImagerPixelSpacing": [0.05, 0.05]}, 0.007, None),
+        ({"ImagerPixelSpacing": [0.006, 0.006]}, 0.006, "on the camera's sensor"),
+        ({"NominalScannedPixelSpacing": [0.01, 0.01]}, 0.01, "on the film"),
+        ({"PixelSpacing": [0.007, 0.008]}, None, r"not square \(0.007 x 0.008 mm\)"),
+        ({"PixelSpacing": [7, 7]}, None, "not 0.0005 to 0.2 mm"),
+        ({"PixelSpacing": [0, 0]}, None, "not 0.0005 to 0.2 mm"),
+        ({"PixelSpacing": [0.007]}, None, "not 0.0005 to 0.2 mm"),
+    ],
+)
+def test_how_large_a_pixel_is(tmp_path, write_dicom_photograph, pixels, elements, mm, doubt):
+    found = pixel_spacing(write_dicom_photograph(tmp_path / "eye.dcm", pixels, **elements))
+    assert found.mm == (None if mm is None else pytest.approx(mm))
+    assert len(found.doubts) == (doubt is not None)
+    assert doubt is None or re.search(doubt, found.doubts[0])
+
+
+def test_the_manifests_column_goes_before_the_file(tmp_path, write_dicom_photograph, pixels):
+    write_dicom_photograph(tmp_path / "a.dcm", pixels, PixelSpacing=[0.007, 0.007])
+    write_dicom_photograph(tmp_path / "b.dcm", pixels + 1, PixelSpacing=[0.007, 0.007])
+    Image.fromarray(pixels + 2).save(tmp_path / "c.png")
+    (tmp_path / "m.csv").write_text(
+        "id,patient,split,fundus,oct,mask,grade,mm_per_pixel\n"
+        "a,a,test,a.dcm,,,,0.01\nb,b,test,b.dcm,,,,\nc,c,test,c.png,,,,\n"
+    )
+    store = ArrayStore.from_manifest(read_manifest(tmp_path / "m.csv"), 16, None)
+    assert store.mm_per_pixel("test") == [0.01, pytest.approx(0.007), None]
+    assert spacing_of_any(tmp_path / "c.png").mm is None
