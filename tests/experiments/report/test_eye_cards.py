@@ -32,11 +32,11 @@ def test_groups_and_words(cards):
 def test_areas_and_rim_are_said_in_millimetres_where_the_spacing_is_known(eye_of):
     example, answer, record = eye_of(0)
     record["measures_pred"] = dataclasses.replace(record["measures_pred"], mm_per_pixel=0.05)
-    lines = [line["text"] for line in gallery.eye_card(example, answer, record)["lines"]]
+    lines = [line["text"] for line in eye_cards.eye_card(example, answer, record)["lines"]]
     # Radii of 20 and 10 pixels, 1 mm and 0.5 mm: a circle of pixels has about its area.
     assert "area: disc 3.14 mm², cup 0.79 mm²" in lines
     assert lines[-1].startswith("rim (mm): superior 0.5")
-    plain = gallery.eye_card(*eye_of(0))["says"]
+    plain = eye_cards.eye_card(*eye_of(0))["says"]
     assert "mm" not in plain
 
 
