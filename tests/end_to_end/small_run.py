@@ -7,15 +7,19 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-SETTINGS = (
+# Of every program on eyes, and what only IMO's network has.
+SHARED_SETTINGS = (
     "--region=photograph",
-    "--image_size=64", "--crop_size=48", "--crop_mode=disc", "--oct_depth=16", "--oct_width=16", "--oct_slices=4",
-    "--backbone_depths=1,1,1,1", "--backbone_widths=8,8,16,16", "--feature_dim=16",
-    "--norm_groups=4", "--channel_attention_reduction=4", "--grade_hidden=16",
-    "--decoder_layers=1", "--decoder_heads=2", "--decoder_mlp=16", "--time_dim=16",
-    "--oct_blocks=2", "--grade_blocks=1", "--batch_size=4", "--eval_batch_size=4",
-    "--eval_samples=2", "--warmup_steps=2", "--bootstrap=50", "--overlays=2",
+    "--image_size=64", "--crop_size=48", "--crop_mode=disc", "--oct_depth=16", "--oct_width=16",
+    "--batch_size=4", "--eval_batch_size=4", "--warmup_steps=2", "--bootstrap=50", "--overlays=2",
 )  # fmt: skip
+IMO_SETTINGS = (
+    "--oct_slices=4", "--backbone_depths=1,1,1,1", "--backbone_widths=8,8,16,16",
+    "--feature_dim=16", "--norm_groups=4", "--channel_attention_reduction=4", "--grade_hidden=16",
+    "--decoder_layers=1", "--decoder_heads=2", "--decoder_mlp=16", "--time_dim=16",
+    "--oct_blocks=2", "--grade_blocks=1", "--eval_samples=2",
+)  # fmt: skip
+SETTINGS = (*SHARED_SETTINGS, *IMO_SETTINGS)
 
 
 def environment(cache: pathlib.Path) -> dict[str, str]:
