@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Concatenate, ParamSpec, TypeVar
 
 from experiments.runtime import UserError
+from experiments.saved_config import refuse_other_config
 from imo_jax.train import processes
 
 try:
@@ -33,7 +34,9 @@ def holds_its_folder(
 ) -> Callable[Concatenate[Config, Folder, Rest], Result]:
     """Makes `work(config, workdir, ...)` hold the lock of `workdir` before it reads or writes there.
 
-    Of several processes the first holds it, and none works where it cannot.
+    Of several processes the first holds it, and none works where it cannot. Under the lock the
+    settings are held against the folder's once more: another program may have begun there since
+    they were.
     """
 
     @functools.wraps(work)
@@ -42,6 +45,7 @@ def holds_its_folder(
             with processes.all_or_none():
                 if processes.is_first():
                     stack.enter_context(locked(pathlib.Path(workdir)))
+                    refuse_other_config(workdir, config)
             return work(config, workdir, *args, **kwargs)
 
     return holding
@@ -76,6 +80,14 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
             _held.remove(held)
             with contextlib.suppress(OSError):
                 file.truncate(0)
+                _leave_nothing_empty(folder)
+
+
+def _leave_nothing_empty(folder: pathlib.Path) -> None:
+    """Removes a folder in which nothing lies but the lock: the work was refused before it began."""
+    if [entry.name for entry in folder.iterdir()] == [LOCK]:
+        (folder / LOCK).unlink()
+        folder.rmdir()
 
 
 def _taken(file) -> bool:

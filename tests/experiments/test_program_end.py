@@ -1,10 +1,11 @@
 """How programs end: exit codes and one sentence; one training at a time in a folder."""
 
+import dataclasses
 import errno
-import fcntl
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,14 @@ import pytest
 from experiments import run_import, run_train, runtime, squares
 from experiments.config import RunConfig
 from experiments.program_end import exit_code
+from experiments.run_folder import RunFolder
 from experiments.run_lock import LOCK, locked
 from experiments.runtime import UserError
+from experiments.saved_config import read_config
 from experiments.screening import run_train as screening
 from imo_jax.models.imo.config import IMOConfig
+
+fcntl = pytest.importorskip("fcntl")  # Windows has no such locks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -83,6 +88,7 @@ def test_a_folder_in_use_says_by_whom_and_is_free_when_that_process_is_gone(tmp_
         pass
     holder.kill()
     holder.wait()
+    (tmp_path / "config.json").write_text("{}")
     with locked(tmp_path):
         assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
     assert (tmp_path / LOCK).read_text() == ""
@@ -108,7 +114,24 @@ def test_no_weights_are_imported_into_a_folder_in_use(tmp_path, holder, monkeypa
     assert [file.name for file in tmp_path.iterdir()] == [LOCK]
 
 
+def test_a_start_that_is_refused_leaves_no_folder(tmp_path):
+    with pytest.raises(UserError, match="batch"), locked(tmp_path / "run"):
+        raise UserError("batch_size=3 cannot be cut over 2 devices")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("work", [run_train.run_train, squares.run_stages])
+def test_settings_are_held_against_the_folders_once_more_under_the_lock(tmp_path, work):
+    # Another program began here between this one's first look and its lock.
+    run = shutil.copytree(ROOT / "tests" / "run_folders" / "imo", tmp_path / "run")
+    config = read_config(RunFolder(run), RunConfig)
+    other = dataclasses.replace(config, seed=config.seed + 1)
+    with pytest.raises(UserError, match="holds a run with other settings"):
+        work(other, run, None)
+
+
 def test_a_stage_keeps_the_lock_of_its_program(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
     with locked(tmp_path):
         with locked(tmp_path / "." / "stage1" / ".."):
             pass
