@@ -21,6 +21,7 @@ RUNTIME = [
     "absl-py>=2.1",
     "chex>=0.1.90",
     "contourpy>=1.3",
+    "flatbuffers>=24.3.25",  # jax.export writes files with it
     "flax>=0.12",
     "jax>=0.10",
     "jinja2>=3.1",
@@ -57,7 +58,10 @@ setuptools.setup(
     name="imo_jax",
     version=VERSION,
     packages=setuptools.find_packages(include=["imo_jax*", "data_pipelines*", "experiments*"]),
-    package_data={"experiments": ["flagfiles/*/*.flags", "report/page/*"]},
+    package_data={
+        "experiments": ["flagfiles/*/*.flags", "report/page/*"],
+        "imo_jax": ["export/templates/*"],
+    },
     install_requires=RUNTIME,
     entry_points={"console_scripts": COMMANDS},
     extras_require={

@@ -16,15 +16,17 @@ from experiments.program_end import exit_code, leave
 from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
 from experiments.run_eval import run_eval
+from experiments.run_export import run_export
 from experiments.run_import import run_import
 from experiments.run_predict import run_predict
 from experiments.runtime import UserError, set_up
 from experiments.squares import evaluation_store, run_stages
 from experiments.trained_run import TrainedRun, restore_run
 from experiments.training import check_weights
+from imo_jax.export.bundle import FORMATS
 from imo_jax.train import processes
 
-MODES = ("train", "eval", "predict", "check", "import")
+MODES = ("train", "eval", "predict", "export", "check", "import")
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class EyeProgram:
             "workdir", self.workdir, "folder of the run: all that it writes, all it needs"
         )
         flags.DEFINE_string(
-            "out", None, "folder for evaluation or predictions; default: in --workdir"
+            "out", None, "folder for evaluation, predictions or export; default: in --workdir"
         )
         flags.DEFINE_enum(
-            "checkpoint", "best", ["best", "last"], "which one to evaluate or predict with"
+            "checkpoint", "best", ["best", "last"], "which one to evaluate, predict with or export"
         )
         flags.DEFINE_string(
             "fundus", None, "photograph to predict, a folder or 'a/pattern*' (--mode=predict)"
@@ -77,6 +79,7 @@ class EyeProgram:
             "(--mode=predict); default: the manifest's column, or what a DICOM file says",
             LEAST_MM, MOST_MM,
         )  # fmt: skip
+        flags.DEFINE_enum("format", "stablehlo", list(FORMATS), "of the files (--mode=export)")
         flags.DEFINE_string(
             "weights", None, "the authors' weights, to be made a run (--mode=import)"
         )
@@ -121,6 +124,12 @@ class EyeProgram:
             mm_per_pixel=flags.FLAGS.mm_per_pixel,
         )
         return done.exit_code
+
+    def export(self) -> int:
+        run = self._restored()
+        format = flags.FLAGS.format
+        run_export(run.predictor(), format=format, out=run.folder.export(format, flags.FLAGS.out))
+        return 0
 
     def check(self) -> int:
         config = self._configured()

@@ -64,6 +64,10 @@ class RunFolder:
     def predictions(self) -> pathlib.Path:
         return self.root / "predictions"
 
+    def export(self, format: str, out: str | None) -> pathlib.Path:
+        """Where a format's files go: `out`, or a folder of the run."""
+        return pathlib.Path(out) if out else self.root / "export" / format
+
 
 def read_json(path: pathlib.Path) -> Any:
     """Reads JSON; ValueError names the file where it is not JSON."""

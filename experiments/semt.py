@@ -14,6 +14,7 @@ from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import flag_fields, hosts
 from experiments.configured import configured as settings_of
 from experiments.program_end import exit_code, leave
+from experiments.run_export import run_export
 from experiments.screening.alpha import GRID, run_select_alpha
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS
@@ -25,21 +26,27 @@ from experiments.screening.run_predict import run_predict
 from experiments.screening.run_train import run_surrogate, run_train
 from experiments.screening.table import run_table
 from experiments.screening.trained_run import restore_screening
+from imo_jax.export.bundle import FORMATS
 from imo_jax.models.semt.config import SIZE_SETTINGS
 from imo_jax.predictor.volumes import SIDES
 from imo_jax.train import processes
 
 FLAGS = flags.FLAGS
 
-MODES = ("train", "surrogate", "eval", "predict", "check", "select_alpha", "table")
+MODES = ("train", "surrogate", "eval", "predict", "export", "check", "select_alpha", "table")
 flags.DEFINE_enum("mode", None, MODES, "what to do; without it: train, evaluate and draw")
 flags.DEFINE_enum("preset", "default", list(PRESETS), "settings to start from")
 flags.DEFINE_enum("size", None, list(SIZE_SETTINGS), "size of the network; default: the preset's")
 flags.DEFINE_string("workdir", "runs/semt", "folder of the run: all that it writes, all it needs")
-flags.DEFINE_string("out", None, "folder for evaluation or predictions; default: in --workdir")
-flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "which one to evaluate or predict with")
+flags.DEFINE_string(
+    "out", None, "folder for evaluation, predictions or export; default: in --workdir"
+)
+flags.DEFINE_enum(
+    "checkpoint", "best", ["best", "last"], "which one to evaluate, predict with or export"
+)
 flags.DEFINE_string("oct", None, "volume to predict, a folder or 'a/pattern*' (--mode=predict)")
 flags.DEFINE_enum("eye", None, SIDES, "side of the eye of --oct: right OD, left OS")
+flags.DEFINE_enum("format", "stablehlo", list(FORMATS), "of the files (--mode=export)")
 flags.DEFINE_integer("seeds", 3, "runs of each row (--mode=table)", lower_bound=1)
 flags.DEFINE_list("rows", None, "rows of the table; default: all (--mode=table)")
 flags.DEFINE_list("alphas", [str(a) for a in GRID], "loss weights tried (--mode=select_alpha)")
@@ -109,6 +116,16 @@ def predict() -> int:
     return done.exit_code
 
 
+def export() -> int:
+    run = restore_screening(
+        FLAGS.workdir, flag_fields.given_flags(ScreeningConfig), FLAGS.checkpoint
+    )
+    run_export(
+        run.predictor(), format=FLAGS.format, out=run.folder.export(FLAGS.format, FLAGS.out)
+    )
+    return 0
+
+
 def check() -> int:
     config = configured()
     make_default_phantom(config.data.manifest)
@@ -133,6 +150,7 @@ PROGRAMS = {
     "surrogate": surrogate,
     "eval": evaluate,
     "predict": predict,
+    "export": export,
     "check": check,
     "select_alpha": select_alpha,
     "table": table,

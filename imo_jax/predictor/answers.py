@@ -61,9 +61,22 @@ def ask(
     mirror: bool = False,
     **options: Any,
 ) -> dict[str, np.ndarray]:
+    """What `said` computes, as numpy arrays; arguments as there."""
+    return jax.device_get(said(networks, batch, model, samples=samples, mirror=mirror, **options))
+
+
+def said(
+    networks: Sequence[Any],
+    batch: dict[str, Any],
+    model: Any,
+    *,
+    samples: int,
+    mirror: bool = False,
+    **options: Any,
+) -> dict[str, jax.Array]:
     """The outputs for a batch; of several networks, or of an eye and its mirror, their mean.
 
-    All eyes draw the same noise: what is said of one depends neither on its place nor on its
+    May be traced: it is also what is exported. All eyes draw the same noise: what is said of one depends neither on its place nor on its
     company.
 
     Args:
@@ -72,30 +85,33 @@ def ask(
       model: config of the network.
       samples: diffusion samples an eye, of each network; a network with one answer has none.
       mirror: ask for the mirrored eye, too.
-      options: `steps` and `zero_x_t` of `models.imo.sample.predict`.
+      options: `noise`, `steps` and `zero_x_t` of `models.imo.sample.predict`.
 
     Returns:
-      Numpy arrays of `models.imo.sample.predict`; samples of all that was asked side by side.
+      Arrays of `models.imo.sample.predict`; samples of all that was asked side by side.
     """
     batch = {name: batch[name] for name in INPUTS if batch.get(name) is not None}
     answers = []
     for variables in networks:
         answers.append(outputs_of(variables, batch, model, samples=samples, **options))
         if mirror:
-            mirrored = {n: np.flip(x, _WIDTH[n]) if n in _WIDTH else x for n, x in batch.items()}
+            mirrored = {n: jnp.flip(x, _WIDTH[n]) if n in _WIDTH else x for n, x in batch.items()}
             found = outputs_of(variables, mirrored, model, samples=samples, **options)
             answers.append(_unmirrored(found))
-    return jax.device_get(answers[0] if len(answers) == 1 else _together(answers))
+    return answers[0] if len(answers) == 1 else _together(answers)
 
 
 def outputs_of(
     variables: Any, batch: dict[str, Any], model: Any, *, samples: int, **options: Any
 ) -> dict[str, jax.Array]:
-    """The outputs of one network of any kind; arguments and result as `ask`, on the device."""
-    key = jax.random.key(NOISE_SEED)
+    """The outputs of one network of any kind; arguments and result as `said`.
+
+    Without a `noise` among the options all eyes draw that of NOISE_SEED.
+    """
     batch = batch | {"index": np.zeros(len(batch["fundus"]), np.uint32)}
-    predict = kind_of(model).predict
-    return predict(variables, batch, model, key=key, samples=samples, **options)
+    if options.get("noise") is None:
+        options["key"] = jax.random.key(NOISE_SEED)
+    return kind_of(model).predict(variables, batch, model, samples=samples, **options)
 
 
 def _unmirrored(outputs: dict[str, jax.Array]) -> dict[str, jax.Array]:

@@ -73,6 +73,7 @@ class EyePredictor:
       settings: EyeSettings.
       title: what is asked, for people.
       networks: variables of one network, or of several whose mean is taken.
+      locator: finds the square that is seen; None = the whole photograph is.
     """
 
     def __init__(
@@ -85,13 +86,12 @@ class EyePredictor:
     ) -> None:
         """`networks` are the variables of one network, or of several whose mean is taken.
 
-        `locator` finds the square that is seen; None = the whole photograph is. `calibration` is
-        of what all say together; or why there is none, in words.
+        `calibration` is of what all say together; or why there is none, in words.
         """
         self.settings = settings
         self.title = title
         self.networks = [jax.device_put(variables) for variables in networks]
-        self._locator = locator
+        self.locator = locator
         self._calibration = calibration
 
     def __repr__(self) -> str:
@@ -227,9 +227,9 @@ class EyePredictor:
         """The square of a photograph that the network sees, and doubts: here alone it is decided."""
         settings = self.settings
         whole = framing.find_frame(image.pixels, settings.image_size, settings.crop_to_field)
-        if self._locator is None:
+        if self.locator is None:
             return whole, []
-        found = self._locator.frame(image.pixels, settings.image_size)
+        found = self.locator.frame(image.pixels, settings.image_size)
         return (whole, [NOT_LOCATED]) if found is None else (found, [])
 
     def _batch(self, eyes: Sequence[_Seen | NotRead], size: int) -> dict[str, np.ndarray]:
@@ -250,7 +250,7 @@ class EyePredictor:
 
     def _result(self, eye: _Seen, answer: EyeAnswer, mirror: bool) -> EyeResult:
         nothing = () if found_disc(answer) else (NO_DISC,)
-        calibration, calibrated_on = self._calibration_of(mirror)
+        calibration, calibrated_on = self.calibration_of(mirror)
         result = EyeResult(
             id=eye.photograph.name,
             has_oct=eye.oct is not None,
@@ -266,7 +266,7 @@ class EyePredictor:
         )
         return with_doubted_size(result)
 
-    def _calibration_of(self, mirror: bool) -> tuple[EyeCalibration | None, str]:
+    def calibration_of(self, mirror: bool) -> tuple[EyeCalibration | None, str]:
         """What is known of the errors of an answer, and where from or why not."""
         found = self._calibration
         if isinstance(found, str):

@@ -15,11 +15,15 @@ NOT_LOCATED = "no credible disc was found to look at: the whole photograph was l
 
 
 class Locator:
-    """Finds the square of a photograph around its disc. May be called from several threads."""
+    """Finds the square of a photograph around its disc. May be called from several threads.
+
+    Attributes:
+      predictor: segments whole photographs.
+      diameters: side of a square in diameters of its disc.
+    """
 
     def __init__(self, predictor: "EyePredictor", diameters: float) -> None:
-        """`predictor` segments whole photographs; a square has so many `diameters` of the disc."""
-        self._predictor, self._diameters = predictor, diameters
+        self.predictor, self.diameters = predictor, diameters
 
     def frame(self, pixels: np.ndarray, size: int) -> framing.Frame | None:
         """The frame of the square around the disc; None where no credible disc is found.
@@ -28,13 +32,13 @@ class Locator:
           pixels: (H, W, 3) uint8, a photograph.
           size: side of the working square in pixels.
         """
-        settings = self._predictor.settings
+        settings = self.predictor.settings
         whole = framing.find_frame(pixels, settings.image_size, settings.crop_to_field)
         batch = {"fundus": framing.frame_image(pixels, whole)[None]}
         outputs = ask(
-            self._predictor.networks, batch, settings.model, samples=settings.samples
+            self.predictor.networks, batch, settings.model, samples=settings.samples
         )
         disc = find_disc(answer_of(outputs, 0).probabilities, whole)
         if disc is None:
             return None
-        return frame_of_square(square_around(disc, self._diameters), pixels.shape[:2], size)
+        return frame_of_square(square_around(disc, self.diameters), pixels.shape[:2], size)

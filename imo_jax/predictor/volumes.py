@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_batches
@@ -53,6 +54,7 @@ class VolumePredictor:
       settings: VolumeSettings.
       title: what is asked, for people.
       threshold: probability from which validation said glaucoma; None = not known.
+      networks: variables of one network, or of several whose mean is taken.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class VolumePredictor:
         self.settings = settings
         self.title = title
         self.threshold = threshold
-        self._networks = [jax.device_put(variables) for variables in networks]
+        self.networks = [jax.device_put(variables) for variables in networks]
 
     def __repr__(self) -> str:
         return f"<VolumePredictor: {self.title}>"
@@ -152,12 +154,12 @@ class VolumePredictor:
         probability, vf = VolumeSums(1, 1), VolumeSums(1, 3)
         cams, probabilities, numbers = [], [], []
         for batch in self._batches(store):
-            said, valid = self._ask(batch), batch["valid"]
-            probability.add(said["probability"], batch["row"], valid)
-            if "vf" in said:
-                vf.add(said["vf"], batch["row"], valid)
-            cams.append(said["cam"][valid])
-            probabilities.append(said["probability"][valid])
+            found, valid = self._ask(batch), batch["valid"]
+            probability.add(found["probability"], batch["row"], valid)
+            if "vf" in found:
+                vf.add(found["vf"], batch["row"], valid)
+            cams.append(found["cam"][valid])
+            probabilities.append(found["probability"][valid])
             numbers.append(batch["scan_number"][valid])
         if self.settings.model.input == "cube":
             evidence = Evidence(store.cube(_SPLIT, 0), self._turned_back(cams[0][0], store), None)
@@ -191,14 +193,15 @@ class VolumePredictor:
         return eval_scan_batches(store, _SPLIT, stride=self.settings.scan_stride, **settings)
 
     def _ask(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
-        """What is said of a batch: of several networks, the mean."""
+        """What is said of a batch, as numpy arrays."""
         model = self.settings.model
-        pixels = {model.input: batch[model.input]}
-        answers = [
-            jax.device_get(predict_batch(variables, pixels, config=model))
-            for variables in self._networks
-        ]
-        if len(answers) == 1:
-            return answers[0]
-        names = answers[0].keys() & {"probability", "vf", "cam"}
-        return {name: np.mean([answer[name] for answer in answers], axis=0) for name in names}
+        return jax.device_get(said(self.networks, {model.input: batch[model.input]}, model))
+
+
+def said(networks: Sequence[Any], pixels: dict[str, Any], model: SemtConfig) -> dict[str, jax.Array]:
+    """What `predict_batch` says; of several networks, the mean. May be traced: it is exported, too."""
+    answers = [predict_batch(variables, pixels, config=model) for variables in networks]
+    if len(answers) == 1:
+        return answers[0]
+    names = answers[0].keys() & {"probability", "vf", "cam"}
+    return {name: jnp.mean(jnp.stack([a[name] for a in answers]), axis=0) for name in names}
