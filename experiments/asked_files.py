@@ -76,13 +76,13 @@ def volumes_beside(given: str | None, photographs: Asked) -> list[pathlib.Path |
     scans = [found.pop(key, None) for key in photographs.keys]
     if not any(scans):
         raise UserError(
-            f"--oct={given}: no volume is named as a photograph is: {_some(photographs.keys)} beside "
-            f"{_some(found)}; name them alike, or write a manifest"
+            f"--oct={given}: no volume is named as a photograph is: {shortened(photographs.keys)} beside "
+            f"{shortened(found)}; name them alike, or write a manifest"
         )
     if photographs.many:
         say(f"{sum(s is not None for s in scans)} of {len(scans)} photographs have an OCT volume")
         if found:
-            say(f"no photograph belongs to the volumes {_some(found)}")
+            say(f"no photograph belongs to the volumes {shortened(found)}")
     return scans
 
 
@@ -169,7 +169,7 @@ def _asked(
         raise UserError(f"--{flag}={given}: no {what} is there{_instead(given, clean)}")
     others = [file.name for file in set(clean) - set(wanted) if file.is_file()]
     if others:
-        say(f"{given}: {_some(sorted(others))} left out, no {what} by its name")
+        say(f"{given}: {shortened(sorted(others))} left out, no {what} by its name")
     wanted.sort(key=lambda file: [natural_key(part) for part in file.parts])
     return Asked(tuple(wanted), base, many=True)
 
@@ -218,11 +218,12 @@ def _instead(given: str, found: Sequence[pathlib.Path]) -> str:
     """What a folder or pattern holds where it has nothing that can be predicted."""
     folders = sorted(file.name for file in found if file.is_dir())
     if folders and not glob.has_magic(given):
-        return f", but the folders {_some(folders)}: give one, or the pattern '{given}/*/*'"
-    return f", but {_some(sorted(file.name for file in found))}" if found else ""
+        return f", but the folders {shortened(folders)}: give one, or the pattern '{given}/*/*'"
+    return f", but {shortened(sorted(file.name for file in found))}" if found else ""
 
 
-def _some(names: Iterable[str]) -> str:
+def shortened(names: Iterable[str]) -> str:
+    """The first few names, and how many there are."""
     names = list(names)
     more = f", ... ({len(names)})" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

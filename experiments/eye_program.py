@@ -80,6 +80,13 @@ class EyeProgram:
             LEAST_MM, MOST_MM,
         )  # fmt: skip
         flags.DEFINE_enum("format", "stablehlo", list(FORMATS), "of the files (--mode=export)")
+        flags.DEFINE_boolean(
+            "dicom", False, "also write a DICOM segmentation and report of DICOM photographs "
+            "(--mode=predict); needs the extra '.[dicom]'",
+        )  # fmt: skip
+        flags.DEFINE_boolean(
+            "dicom_identities", False, "copy patient and study into them; else they name nobody"
+        )
         flags.DEFINE_string(
             "weights", None, "the authors' weights, to be made a run (--mode=import)"
         )
@@ -122,6 +129,8 @@ class EyeProgram:
             manifest=self._given().get("manifest"),
             out=flags.FLAGS.out,
             mm_per_pixel=flags.FLAGS.mm_per_pixel,
+            dicom=flags.FLAGS.dicom,
+            dicom_identities=flags.FLAGS.dicom_identities,
         )
         return done.exit_code
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from data_pipelines.bad_file import BadFile
 from experiments.runtime import UserError, complain, say
 from imo_jax.atomic_files import replacing
 from imo_jax.predictor import EyeResult, NotRead, VolumeResult
@@ -27,15 +28,22 @@ class Predicted:
 
     Attributes:
       said: what the JSON files hold, in order.
-      failed: eyes whose files could not be used.
+      failed: eyes whose files could not be used, or not all that was asked for be written.
+      rows: of the table, one an eye.
     """
 
-    said: list[dict[str, Any]]
-    failed: list[NotRead]
+    said: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    failed: list[NotRead] = dataclasses.field(default_factory=list)
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
         return FAILED if self.failed else 0
+
+    def failures(self) -> str:
+        """How many failed, and each with its reason."""
+        head = f"{len(self.failed)} of {len(self.rows)} failed:"
+        return "\n".join([head, *(f"  {failed.id}: {failed.reason}" for failed in self.failed)])
 
 
 def keep_all(
@@ -45,6 +53,7 @@ def keep_all(
     row: Callable[[Any], dict[str, Any]],
     *,
     many: bool,
+    beside: Callable[[Any, Mapping[str, str]], None] = lambda result, files: None,
 ) -> Predicted:
     """Saves results one after the other, and where there are many, a table of them.
 
@@ -53,26 +62,23 @@ def keep_all(
       files: for each of them, column -> file that it was predicted from.
       folder: to write to.
       row: the columns of a result.
-      many: also writes predictions.csv, even after an interrupt, and says at the end what failed.
+      many: also writes predictions.csv, even after an interrupt.
+      beside: writes what else is wanted of a result and its files; may raise BadFile.
 
     Raises:
       UserError: a file that cannot be used and is the only one, or a folder that cannot be written.
     """
-    done, rows = Predicted([], []), []
+    done = Predicted()
     table = folder / TABLE if many else None
     try:
-        with table_of(rows, table), bar_of(len(files), many) as bar:
+        with table_of(done.rows, table), bar_of(len(files), many) as bar:
             for given, result in zip(files, results, strict=True):
-                if isinstance(result, NotRead):
-                    done.failed.append(result)
-                    rows.append({"id": result.id, **given, "error": result.reason})
-                    line = f"{result.id}: not predicted, {result.reason}"
-                else:
-                    done.said.append(result.save(folder))
-                    rows.append({"id": result.id, **given, **row(result), "error": None})
-                    line = str(result)
+                cells, error = kept(done, result, given, folder, row, beside)
+                done.rows.append({"id": result.id, **given, **cells, "error": error})
+                if error is not None:
+                    done.failed.append(NotRead(result.id, error))
                 with tqdm.external_write_mode(file=sys.stderr):
-                    say(line)
+                    say(str(result) if error is None else f"{result.id}: failed, {error}")
                 bar.update()
     except OSError as error:  # of the reading, BadFile tells
         raise UserError(f"{folder} cannot be written: {error}") from error
@@ -80,15 +86,27 @@ def keep_all(
         raise UserError(str(error)) from error
     say(f"written to {folder}")
     if done.failed:
-        complain(UserError(in_words(done)))
+        complain(UserError(done.failures()))
     return done
 
 
-def in_words(done: Predicted) -> str:
-    """How many failed, and each with its reason."""
-    number = len(done.failed) + len(done.said)
-    lines = [f"{len(done.failed)} of {number} could not be predicted:"]
-    return "\n".join([*lines, *(f"  {failed.id}: {failed.reason}" for failed in done.failed)])
+def kept(
+    done: Predicted,
+    result: Result | NotRead,
+    given: Mapping[str, str],
+    folder: pathlib.Path,
+    row: Callable[[Any], dict[str, Any]],
+    beside: Callable[[Any, Mapping[str, str]], None],
+) -> tuple[dict[str, Any], str | None]:
+    """Saves a result; its cells of the table, and what failed of it, or None."""
+    if isinstance(result, NotRead):
+        return {}, result.reason
+    done.said.append(result.save(folder))
+    try:
+        beside(result, given)
+    except BadFile as error:
+        return row(result), str(error)
+    return row(result), None
 
 
 def bar_of(number: int, wanted: bool) -> tqdm:

@@ -1,18 +1,23 @@
 """Prediction: one eye, the eyes of a folder, or every eye of a manifest. Needs no TensorFlow."""
 
 import pathlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from data_pipelines.images import is_dicom
 from experiments.asked_files import (
     asked_photographs,
     distinct_names,
     require_apart,
+    shortened,
     volumes_beside,
 )
 from experiments.predicting import Predicted, keep_all
 from experiments.reading import checked_manifest
-from experiments.runtime import UserError
+from experiments.runtime import UserError, say
 from experiments.trained_run import TrainedRun
+from imo_jax.predictor import EyeResult
+from imo_jax.predictor.dicom_objects import require_highdicom, save_dicom
 from imo_jax.predictor.table_rows import eye_row
 
 PathOrNone = pathlib.Path | None
@@ -44,6 +49,8 @@ def run_predict(
     manifest: str | None,
     out: str | None,
     mm_per_pixel: float | None = None,
+    dicom: bool = False,
+    dicom_identities: bool = False,
 ) -> Predicted:
     """Predicts eyes and writes the files of each (see `imo_jax.predictor.EyeResult.save`).
 
@@ -59,13 +66,22 @@ def run_predict(
       out: folder to write to; None = `predictions` in the run's folder.
       mm_per_pixel: side of a pixel of all photographs on the retina, but for those of which the
         manifest says it; None = as a DICOM file tells.
+      dicom: also writes DICOM objects of DICOM photographs (`predictor.dicom_objects.save_dicom`).
+      dicom_identities: they say whose they are.
 
     Raises:
-      UserError: neither or both of fundus and manifest, no such file, a manifest or an only file
+      UserError: highdicom is not installed, or no photograph is a DICOM file, where objects are wanted; neither or both of fundus and manifest, no such file, a manifest or an only file
         that cannot be used, or a folder that cannot be written.
     """
     folder = pathlib.Path(out) if out else run.folder.predictions
     eyes = asked_eyes(run, fundus, volume, manifest, folder)
+    if dicom:
+        require_dicom(eyes.photographs)
+
+    def objects(result: EyeResult, files: Mapping[str, str]) -> None:
+        if dicom and is_dicom(files["file"]):
+            save_dicom(result, files["file"], folder, identities=dicom_identities)
+
     results = run.predictor().stream(
         eyes.photographs,
         eyes.scans,
@@ -77,7 +93,21 @@ def run_predict(
         {"file": str(photograph), "oct": str(scan or "")}
         for photograph, scan in zip(eyes.photographs, eyes.scans, strict=True)
     ]
-    return keep_all(results, files, folder, eye_row, many=eyes.many)
+    return keep_all(results, files, folder, eye_row, many=eyes.many, beside=objects)
+
+
+def require_dicom(photographs: Sequence[pathlib.Path]) -> None:
+    """Raises UserError where no DICOM objects can be written of any photograph."""
+    try:
+        require_highdicom()
+    except ImportError as error:
+        raise UserError(f"--dicom: {error}") from error
+    others = [path.name for path in photographs if not is_dicom(path)]
+    if len(others) == len(photographs):
+        raise UserError("--dicom writes objects of DICOM photographs, and none of these is one: "
+                        f"{shortened(others)}")  # fmt: skip
+    if others:
+        say(f"no DICOM objects of {len(others)} photographs that are none: {shortened(others)}")
 
 
 def asked_eyes(
