@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 from data_pipelines.volumes import robust_range
 
 NOISE = 30  # grey levels; photographs lie below 8
@@ -66,8 +67,11 @@ def volume_faults(volume: np.ndarray) -> list[str]:
     return []
 
 
-def volume_doubts(volume: np.ndarray) -> list[str]:
-    """What is odd about a volume without faults: (slices, depth, width)."""
+def volume_doubts(volume: np.ndarray, form: VolumeForm = AS_STORED) -> list[str]:
+    """What is odd about a volume without faults: (slices, depth, width), taken in a form.
+
+    What the form says is not doubted.
+    """
     if len(volume) == 1:
         return ["has a single slice: it is one B-scan, not a volume"]
     found = []
@@ -76,12 +80,14 @@ def volume_doubts(volume: np.ndarray) -> list[str]:
         if low < -1 or 1.02 < high < 128:
             found.append(
                 f"holds {low:.3g} to {high:.3g}, no grey values of 8 or 16 bits (logarithms, "
-                "decibel?): it is stretched to black and white; give all volumes of a set alike"
+                "decibel?): it is stretched to black and white; give all volumes of a set alike, or say what "
+                "black and white are with --oct_range=LOW..HIGH or a column oct_range"
             )
-    if _slices_seem_last(volume):
+    if form.axes is None and _slices_seem_last(volume):
         found.append(
             f"has shape {volume.shape}, and its last axis looks like the slices: the axes are "
-            "(slices, depth, width); if they are not, transpose the array"
+            "(slices, depth, width); if they are not, say so with --oct_axes=depth,width,slices or a "
+            "column oct_axes"
         )
     return found
 

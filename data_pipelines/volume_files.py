@@ -25,6 +25,7 @@ from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
 from data_pipelines.litter import is_litter
 from data_pipelines.npz_member import split_member
 from data_pipelines.vendor_files import vendor_reader
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 from data_pipelines.volume_limits import MAX_SLICES, check_dtype, check_shape, plain
 from data_pipelines.whole_files import check_tiff_is_whole
 
@@ -38,7 +39,7 @@ _PHOTOMETRIC, _MIN_IS_WHITE = 262, 0  # of TIFF
 VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".img")
 
 
-def read_volume(path: os.PathLike | str) -> np.ndarray:
+def read_volume(path: os.PathLike | str, form: VolumeForm = AS_STORED) -> np.ndarray:
     """Reads an OCT volume.
 
     Args:
@@ -48,9 +49,11 @@ def read_volume(path: os.PathLike | str) -> np.ndarray:
         lie; a multi-frame TIFF; a DICOM file; a file of vendor_files; or a grey picture, which is
         a volume of one B-scan. The form is told from the content, not from the suffix, but for
         .e2e and .img.
+      form: what its axes and numbers mean, where that is known better than from the file.
 
     Returns:
-      (slices, depth, width): uint8 as stored, every other numeric type as float32.
+      (slices, depth, width): uint8 as stored, every other numeric type as float32; uint8 where the
+      form has a range.
 
     Raises:
       BadFile (a ValueError): missing, empty, truncated, unknown form, pickled objects,
@@ -68,7 +71,7 @@ def read_volume(path: os.PathLike | str) -> np.ndarray:
         raise
     except Exception as error:  # Damaged files raise many types in numpy, tifffile, pydicom.
         raise BadFile(path, f"cannot be read as a volume ({describe(error)})") from error
-    return plain(volume, path)
+    return form.of(plain(volume, path), path)
 
 
 def _reader_of(path: Path):

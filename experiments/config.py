@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from data_pipelines.augment import AugmentConfig
+from experiments.oct_form_config import OctFormConfig
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.segmenters.config import SegmenterConfig
@@ -143,6 +144,7 @@ class EyeRunConfig:
         },
     )
     data: DataConfig = DataConfig()
+    oct: OctFormConfig = OctFormConfig()
     squares: SquaresConfig = SquaresConfig()
     augment: AugmentConfig = AugmentConfig()
     optimiser: OptimiserConfig = OptimiserConfig()

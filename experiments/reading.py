@@ -37,20 +37,25 @@ def checked_manifest(
       manifest: path of manifest.csv.
       data_root: folder of the images where it is not the manifest's.
       need: of "train", "eval", "predict": what is going to be done.
-      config: of the run; says which labels are used.
+      config: of the run; says which labels are used, and what volumes mean.
 
     Raises:
       UserError: with the complete list of problems.
     """
     problems = check_manifest(
-        manifest, data_root, need=need, labels=used_labels(config), memory=check_memory()
+        manifest,
+        data_root,
+        need=need,
+        labels=used_labels(config),
+        memory=check_memory(),
+        oct_form=config.oct.form,
     )
     if errors(problems):
         raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")
     if problems:
         say(f"{manifest}:\n{format_problems(problems)}")
     try:
-        return read_manifest(manifest, data_root)
+        return read_manifest(manifest, data_root, config.oct.form)
     except ManifestError as error:
         raise UserError(f"{manifest} cannot be used:\n{error}") from error
 

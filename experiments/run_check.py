@@ -16,6 +16,7 @@ def run_check(config: EyeRunConfig) -> int:
         need=("train", "eval"),
         labels=used_labels(config),
         memory=check_memory(),
+        oct_form=config.oct.form,
     )
     print(f"{config.data.manifest}: {format_problems(problems)}")
     return 1 if errors(problems) else 0

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from data_pipelines.images import is_dicom
+from data_pipelines.volume_form import VolumeForm
 from experiments.asked_files import (
     asked_photographs,
     distinct_names,
@@ -18,6 +19,7 @@ from experiments.runtime import UserError, say
 from experiments.trained_run import TrainedRun
 from imo_jax.predictor import EyeResult
 from imo_jax.predictor.dicom_objects import require_highdicom, save_dicom
+from imo_jax.predictor.inputs import formed
 from imo_jax.predictor.table_rows import eye_row
 
 PathOrNone = pathlib.Path | None
@@ -32,6 +34,7 @@ class AskedEyes:
       photographs, scans: their files; None = no OCT volume.
       spacings: side of their pixels on the retina in mm; None = as a DICOM file tells.
       many: whether they are those of a folder, a pattern or a manifest.
+      forms: what a manifest says of the axes and numbers of volumes; None = as the run says of all.
     """
 
     ids: list[str]
@@ -39,6 +42,7 @@ class AskedEyes:
     scans: list[PathOrNone]
     spacings: list[float | None]
     many: bool
+    forms: list[VolumeForm] | None = None
 
 
 def run_predict(
@@ -84,7 +88,7 @@ def run_predict(
 
     results = run.predictor().stream(
         eyes.photographs,
-        eyes.scans,
+        formed(eyes.scans, eyes.forms),
         ids=eyes.ids,
         mm_per_pixel=[mm_per_pixel if own is None else own for own in eyes.spacings],
         keep_going=eyes.many,
@@ -139,4 +143,5 @@ def asked_eyes(
         scans,
         [eye.mm_per_pixel for eye in eyes],
         many=True,
+        forms=[eye.oct_form for eye in eyes],
     )

@@ -6,6 +6,7 @@ import os
 import pathlib
 import platform
 import sys
+from collections.abc import Callable
 
 from experiments import interrupted  # noqa: F401, before the libraries, whose import takes seconds
 
@@ -36,13 +37,27 @@ def set_up() -> None:
     # A CPU has nothing else to do meanwhile, and a step that is called before the last one has
     # quite ended takes its memory anew instead of that one's.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    absl_logging.set_verbosity(absl_logging.ERROR)
+    # What the storage of checkpoints logs as an error, with a stack for each file, it raises, too.
+    absl_logging.set_verbosity(absl_logging.FATAL)
+    sys.unraisablehook = _but_for_late_writes(sys.unraisablehook)
     folder = cache_folder() / COMPILED / _machine()
     # A folder that cannot be written (a read-only home) costs compile time, nothing else.
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _but_for_late_writes(
+    hook: Callable[["sys.UnraisableHookArgs"], None],
+) -> Callable[["sys.UnraisableHookArgs"], None]:
+    """A hook without writes that end after the one that failed, and was raised: of a full disk."""
+
+    def told(unraisable: "sys.UnraisableHookArgs") -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            hook(unraisable)
+
+    return told
 
 
 def _machine() -> str:

@@ -177,5 +177,5 @@ def write_squares(
 
 def _store(config: EyeRunConfig, squares: dict[str, Square], **options: Any) -> Store:
     """The eyes of a run's manifest on squares; options as prepared_store."""
-    manifest = read_manifest(config.data.manifest, config.data.data_root)
+    manifest = read_manifest(config.data.manifest, config.data.data_root, config.oct.form)
     return prepared_store(manifest, config, squares=squares, **options)

@@ -28,6 +28,7 @@ from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
 from data_pipelines.manifest import Eye, Manifest
 from data_pipelines.progress import progress_line
 from data_pipelines.squares import Square
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 
 _, tfds = import_tensorflow()
 
@@ -116,6 +117,11 @@ def files_of(eye: Eye, grid: WorkingGrid) -> list[Path]:
     return [file for file in files if file is not None]
 
 
+def form_of(eye: Eye, grid: WorkingGrid) -> VolumeForm | None:
+    """What is said of the volume that a record is made of; None = nothing beside its file."""
+    return None if grid.oct_shape is None or eye.oct_form == AS_STORED else eye.oct_form
+
+
 class _EyeRecords(Sequence):
     """Records of read_record: what was stored, with the labels of the manifest."""
 
@@ -189,7 +195,11 @@ def prepare(
         return [(1, None)] * len(positions)
 
     keys = [
-        fingerprint([] if square is None else [str(square)], files_of(eye, grid), settings)
+        fingerprint(
+            [str(part) for part in (square, form_of(eye, grid)) if part is not None],
+            files_of(eye, grid),
+            settings,
+        )
         for eye, square in zip(eyes, square_of, strict=True)
     ]
     places = iter(prepared(Path(cache_dir), keys, write, record_bytes(grid)))

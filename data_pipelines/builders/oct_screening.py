@@ -28,6 +28,7 @@ from data_pipelines.load.screening_stores import Images, ScreeningStore
 from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
 from data_pipelines.manifest import ScreeningManifest, ScreeningVolume
 from data_pipelines.progress import progress_line
+from data_pipelines.volume_form import AS_STORED
 
 _, tfds = import_tensorflow()
 
@@ -87,7 +88,8 @@ class OctScreening(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, object]]]:
         part, rows = self.builder_config.part, self._volumes
-        volumes = read_all(lambda row: part.read(row.oct), rows, [[row.oct] for row in rows])
+        files = [[row.oct] for row in rows]
+        volumes = read_all(lambda row: part.read(row.oct, row.oct_form), rows, files)
         before, total = self._progress
         shown = progress_line(volumes, total, f"volumes ({part.name}s)", before=before)
         for volume, (images, slices) in enumerate(shown):
@@ -175,7 +177,12 @@ def _prepare_part(
         write_records(builder, folder)
         return builder.written
 
-    keys = [fingerprint([], [row.oct], settings) for row in rows]
+    keys = [
+        fingerprint(
+            [] if row.oct_form == AS_STORED else [str(row.oct_form)], [row.oct], settings
+        )
+        for row in rows
+    ]
     image_bytes = math.prod(part.shape)
     usual = SCANS if part.name == "scan" else 1
     places = iter(prepared(cache_dir, keys, write, usual * image_bytes))

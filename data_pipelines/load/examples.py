@@ -97,7 +97,7 @@ def _read_oct(eye: Eye, shape: tuple[int, int, int]) -> np.ndarray:
     if eye.oct is None:
         return np.zeros(shape, np.uint8)
     depth, width, slices = shape
-    return volumes.to_grid(volumes.read_volume(eye.oct), slices, depth, width)
+    return volumes.to_grid(volumes.read_volume(eye.oct, eye.oct_form), slices, depth, width)
 
 
 def frame_of(record: Mapping[str, Any]) -> framing.Frame:

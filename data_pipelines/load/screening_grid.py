@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines import volumes
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 
 # Volumes are read in several threads, and Pillow's registering of file formats on first use takes
 # no lock.
@@ -39,12 +40,12 @@ class Part:
     make: Callable[[np.ndarray], np.ndarray]
     centres: Callable[[int], list[int]]
 
-    def read(self, path: Path) -> tuple[np.ndarray, int]:
+    def read(self, path: Path, form: VolumeForm = AS_STORED) -> tuple[np.ndarray, int]:
         """uint8 (images, *shape) of a volume's file, and its number of slices.
 
-        Raises what volumes.read_volume raises.
+        Arguments and errors as volumes.read_volume.
         """
-        volume = volumes.read_volume(path)
+        volume = volumes.read_volume(path, form)
         return self.make(volume), len(volume)
 
 

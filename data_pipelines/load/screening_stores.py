@@ -168,7 +168,7 @@ class ScreeningArrayStore(ScreeningStore):
         for split, rows in volumes.items():
             whole = list(
                 ordered_map(
-                    lambda row: [part.read(row.oct) for part in grid.parts],
+                    lambda row: [part.read(row.oct, row.oct_form) for part in grid.parts],
                     rows,
                     workers=os.cpu_count() or 1,
                     ahead=2,

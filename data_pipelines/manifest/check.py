@@ -21,6 +21,7 @@ from data_pipelines.manifest.problems import Problem, in_order
 from data_pipelines.manifest.rows import ParsedRow, different_splits, grouped
 from data_pipelines.manifest.screening import POSSIBLE, parse_screening_manifest
 from data_pipelines.progress import progress_line
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 
 # The splits that a run reads labels from.
 NEEDS = {"train": ("train", "val"), "eval": ("test",), "predict": ()}
@@ -41,11 +42,12 @@ def check_manifest(
     labels: Collection[str] = LABELS,
     deep: bool = True,
     memory: Path | None = None,
+    oct_form: VolumeForm = AS_STORED,
 ) -> list[Problem]:
     """Lists everything that is wrong with a multimodal manifest and its files.
 
     Args:
-      path, data_root: as read_manifest.
+      path, data_root, oct_form: as read_manifest.
       need: what is going to be done, of NEEDS: "train" needs a labelled train split and a labelled
         val split or none at all, "eval" a labelled test split, "predict" photographs only.
       labels: the labels that the run uses, of LABELS.
@@ -58,7 +60,7 @@ def check_manifest(
     """
     _check_names(need, NEEDS)
     _check_names(labels, LABELS)
-    _, rows, problems = parse_manifest(path, data_root)
+    _, rows, problems = parse_manifest(path, data_root, oct_form)
     if rows:
         problems += _check_split_sizes(rows, need, may_lack=(SELECTION,))
         problems += _check_labels(rows, need, labels)
@@ -75,17 +77,18 @@ def check_screening_manifest(
     surrogates: bool = True,
     deep: bool = True,
     memory: Path | None = None,
+    oct_form: VolumeForm = AS_STORED,
 ) -> list[Problem]:
     """Lists everything that is wrong with a screening manifest; see check_manifest.
 
     Args:
-      path, data_root, need, deep, memory: as check_manifest. With need "train", both classes must be in
+      path, data_root, need, deep, memory, oct_form: as check_manifest. With need "train", both classes must be in
         the train split.
       surrogates: whether volumes without a complete visual field are going to borrow one: then,
         with need "train", every index that some volume has must have a donor in both classes.
     """
     _check_names(need, NEEDS)
-    _, rows, problems = parse_screening_manifest(path, data_root)
+    _, rows, problems = parse_screening_manifest(path, data_root, oct_form)
     if rows:
         problems += _check_split_sizes(rows, need)
         if "train" in need:
@@ -109,13 +112,15 @@ def _check_files(
     check: Callable[..., list[Problem]],
     memory: Path | None,
 ) -> list[Problem]:
-    """What `check(line, *files)` finds in the files of each row, and copies among them."""
+    """What `check(line, *files, oct_form)` finds in the files of each row, and copies among them."""
 
     def found(row: ParsedRow) -> list[Problem]:
         files = [row.get(name) for name in names]
+        form = VolumeForm(row.get("oct_axes"), row.get("oct_range"))
+        asked = check.__name__ if form == AS_STORED else f"{check.__name__} {form}"
         # Findings are kept without their line: rows move, files stay.
         known = remembered.of(
-            check.__name__, files, lambda: [vars(p) for p in check(row.line, *files)]
+            asked, files, lambda: [vars(p) for p in check(row.line, *files, form)]
         )
         return [Problem(**{**problem, "row": row.line}) for problem in known]
 

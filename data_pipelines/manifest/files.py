@@ -12,13 +12,18 @@ from scipy import ndimage
 from data_pipelines import framing, images, quality, volume_files
 from data_pipelines.bad_file import BadFile
 from data_pipelines.manifest.problems import Problem
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 
 # A disc is 0.05 to 0.25 of the field's height, so well below this part of its area.
 MAX_DISC_PART = 0.35
 
 
 def check_eye_files(
-    line: int, fundus: Path | None, oct: Path | None, mask: Path | None
+    line: int,
+    fundus: Path | None,
+    oct: Path | None,
+    mask: Path | None,
+    oct_form: VolumeForm = AS_STORED,
 ) -> list[Problem]:
     """Every problem of an eye's files, as far as they are there; they are decoded completely."""
     problems: list[Problem] = []
@@ -39,13 +44,17 @@ def check_eye_files(
     if image is not None and ids is not None:
         doubts = _doubts_about_pair(image, ids, fundus)
         problems.extend(Problem(line, str(mask), *doubt) for doubt in doubts)
-    read(volume_files.read_volume, oct, lambda volume: _doubts_about_volume(volume, oct))
+    read(
+        lambda file: volume_files.read_volume(file, oct_form),
+        oct,
+        lambda volume: _doubts_about_volume(volume, oct, oct_form),
+    )
     return problems
 
 
-def check_volume_file(line: int, path: Path) -> list[Problem]:
+def check_volume_file(line: int, path: Path, oct_form: VolumeForm = AS_STORED) -> list[Problem]:
     """Every problem of an OCT volume; it is decoded completely."""
-    return check_eye_files(line, None, path, None)
+    return check_eye_files(line, None, path, None, oct_form)
 
 
 # (reason, severity) of each, the last two fields of a Problem.
@@ -143,12 +152,12 @@ def _doubts_about_pair(image: np.ndarray, ids: np.ndarray, fundus: Path) -> Doub
         )
 
 
-def _doubts_about_volume(volume: np.ndarray, path: Path) -> Doubts:
+def _doubts_about_volume(volume: np.ndarray, path: Path, oct_form: VolumeForm) -> Doubts:
     faults = quality.volume_faults(volume)
     yield from ((fault, "error") for fault in faults)
     if faults:
         return
-    yield from ((doubt, "warning") for doubt in quality.volume_doubts(volume))
+    yield from ((doubt, "warning") for doubt in quality.volume_doubts(volume, oct_form))
     if path.is_dir():
         gaps = volume_files.slice_gaps(path)
         if gaps:

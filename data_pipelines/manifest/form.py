@@ -13,8 +13,12 @@ from data_pipelines.manifest.problems import ManifestError, Problem, errors, in_
 from data_pipelines.manifest.roots import find_roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser, check_ids, check_patients
 from data_pipelines.manifest.table import read_table
+from data_pipelines.volume_form import AS_STORED, VolumeForm, parse_axes, parse_range
 
 T = TypeVar("T")
+
+# Columns of both that say what a volume's axes and numbers mean.
+OCT_FORM = ("oct_axes", "oct_range")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,16 +42,29 @@ class Form:
     optional: tuple[str, ...] = ()
 
 
-def read(form: Form, path: os.PathLike | str, data_root: os.PathLike | str | None):
+def read(
+    form: Form,
+    path: os.PathLike | str,
+    data_root: os.PathLike | str | None,
+    oct_form: VolumeForm = AS_STORED,
+):
     """The manifest of a file; raises ManifestError with the problems of all rows."""
-    manifest, _, problems = parse(form, path, data_root)
+    manifest, _, problems = parse(form, path, data_root, oct_form)
     if errors(problems):
         raise ManifestError(problems)
     return manifest
 
 
-def parse(form: Form, path: os.PathLike | str, data_root: os.PathLike | str | None) -> tuple:
-    """The manifest of the faultless rows, what could be understood of all rows, all problems."""
+def parse(
+    form: Form,
+    path: os.PathLike | str,
+    data_root: os.PathLike | str | None,
+    oct_form: VolumeForm = AS_STORED,
+) -> tuple:
+    """The manifest of the faultless rows, what could be understood of all rows, all problems.
+
+    `oct_form` is that of the volumes whose row does not say it.
+    """
     path = Path(path)
     problems: list[Problem] = []
     roots = find_roots(path, data_root, problems)
@@ -56,12 +73,20 @@ def parse(form: Form, path: os.PathLike | str, data_root: os.PathLike | str | No
         parser = RowParser(row, roots, problems)
         parser.identity()
         form.parse_row(parser)
+        parser.field("oct_axes", lambda cell: parse_axes(cell) if cell else oct_form.axes)
+        parser.field("oct_range", lambda cell: checked_range(cell) if cell else oct_form.range)
         rows.append(parser.parsed)
     problems += check_ids(rows) + check_patients(rows) + form.check_rows(rows)
     whole = [row for row in rows if row.values.keys() >= {*form.columns, *form.optional}]
     items = tuple(form.item(**row.values) for row in whole)
     manifest = form.manifest(path, roots.folder, items, roots.data_root)
     return manifest, rows, in_order(problems)
+
+
+def checked_range(cell: str) -> str:
+    """The cell, which is a range. Raises ValueError where it is none."""
+    parse_range(cell)
+    return cell
 
 
 def of_split(items: Iterable[T], name: str) -> tuple[T, ...]:

@@ -13,14 +13,15 @@ from pathlib import Path
 from data_pipelines.manifest import form
 from data_pipelines.manifest import rows as shared
 from data_pipelines.manifest.fields import parse_eye, parse_glaucoma, parse_grade, parse_spacing
-from data_pipelines.manifest.form import Form, of_split
+from data_pipelines.manifest.form import OCT_FORM, Form, of_split
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser
 from data_pipelines.manifest.write import used_columns, write_table
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 
 COLUMNS = ("id", "patient", "split", "fundus", "oct", "mask", "grade")
-OPTIONAL = ("glaucoma", "eye", "source", "mm_per_pixel")
+OPTIONAL = ("glaucoma", "eye", "source", "mm_per_pixel", *OCT_FORM)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Eye:
       eye: "OD" (right) or "OS" (left).
       source: the data set that it comes from, or "".
       mm_per_pixel: side of a pixel of the photograph on the retina.
+      oct_axes, oct_range: what the volume's axes and numbers mean, see VolumeForm.
     """
 
     id: str
@@ -52,6 +54,13 @@ class Eye:
     eye: str | None = None
     source: str = ""
     mm_per_pixel: float | None = None
+    oct_axes: str | None = None
+    oct_range: str | None = None
+
+    @property
+    def oct_form(self) -> VolumeForm:
+        """How the volume is to be taken."""
+        return VolumeForm(self.oct_axes, self.oct_range)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,25 +84,32 @@ class Manifest:
         return of_split(self.eyes, name)
 
 
-def read_manifest(path: os.PathLike | str, data_root: os.PathLike | str | None = None) -> Manifest:
+def read_manifest(
+    path: os.PathLike | str,
+    data_root: os.PathLike | str | None = None,
+    oct_form: VolumeForm = AS_STORED,
+) -> Manifest:
     """Reads a multimodal manifest; opens none of its files, but makes sure they exist.
 
     Args:
       path: the CSV file; its cells are relative to its folder.
       data_root: where files are looked for that are not under that folder; by default the
         one recorded in the manifest's sidecar (`manifest.json`), if there is one.
+      oct_form: of the volumes whose row does not say it.
 
     Raises:
       ManifestError: with the problems of all rows.
     """
-    return form.read(FORM, path, data_root)
+    return form.read(FORM, path, data_root, oct_form)
 
 
 def parse_manifest(
-    path: os.PathLike | str, data_root: os.PathLike | str | None = None
+    path: os.PathLike | str,
+    data_root: os.PathLike | str | None = None,
+    oct_form: VolumeForm = AS_STORED,
 ) -> tuple[Manifest, list[ParsedRow], list[Problem]]:
     """The eyes of the faultless rows, what could be understood of all rows, and all problems."""
-    return form.parse(FORM, path, data_root)
+    return form.parse(FORM, path, data_root, oct_form)
 
 
 def _parse_row(parser: RowParser) -> None:

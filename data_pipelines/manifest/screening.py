@@ -15,14 +15,15 @@ from pathlib import Path
 from data_pipelines.manifest import form
 from data_pipelines.manifest import rows as shared
 from data_pipelines.manifest.fields import parse_choice, parse_eye, parse_measurement
-from data_pipelines.manifest.form import Form, of_split
+from data_pipelines.manifest.form import OCT_FORM, Form, of_split
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser
 from data_pipelines.manifest.write import used_columns, write_table
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 
 COLUMNS = ("id", "patient", "eye", "visit", "split", "oct", "glaucoma", "vfi", "md", "psd")
-OPTIONAL = ("source",)
+OPTIONAL = ("source", *OCT_FORM)
 
 # What a perimeter can print: (lowest, highest, unit). Beyond it is an error.
 POSSIBLE = {"vfi": (0.0, 100.0, "%"), "md": (-40.0, 10.0, "dB"), "psd": (0.0, 25.0, "dB")}
@@ -48,6 +49,7 @@ class ScreeningVolume:
       md: mean deviation in dB, -40..10; None where not measured.
       psd: pattern standard deviation in dB, 0..25; None where not measured.
       source: the data set that it comes from, or "".
+      oct_axes, oct_range: what the volume's axes and numbers mean, see VolumeForm.
     """
 
     id: str
@@ -61,6 +63,13 @@ class ScreeningVolume:
     md: float | None = None
     psd: float | None = None
     source: str = ""
+    oct_axes: str | None = None
+    oct_range: str | None = None
+
+    @property
+    def oct_form(self) -> VolumeForm:
+        """How the volume is to be taken."""
+        return VolumeForm(self.oct_axes, self.oct_range)
 
     @property
     def is_donor(self) -> bool:
@@ -83,17 +92,21 @@ class ScreeningManifest:
 
 
 def read_screening_manifest(
-    path: os.PathLike | str, data_root: os.PathLike | str | None = None
+    path: os.PathLike | str,
+    data_root: os.PathLike | str | None = None,
+    oct_form: VolumeForm = AS_STORED,
 ) -> ScreeningManifest:
     """Reads a screening manifest; arguments and errors as read_manifest."""
-    return form.read(FORM, path, data_root)
+    return form.read(FORM, path, data_root, oct_form)
 
 
 def parse_screening_manifest(
-    path: os.PathLike | str, data_root: os.PathLike | str | None = None
+    path: os.PathLike | str,
+    data_root: os.PathLike | str | None = None,
+    oct_form: VolumeForm = AS_STORED,
 ) -> tuple[ScreeningManifest, list[ParsedRow], list[Problem]]:
     """The volumes of the faultless rows, what could be understood of all rows, all problems."""
-    return form.parse(FORM, path, data_root)
+    return form.parse(FORM, path, data_root, oct_form)
 
 
 def _parse_row(parser: RowParser) -> None:
@@ -181,7 +194,7 @@ def write_screening_manifest(
         field = ["" if v is None else f"{v:g}" for v in (volume.vfi, volume.md, volume.psd)]
         file = shared.relative_to_roots(volume.oct, roots)
         names = [volume.id, volume.patient, volume.eye, volume.visit, volume.split]
-        optional = [getattr(volume, name) for name in used]
+        optional = [getattr(volume, name) or "" for name in used]
         return [*names, file, str(volume.glaucoma), *field, *optional]
 
     volumes = list(volumes)

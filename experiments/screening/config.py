@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from data_pipelines.augment.scan import ScanAugmentConfig
 from data_pipelines.load.screening_grid import NEIGHBOURS
+from experiments.oct_form_config import OctFormConfig
 from experiments.screening.methods import METHODS, SUBSETS, Method
 from imo_jax.models.semt.config import SemtConfig
 from imo_jax.settings.fields import ALWAYS, EVALUATE, problems
@@ -170,6 +171,7 @@ class ScreeningConfig:
         metadata={"help": "file of ImageNet weights for the 2-D ResNet (.pth, .safetensors, .npz)"},
     )
     data: ScreeningDataConfig = ScreeningDataConfig()
+    oct: OctFormConfig = OctFormConfig()
     augment: ScanAugmentConfig = ScanAugmentConfig()
     model: SemtConfig = SemtConfig()
     objective: ScreeningObjectiveConfig = ScreeningObjectiveConfig()

@@ -13,6 +13,7 @@ from data_pipelines.manifest.check import check_screening_manifest
 from data_pipelines.manifest.problems import errors
 from data_pipelines.manifest.screening import ScreeningManifest, read_screening_manifest
 from data_pipelines.phantom import make_phantom
+from data_pipelines.volume_form import VolumeForm
 from experiments.runtime import UserError, check_memory, say
 from experiments.screening.config import PHANTOM, ScreeningConfig
 
@@ -40,7 +41,12 @@ def make_default_phantom(manifest: str) -> None:
 
 
 def checked_manifest(
-    manifest: str, data_root: str | None, need: Collection[str], *, surrogates: bool
+    manifest: str,
+    data_root: str | None,
+    need: Collection[str],
+    *,
+    surrogates: bool,
+    oct_form: VolumeForm,
 ) -> ScreeningManifest:
     """Reads a screening manifest after checking it and every file it names.
 
@@ -49,19 +55,25 @@ def checked_manifest(
       data_root: folder of the volumes where it is not the manifest's.
       need: of "train", "eval", "predict": what is going to be done.
       surrogates: visual fields are going to be borrowed.
+      oct_form: of the volumes whose row does not say it.
 
     Raises:
       UserError: with the complete list of problems.
     """
     problems = check_screening_manifest(
-        manifest, data_root, need=need, surrogates=surrogates, memory=check_memory()
+        manifest,
+        data_root,
+        need=need,
+        surrogates=surrogates,
+        memory=check_memory(),
+        oct_form=oct_form,
     )
     if errors(problems):
         raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")
     if problems:
         say(f"{manifest}:\n{format_problems(problems)}")
     try:
-        return read_screening_manifest(manifest, data_root)
+        return read_screening_manifest(manifest, data_root, oct_form)
     except ManifestError as error:
         raise UserError(f"{manifest} cannot be used:\n{error}") from error
 
@@ -73,7 +85,9 @@ def checked_store(config: ScreeningConfig, need: Collection[str]) -> ScreeningSt
 
     data = config.data
     surrogates = config.recipe.surrogates and config.train_subset == "all"
-    manifest = checked_manifest(data.manifest, data.data_root, need, surrogates=surrogates)
+    manifest = checked_manifest(
+        data.manifest, data.data_root, need, surrogates=surrogates, oct_form=config.oct.form
+    )
     store = prepare_screening(
         manifest,
         cache_folder() / VOLUMES,

@@ -15,6 +15,7 @@ def run_check(config: ScreeningConfig) -> int:
         need=("train", "eval"),
         surrogates=config.recipe.surrogates and config.train_subset == "all",
         memory=check_memory(),
+        oct_form=config.oct.form,
     )
     print(f"{config.data.manifest}: {format_problems(problems)}")
     return 1 if errors(problems) else 0

@@ -3,11 +3,13 @@
 import pathlib
 from dataclasses import dataclass
 
+from data_pipelines.volume_form import VolumeForm
 from experiments.asked_files import asked_volumes, distinct_names, require_apart
 from experiments.predicting import Predicted, keep_all
 from experiments.runtime import UserError
 from experiments.screening.reading import checked_manifest
 from experiments.screening.trained_run import TrainedScreening
+from imo_jax.predictor.inputs import formed
 from imo_jax.predictor.table_rows import volume_row
 
 
@@ -20,12 +22,14 @@ class AskedVolumes:
       scans: their files or folders.
       sides: "OD" or "OS", or None where it is not known and need not be.
       many: whether they are those of a folder, a pattern or a manifest.
+      forms: what a manifest says of their axes and numbers; None = as the run says of all.
     """
 
     ids: list[str]
     scans: list[pathlib.Path]
     sides: list[str | None]
     many: bool
+    forms: list[VolumeForm] | None = None
 
 
 def run_predict(
@@ -56,7 +60,7 @@ def run_predict(
     folder = pathlib.Path(out) if out else run.folder.predictions
     asked = asked_of(run, volume, eye, manifest, folder)
     results = run.predictor().stream(
-        asked.scans, asked.sides, ids=asked.ids, keep_going=asked.many
+        formed(asked.scans, asked.forms), asked.sides, ids=asked.ids, keep_going=asked.many
     )
     files = [{"file": str(scan)} for scan in asked.scans]
     return keep_all(results, files, folder, volume_row, many=asked.many)
@@ -83,8 +87,17 @@ def asked_of(
             require_apart(folder, asked)
         sides = [eye] * len(asked.files)
         return AskedVolumes(distinct_names(asked), list(asked.files), sides, asked.many)
-    data_root = run.config.data.data_root
-    volumes = checked_manifest(manifest, data_root, ("predict",), surrogates=False).volumes
+    volumes = checked_manifest(
+        manifest,
+        run.config.data.data_root,
+        ("predict",),
+        surrogates=False,
+        oct_form=run.config.oct.form,
+    ).volumes
     return AskedVolumes(
-        [v.id for v in volumes], [v.oct for v in volumes], [v.eye for v in volumes], many=True
+        [v.id for v in volumes],
+        [v.oct for v in volumes],
+        [v.eye for v in volumes],
+        many=True,
+        forms=[v.oct_form for v in volumes],
     )

@@ -11,12 +11,13 @@ import numpy as np
 from data_pipelines import framing, volumes
 from data_pipelines.dicom_photographs import PixelSpacing
 from data_pipelines.load.ordered_map import ordered_map
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 from imo_jax.labels import GRADE_NAMES
 from imo_jax.predictor import inputs
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc, with_doubted_size
-from imo_jax.predictor.inputs import NotRead, Photograph, PhotographLike, VolumeLike, doubts
+from imo_jax.predictor.inputs import NotRead, Photograph, PhotographLike, VolumeLike
 from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
 NO_OCT_USED = "the network was trained without OCT: the volume was not looked at"
@@ -37,6 +38,7 @@ class EyeSettings:
       mirror: whether the mirrored eye is asked for, too, where a call does not say.
       batch_size: eyes asked at a time where there are several.
       grade_names: of the grades, in the order of the network's.
+      oct_form: what axes and numbers of OCT volumes mean, where nothing else is said.
       square_diameters: side of the square around the disc that is seen, in disc diameters; None =
         the whole photograph is.
     """
@@ -50,6 +52,7 @@ class EyeSettings:
     batch_size: int
     grade_names: tuple[str, ...] = GRADE_NAMES
     square_diameters: float | None = None
+    oct_form: VolumeForm = AS_STORED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +108,8 @@ class EyePredictor:
         ids: str | Sequence[str] | None = None,
         mirror: bool | None = None,
         mm_per_pixel: float | Sequence[float | None] | None = None,
+        oct_axes: str | None = None,
+        oct_range: str | None = None,
     ) -> EyeResult | list[EyeResult]:
         """Predicts one eye, or a list of eyes.
 
@@ -118,6 +123,8 @@ class EyePredictor:
           mirror: ask for the mirrored eye, too, and take the mean; None = as the run evaluates.
           mm_per_pixel: side of a pixel of the photograph on the retina, of all or a list; None = as
             a DICOM file tells, else it is not known and nothing is given in mm.
+          oct_axes, oct_range: what axes ("depth,width,slices") and numbers ("0..40", black to
+            white) of the volumes mean; None = as the run was told, else judged.
 
         Returns:
           An EyeResult, or a list of them for a list.
@@ -127,6 +134,7 @@ class EyePredictor:
         """
         photographs, many = inputs.as_list(fundus)
         scans = [None] * len(photographs) if oct is None else inputs.as_list(oct)[0]
+        scans = inputs.form_for(scans, oct_axes, oct_range)
         names = None if ids is None else inputs.as_list(ids)[0]
         options = {"ids": names, "mirror": mirror, "mm_per_pixel": mm_per_pixel}
         results = list(self.stream(photographs, scans, **options))
@@ -202,7 +210,7 @@ class EyePredictor:
         """Reads an eye and brings it to the working grid."""
         settings = self.settings
         image = inputs.photograph_of(photograph, name)
-        warnings = doubts(image.pixels, name, "photograph")
+        warnings = inputs.photograph_doubts(image.pixels, name)
         frame, of_frame = self._frame(image)
         warnings += of_frame
         spacing = image.spacing if mm_per_pixel is None else PixelSpacing(mm_per_pixel)
@@ -212,8 +220,8 @@ class EyePredictor:
             warnings.append(NO_OCT_USED)
         elif scan is not None:
             depth, width, slices = settings.oct_shape
-            whole = inputs.volume_of(scan, name)
-            warnings += doubts(whole, name, "OCT volume")
+            whole, doubts = inputs.volume_of(scan, name, settings.oct_form)
+            warnings += doubts
             volume = volumes.to_grid(whole, slices, depth, width)
         return _Seen(
             photograph=dataclasses.replace(image, pixels=image.pixels[:0], spacing=spacing),

@@ -21,11 +21,21 @@ from data_pipelines.images import (
     pixel_spacing,
     read_fundus,
 )
+from data_pipelines.volume_form import VolumeForm
 from data_pipelines.volume_limits import plain
 from data_pipelines.volumes import read_volume
 
 PhotographLike = str | os.PathLike | np.ndarray | Image.Image
-VolumeLike = str | os.PathLike | np.ndarray
+
+@dataclasses.dataclass(frozen=True)
+class FormedVolume:
+    """An OCT volume of which it is said what its axes and numbers mean."""
+
+    given: str | os.PathLike | np.ndarray
+    form: VolumeForm
+
+
+VolumeLike = str | os.PathLike | np.ndarray | FormedVolume
 
 ORIENTATION_TAG = 0x0112  # of EXIF
 UPRIGHT = 1  # the EXIF orientation of a file whose pixels lie as they are shown
@@ -73,12 +83,18 @@ class Photograph:
 
 def is_file(given: Any) -> bool:
     """Whether an input is named by its path."""
+    given = given.given if isinstance(given, FormedVolume) else given
     return isinstance(given, str | os.PathLike)
 
 
 def default_id(given: Any, number: int) -> str:
     """The name of an eye: its file's, without the ending, or `eye_1`, `eye_2`, ..."""
-    return pathlib.Path(given).stem if is_file(given) else f"eye_{number + 1}"
+    return path_of(given).stem if is_file(given) else f"eye_{number + 1}"
+
+
+def path_of(given: Any) -> pathlib.Path:
+    """The path of an input that is a file."""
+    return pathlib.Path(given.given if isinstance(given, FormedVolume) else given)
 
 
 def photograph_of(given: PhotographLike, name: str) -> Photograph:
@@ -132,45 +148,70 @@ def _picture(pixels: np.ndarray, name: str) -> Image.Image:
     )
 
 
-def volume_of(given: VolumeLike, name: str) -> np.ndarray:
-    """Reads an OCT volume.
+def formed(
+    scans: Sequence[VolumeLike | None], forms: Sequence[VolumeForm] | None
+) -> list[VolumeLike | None]:
+    """The volumes, each with what is said of it; None = nothing is said of any."""
+    if forms is None:
+        return list(scans)
+    return [
+        None if scan is None else FormedVolume(scan, form)
+        for scan, form in zip(scans, forms, strict=True)
+    ]
+
+
+def form_for(
+    scans: Sequence[VolumeLike | None], axes: str | None, range: str | None
+) -> list[VolumeLike | None]:
+    """The volumes with one thing said of all; errors as VolumeForm."""
+    if axes is None and range is None:
+        return list(scans)
+    return formed(scans, [VolumeForm(axes, range)] * len(scans))
+
+
+def volume_of(given: VolumeLike, name: str, form: VolumeForm) -> tuple[np.ndarray, list[str]]:
+    """Reads an OCT volume, and what is odd about it.
 
     Args:
       given: a file or folder that `data_pipelines.volumes.read_volume` takes, or an array
         (slices, depth, width), which is taken as a .npy file with these numbers is.
       name: of the eye.
+      form: what its axes and numbers mean, where it is no FormedVolume, which says so itself.
 
     Returns:
-      (slices, depth, width) uint8 or float32.
+      (slices, depth, width) uint8 or float32, and doubts in whole sentences.
 
     Raises:
-      BadFile (a ValueError): names the file or the eye, and why.
+      BadFile (a ValueError): it cannot be read or used; names the file or the eye, and why.
     """
+    if isinstance(given, FormedVolume):
+        given, form = given.given, given.form
     if is_file(given):
-        return read_volume(given)
-    if isinstance(given, np.ndarray):
-        return plain(given, f"OCT volume of {name}")
-    raise BadFile(name, "an OCT volume is a path or a numpy array (slices, depth, width), not a "
-                        f"{type(given).__name__}")  # fmt: skip
+        volume = read_volume(given, form)
+    elif isinstance(given, np.ndarray):
+        title = f"OCT volume of {name}"
+        volume = form.of(plain(given, title), title)
+    else:
+        raise BadFile(name, "an OCT volume is a path or a numpy array (slices, depth, width), not "
+                            f"a {type(given).__name__}")  # fmt: skip
+    refuse(quality.volume_faults(volume), name, "OCT volume")
+    return volume, [f"the OCT volume {doubt}" for doubt in quality.volume_doubts(volume, form)]
 
 
-# What is judged -> its faults, for which it is refused, and its doubts, which are said.
-_QUALITY = {
-    "photograph": (quality.photograph_faults, quality.photograph_doubts),
-    "OCT volume": (quality.volume_faults, quality.volume_doubts),
-}
-
-
-def doubts(pixels: np.ndarray, name: str, what: str) -> list[str]:
-    """What is odd about a "photograph" or an "OCT volume", in whole sentences.
+def photograph_doubts(pixels: np.ndarray, name: str) -> list[str]:
+    """What is odd about a photograph, in whole sentences.
 
     Raises:
       BadFile: it cannot be used; the same is refused in a manifest.
     """
-    faults_of, doubts_of = _QUALITY[what]
-    if faults := faults_of(pixels):
+    refuse(quality.photograph_faults(pixels), name, "photograph")
+    return [f"the photograph {doubt}" for doubt in quality.photograph_doubts(pixels)]
+
+
+def refuse(faults: Sequence[str], name: str, what: str) -> None:
+    """Raises BadFile where there are faults."""
+    if faults:
         raise BadFile(name, f"the {what} {'; '.join(faults)}")
-    return [f"the {what} {doubt}" for doubt in doubts_of(pixels)]
 
 
 def spacings_of(given: Any, number: int) -> list[float | None]:
@@ -214,6 +255,6 @@ def distinct_ids(given: Sequence[Any], ids: Sequence[str] | None) -> list[str]:
 
 def require_files(given: Sequence[Any]) -> None:
     """Raises BadInput listing all files that are not there, before any is read."""
-    paths = [pathlib.Path(path) for path in given if is_file(path)]
+    paths = [path_of(path) for path in given if is_file(path)]
     if absent := [f"{path}: no such file" for path in paths if not path.exists()]:
         raise BadInput("\n".join(absent))

@@ -9,6 +9,7 @@ import types
 from typing import Any
 
 from data_pipelines.load.screening_grid import ScreeningGrid
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 from imo_jax.checkpoints import restore_variables
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.registry import KINDS, diffuses, kind_of
@@ -60,6 +61,7 @@ def eye_settings(config: Any) -> EyeSettings:
         mirror=getattr(config.evaluation, "mirror", False),
         batch_size=config.evaluation.eval_batch_size,
         square_diameters=squares.square_diameters if in_squares else None,
+        oct_form=oct_form(config),
     )
 
 
@@ -68,6 +70,12 @@ def oct_shape(config: Any) -> tuple[int, int, int] | None:
     if not config.model.use_oct:
         return None
     return config.data.oct_depth, config.data.oct_width, config.model.oct_slices
+
+
+def oct_form(config: Any) -> VolumeForm:
+    """What the run was told of axes and numbers of volumes; nothing of earlier versions was."""
+    told = getattr(config, "oct", None)
+    return AS_STORED if told is None else VolumeForm(told.oct_axes, told.oct_range)
 
 
 def volume_settings(config: Any) -> VolumeSettings:
@@ -88,6 +96,7 @@ def volume_settings(config: Any) -> VolumeSettings:
         right_as_left=config.augment.right_as_left,
         scan_stride=config.evaluation.scan_stride,
         batch_size=config.evaluation.eval_batch_size,
+        oct_form=oct_form(config),
     )
 
 

@@ -13,6 +13,7 @@ from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_b
 from data_pipelines.load.screening_grid import ScreeningGrid
 from data_pipelines.load.screening_stores import ScreeningArrayStore, ScreeningStore
 from data_pipelines.manifest import ScreeningVolume
+from data_pipelines.volume_form import AS_STORED, VolumeForm
 from imo_jax import visual_field
 from imo_jax.models.semt.config import SemtConfig
 from imo_jax.models.semt.predict import predict_batch
@@ -35,6 +36,7 @@ class VolumeSettings:
       right_as_left: volumes of right eyes are mirrored.
       scan_stride: every so many B-scans are looked at.
       batch_size: B-scans, or cubes, asked at a time.
+      oct_form: what axes and numbers of volumes mean, where nothing else is said.
     """
 
     model: SemtConfig
@@ -42,6 +44,7 @@ class VolumeSettings:
     right_as_left: bool
     scan_stride: int
     batch_size: int
+    oct_form: VolumeForm = AS_STORED
 
 
 class VolumePredictor:
@@ -79,6 +82,8 @@ class VolumePredictor:
         *,
         eye: str | Sequence[str] | None = None,
         ids: str | Sequence[str] | None = None,
+        oct_axes: str | None = None,
+        oct_range: str | None = None,
     ) -> VolumeResult | list[VolumeResult]:
         """Predicts one volume, or a list of them.
 
@@ -88,6 +93,8 @@ class VolumePredictor:
             with right eyes turned into left ones.
           ids: names of the volumes, in results and file names; None = names of the files, or
             eye_1, eye_2, ...
+          oct_axes, oct_range: what axes ("depth,width,slices") and numbers ("0..40", black to
+            white) of the volumes mean; None = as the run was told, else judged.
 
         Returns:
           A VolumeResult, or a list of them for a list.
@@ -96,6 +103,7 @@ class VolumePredictor:
           ValueError: an input that cannot be read, with its name, the reason and what to do.
         """
         scans, many = inputs.as_list(oct)
+        scans = inputs.form_for(scans, oct_axes, oct_range)
         sides = inputs.as_list(eye)[0] if isinstance(eye, list | tuple) else [eye] * len(scans)
         names = None if ids is None else inputs.as_list(ids)[0]
         results = list(self.stream(scans, sides, ids=names))
@@ -122,8 +130,7 @@ class VolumePredictor:
             inputs.require_files(scans)
         for name, scan, side in zip(names, scans, sides, strict=True):
             try:
-                volume = inputs.volume_of(scan, name)
-                warnings = inputs.doubts(volume, name, "OCT volume")
+                volume, warnings = inputs.volume_of(scan, name, self.settings.oct_form)
             except inputs.FAULTS as fault:
                 if not keep_going:
                     raise

@@ -219,8 +219,9 @@ def disk_fills(seed: int, folder: pathlib.Path, program: Program, times: int = 4
             subprocess.run(["mount", "-o", f"remount,size={int(size)}", disk], check=True)
             done = small_run.run(arguments, folder / "cache")
             assert done.returncode != 0, f"{size:.0f} of {used} bytes were enough"
-            assert "Traceback" not in done.stderr, done.stderr[-3000:]
             said.append(done.stderr.strip().splitlines()[-1])
+            assert "Traceback" not in done.stderr, done.stderr[-3000:]
+            assert "No space left on device" in said[-1], said[-1]
             print(f"{size:.0f} of {used} bytes: {said[-1]}", flush=True)
         subprocess.run(["mount", "-o", f"remount,size={4 * used}", disk], check=True)
         done = small_run.run(arguments, folder / "cache")

@@ -16,9 +16,9 @@ def opened(monkeypatch):
     seen: list[str] = []
     real = check.check_eye_files
 
-    def check_eye_files(line, fundus, oct, mask):
+    def check_eye_files(line, fundus, *others):
         seen.append(fundus.stem)
-        return real(line, fundus, oct, mask)
+        return real(line, fundus, *others)
 
     monkeypatch.setattr(check, "check_eye_files", check_eye_files)
     return seen
