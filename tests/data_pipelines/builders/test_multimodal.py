@@ -220,3 +220,17 @@ def test_no_temporary_folder_is_left_behind(prepare, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     prepare()
     assert list(temporary.iterdir()) == []
+
+
+def test_an_eye_is_prepared_anew_where_its_volume_is_taken_otherwise(prepare, manifest, capfd):
+    prepare()
+    capfd.readouterr()
+    said_of = [dataclasses.replace(eye, oct_range="0..100") for eye in manifest.eyes]
+    other = dataclasses.replace(manifest, eyes=tuple(said_of))
+    store = prepare(other)
+    assert said(capfd) == ["prepared eyes: 10/10"]
+    assert (store.example("train", 0)["oct"] == 51).all()  # 20 of 100
+    prepare()
+    prepare(other, oct_shape=None)  # then nothing is said of what is not looked at
+    prepare(oct_shape=None)
+    assert said(capfd) == ["prepared eyes: 10/10"]

@@ -328,3 +328,24 @@ def test_lists_that_do_not_fit_are_refused(predictor, eyes):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no trained run"):
         imo_jax.load(tmp_path)
+
+
+def test_what_is_said_of_a_volume_is_how_it_is_taken(predictor, result, eyes, run_folder, tmp_path):
+    photograph, scan = eyes[0]
+    turned = np.load(scan).transpose(1, 2, 0)
+    said = {"oct_axes": "depth,width,slices", "oct_range": "0..255"}
+    assert same(predictor.predict(photograph, turned, ids=result.id, **said), result)
+    np.save(tmp_path / "turned.npy", turned)
+    # As the run was told, and as the command says now.
+    folder = shutil.copytree(run_folder("imo"), tmp_path / "run")
+    run = restore_run(str(folder), said, "best", RunConfig)
+    asked = {"fundus": str(photograph), "volume": str(tmp_path / "turned.npy"), "manifest": None}
+    run_predict(run, **asked, out=str(tmp_path / "out"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"oct": said}))
+    told = imo_jax.load(folder).predict(photograph, tmp_path / "turned.npy", ids=result.id)
+    assert same(told, result)
+    written = json.loads((tmp_path / "out" / f"{photograph.stem}.json").read_text())
+    assert written["grade_probabilities"] == pytest.approx(told.to_json()["grade_probabilities"])
+    with pytest.raises(ValueError, match="oct_axes is 'x'"):
+        predictor.predict(photograph, turned, oct_axes="x")
