@@ -67,6 +67,20 @@ def volume_faults(volume: np.ndarray) -> list[str]:
     return []
 
 
+def volume_numbers(volume: np.ndarray, form: VolumeForm = AS_STORED) -> str:
+    """In a few words what the numbers of a volume are taken for, see volumes.byte_range."""
+    if form.range is not None:
+        return f"{form.range} as said"
+    if volume.dtype == np.uint8:
+        return "8-bit grey"
+    low, high = robust_range(volume)
+    if low >= -0.02 and high <= 1.02:
+        return "0 to 1"
+    if low >= -1 and 128 <= high <= 255.5:
+        return "8-bit grey"
+    return "12 or 16 bits" if low >= -1 and high > 255.5 else "other numbers, stretched"
+
+
 def volume_doubts(volume: np.ndarray, form: VolumeForm = AS_STORED) -> list[str]:
     """What is odd about a volume without faults: (slices, depth, width), taken in a form.
 

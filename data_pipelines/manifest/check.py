@@ -11,6 +11,7 @@ from pathlib import Path
 from data_pipelines.manifest.checked_files import CheckedFiles
 from data_pipelines.manifest.fields import GRADES
 from data_pipelines.manifest.files import (
+    NUMBERS,
     check_eye_files,
     check_volume_file,
     fingerprint,
@@ -132,7 +133,26 @@ def _check_files(
         for name in names:
             if name != "mask":
                 problems += _check_copies(rows, name, remembered, pool)
-    return problems
+    numbers = [problem for problem in problems if problem.severity == NUMBERS]
+    rest = [problem for problem in problems if problem.severity != NUMBERS]
+    return rest + _check_mixed_numbers(numbers)
+
+
+def _check_mixed_numbers(numbers: Sequence[Problem]) -> list[Problem]:
+    """A warning where the volumes of a set hold numbers that are taken for different things."""
+    kinds = Counter(problem.reason for problem in numbers)
+    if len(kinds) < 2:
+        return []
+    parts = []
+    for kind, count in kinds.most_common():
+        lines = [str(problem.row) for problem in numbers if problem.reason == kind]
+        where = f" (lines {', '.join(lines)})" if count <= 8 else ""
+        parts.append(f"{count} of {kind}{where}")
+    reason = (
+        f"the OCT volumes hold numbers of different kinds, {'; '.join(parts)}: a network would learn "
+        "the difference; store all alike, or say what black and white are in a column oct_range"
+    )
+    return [Problem(None, None, reason, "warning")]
 
 
 def _check_copies(

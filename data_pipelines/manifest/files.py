@@ -25,7 +25,10 @@ def check_eye_files(
     mask: Path | None,
     oct_form: VolumeForm = AS_STORED,
 ) -> list[Problem]:
-    """Every problem of an eye's files, as far as they are there; they are decoded completely."""
+    """Every problem of an eye's files, as far as they are there; they are decoded completely.
+
+    Among them, of severity NUMBERS, what the numbers of a volume are taken for.
+    """
     problems: list[Problem] = []
 
     def read(reader: Callable, file: Path | None, doubts: Callable) -> np.ndarray | None:
@@ -56,6 +59,10 @@ def check_volume_file(line: int, path: Path, oct_form: VolumeForm = AS_STORED) -
     """Every problem of an OCT volume; it is decoded completely."""
     return check_eye_files(line, None, path, None, oct_form)
 
+
+# Severity of what is no problem of a file: what its numbers are taken for. The set's check holds it
+# against that of the others.
+NUMBERS = "numbers"
 
 # (reason, severity) of each, the last two fields of a Problem.
 Doubts = Iterator[tuple[str, str]]
@@ -158,6 +165,7 @@ def _doubts_about_volume(volume: np.ndarray, path: Path, oct_form: VolumeForm) -
     if faults:
         return
     yield from ((doubt, "warning") for doubt in quality.volume_doubts(volume, oct_form))
+    yield quality.volume_numbers(volume, oct_form), NUMBERS
     if path.is_dir():
         gaps = volume_files.slice_gaps(path)
         if gaps:

@@ -7,8 +7,9 @@ from PIL import Image
 from data_pipelines import quality
 from data_pipelines.bad_file import BadFile
 from data_pipelines.manifest import ManifestError, read_manifest
-from data_pipelines.manifest.check import check_manifest
+from data_pipelines.manifest.check import check_manifest, check_screening_manifest
 from data_pipelines.manifest.multimodal import Eye, write_manifest
+from data_pipelines.manifest.problems import Problem, format_problems
 from data_pipelines.manifest.screening import (
     ScreeningVolume,
     read_screening_manifest,
@@ -121,3 +122,34 @@ def test_the_screening_manifest_has_the_columns_too(tmp_path):
     write_screening_manifest(tmp_path / "screening.csv", [volume])
     (read,) = read_screening_manifest(tmp_path / "screening.csv").volumes
     assert read.oct_form == VolumeForm("depth,width,slices", "0..42.5")
+
+
+def test_a_set_of_different_numbers_is_doubted_once(tmp_path):
+    volumes = []
+    for number in range(12):
+        stored = VOLUME if number < 10 else VOLUME.astype(np.float32) / 255
+        np.save(tmp_path / f"{number}.npy", np.roll(stored, number, axis=2))
+        names = (f"v{number}", f"p{number}", "OD", "1", "train", tmp_path / f"{number}.npy", 1)
+        volumes.append(ScreeningVolume(*names))
+    path = tmp_path / "screening.csv"
+    write_screening_manifest(path, volumes)
+    (problem,) = check_screening_manifest(path)
+    assert problem.severity == "warning" and problem.row is None
+    assert "10 of 8-bit grey; 2 of 0 to 1 (lines 12, 13)" in problem.reason
+    write_screening_manifest(path, volumes[:10])
+    assert check_screening_manifest(path) == []
+
+
+def test_warnings_that_say_the_same_are_said_once():
+    def warned(row, number):
+        return Problem(row, f"{row}.npy", f"holds 0 to {number}: it is stretched", "warning")
+
+    problems = [warned(row, 40 + row / 8) for row in range(2, 52)]
+    problems.insert(3, Problem(4, "4.npy", "does not exist"))
+    lines = format_problems(problems).splitlines()
+    assert lines[0] == "warning: line 2: 2.npy: holds 0 to 40.25: it is stretched"
+    assert lines[1].startswith("warning: and 49 more like it, lines 3, 4, 5,")
+    assert lines[1].endswith(", 22, ...")
+    assert lines[2:] == ["error: line 4: 4.npy: does not exist", "1 error, 50 warnings"]
+    few = format_problems(problems[:3]).splitlines()
+    assert len(few) == 4 and all("stretched" in line for line in few[:3])

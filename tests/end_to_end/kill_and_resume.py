@@ -152,6 +152,11 @@ def kill_once(
     return None
 
 
+def run(arguments: list[str], cache: pathlib.Path) -> subprocess.CompletedProcess:
+    """To the end, however busy the machine is."""
+    return small_run.run(arguments, cache, timeout=1800)
+
+
 def left_alone(
     folder: pathlib.Path, program: Program
 ) -> tuple[pathlib.Path, dict[str, np.ndarray], float]:
@@ -160,7 +165,7 @@ def left_alone(
     # Once to fill the caches, so that the timed life is that of the processes to be killed.
     for workdir in (folder / "warm", folder / "alone"):
         started = time.monotonic()
-        done = small_run.run(program.command(workdir, manifest, *MORE), folder / "cache")
+        done = run(program.command(workdir, manifest, *MORE), folder / "cache")
         assert done.returncode == 0, done.stderr
         life = time.monotonic() - started
     return manifest, last_arrays(folder / "alone", program.stages), life
@@ -186,7 +191,7 @@ def main(kills: int, seed: int, folder: pathlib.Path, program: Program) -> list[
                 break
             hit.append(doing)
             print(f"kill {len(hit)}: {doing}", flush=True)
-        done = small_run.run(arguments, cache)
+        done = run(arguments, cache)
         assert done.returncode == 0, done.stderr
         compare(expected, last_arrays(workdir, program.stages))
     return hit
@@ -217,14 +222,14 @@ def disk_fills(seed: int, folder: pathlib.Path, program: Program, times: int = 4
         arguments = program.command(disk / "run", manifest, *MORE)
         for size in sizes:
             subprocess.run(["mount", "-o", f"remount,size={int(size)}", disk], check=True)
-            done = small_run.run(arguments, folder / "cache")
+            done = run(arguments, folder / "cache")
             assert done.returncode != 0, f"{size:.0f} of {used} bytes were enough"
             said.append(done.stderr.strip().splitlines()[-1])
             assert "Traceback" not in done.stderr, done.stderr[-3000:]
             assert "No space left on device" in said[-1], said[-1]
             print(f"{size:.0f} of {used} bytes: {said[-1]}", flush=True)
         subprocess.run(["mount", "-o", f"remount,size={4 * used}", disk], check=True)
-        done = small_run.run(arguments, folder / "cache")
+        done = run(arguments, folder / "cache")
         assert done.returncode == 0, done.stderr
         compare(expected, last_arrays(disk / "run", program.stages))
     return said
