@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.report.page import Section
+
 Interval = dict[str, float]
 
 
@@ -21,6 +23,13 @@ def cell(value: Interval | None, style: str = ".3f") -> str:
     if value is None:
         return "-"
     return f"{value['value']:{style}} ({value['low']:{style}} to {value['high']:{style}})"
+
+
+def in_markdown(section: Section) -> str:
+    """The table of a section as Markdown, then its words."""
+    table = section.table
+    parts = [] if table is None else [markdown(table.columns, table.rows)]
+    return "\n\n".join([*parts, *section.text])
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """One table from beginning to end: runs what is missing, scores it, writes the report."""
 
 import pathlib
+import time
 from collections.abc import Sequence
 
 import jax
@@ -9,7 +10,8 @@ import numpy as np
 from experiments.comparison import evaluation
 from experiments.comparison.cost import measure_cost
 from experiments.comparison.figure import eyes_picture
-from experiments.comparison.report import write_report
+from experiments.comparison.page import table_page
+from experiments.comparison.report import numbers_of, write_report
 from experiments.comparison.rows import ENSEMBLE, IMO, TABLES, TRAINED, Row, Table
 from experiments.comparison.runs import (
     Run,
@@ -36,7 +38,7 @@ from imo_jax.weights.pretrained import weights_path
 
 
 def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> int:
-    """Runs what is missing of a table and writes table.md, table.csv, intervals.png, eyes.png.
+    """Runs what is missing of a table and writes report.html, table.md, table.csv and pictures.
 
     Args:
       study: what all rows share.
@@ -49,6 +51,7 @@ def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> 
     Raises:
       UserError: unknown rows, bad input, or a folder with runs of other settings.
     """
+    started = time.monotonic()
     table = TABLES[number]
     rows = chosen_rows(table, names)
     check_study(study, rows)
@@ -57,17 +60,43 @@ def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> 
         if row.program and (code := run_row(study, row, stores)):
             return code
     finished = [finished_row(study, row, stores) for row in rows]
+    folder = study.out / f"table{number}"
+    text = write_all(folder, study, table, finished, stores, started)
+    print(text)
+    say(f"written to {folder}; open {folder / 'report.html'} in a browser")
+    return 0
+
+
+def write_all(
+    folder: pathlib.Path,
+    study: Study,
+    table: Table,
+    finished: Sequence[Finished],
+    stores: Stores,
+    started: float,
+) -> str:
+    """Writes all files of a finished table, begun at `started`; returns it as Markdown."""
+    rows = [f.row for f in finished]
     shown = best_run(study, rows[0] if rows[0].program else IMO)
     first = config_of(study, shown)
-    folder = study.out / f"table{number}"
-    text = write_report(folder, table, finished, described(study, rows), first.evaluation.bootstrap)
-    title = f"{table.title}: test eyes, seed 0"
     seen = evaluation_store(evaluation.restored(study, shown), stores.of(first))
-    picture = eyes_picture(finished, seen, table.heads, title)
-    write_picture(folder / "eyes.png", picture)
-    print(text)
-    say(f"written to {folder}")
-    return 0
+    setting = described(study, rows)
+    numbers = numbers_of(finished, first.evaluation.bootstrap)
+    text = write_report(folder, table, finished, numbers, setting)
+    title = f"{table.title}: test eyes, seed 0"
+    write_picture(folder / "eyes.png", eyes_picture(finished, seen, table.heads, title))
+    runs = {row.title: best_run(study, row) for row in rows if row.program}
+    settings = {title: config_of(study, run) for title, run in runs.items()}
+    curves = [
+        (title, run_folder(study, run).validation, settings[title].loop.best_metric)
+        for title, run in runs.items()
+    ]
+    page = table_page(
+        table, finished, numbers, setting, store=seen, manifest=study.manifests[0],
+        settings=settings, curves=curves, seconds=time.monotonic() - started,
+    )  # fmt: skip
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    return text
 
 
 def chosen_rows(table: Table, names: Sequence[str] | None) -> list[Row]:

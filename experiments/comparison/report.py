@@ -1,5 +1,6 @@
 """A finished table as Markdown, CSV and pictures."""
 
+import dataclasses
 import math
 import pathlib
 from collections.abc import Sequence
@@ -10,10 +11,13 @@ import pandas as pd
 
 from experiments.comparison.rows import IMO, Row, Table
 from experiments.comparison.scores import TESTED, Finished, differences, summaries, wilcoxon
-from experiments.seed_means import cell, markdown, over_seeds
+from experiments.report.page import Section
+from experiments.report.page import Table as TextTable
+from experiments.seed_means import cell, in_markdown, over_seeds
 from imo_jax.atomic_files import write_picture
 from imo_jax.visualisation.plots import interval_bars
 
+HEADS = {"segment": "Shapes", "grade": "Grades"}
 # Head -> key of the summary -> what the table calls it.
 PAPERS = {
     "segment": {
@@ -49,12 +53,34 @@ NAMES = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+    """What a finished table says of its rows, by Row.name.
+
+    Attributes:
+      scores: the summary of each seed.
+      against: of rows beside IMO, each seed's row - IMO.
+      tests: of these, region -> Wilcoxon's p of the per-eye Dice.
+    """
+
+    scores: dict[str, list[dict[str, Any]]]
+    against: dict[str, list[dict[str, Any]]]
+    tests: dict[str, dict[str, float | None]]
+
+
+def numbers_of(finished: Sequence[Finished], resamples: int) -> Numbers:
+    """Scores and comparisons of the rows of a table, with so many resamples of the bootstrap."""
+    imo = next((f for f in finished if f.row == IMO), None)
+    others = [f for f in finished if imo and f.row != IMO]
+    return Numbers(
+        {f.row.name: summaries(f, resamples) for f in finished},
+        {f.row.name: differences(f, imo, resamples) for f in others},
+        {f.row.name: {region: wilcoxon(f, imo, region) for region in TESTED} for f in others},
+    )
+
+
 def write_report(
-    folder: pathlib.Path,
-    table: Table,
-    finished: Sequence[Finished],
-    setting: str,
-    resamples: int,
+    folder: pathlib.Path, table: Table, finished: Sequence[Finished], numbers: Numbers, setting: str
 ) -> str:
     """Writes table.md, table.csv and intervals.png; returns the Markdown.
 
@@ -62,71 +88,78 @@ def write_report(
       folder: where to.
       table: of the paper.
       finished: its rows, or some of them, in its order.
+      numbers: of them.
       setting: one sentence on what was run, on which data.
-      resamples: of the bootstrap.
     """
-    scores = {f.row.name: summaries(f, resamples) for f in finished}
-    imo = next((f for f in finished if f.row == IMO), None)
-    against = {f.row.name: differences(f, imo, resamples) for f in finished if imo and f.row != IMO}
-    tests = {
-        f.row.name: {region: wilcoxon(f, imo, region) for region in TESTED}
-        for f in finished
-        if imo and f.row != IMO
-    }
-    parts = [f"## {table.title}", heading(table, finished, scores, setting)]
-    for head in table.heads:
-        parts += [papers_scores(head, finished, scores), clinical_scores(head, finished, scores)]
-    if against:
-        parts.append(differences_table(table, finished, against, tests))
-    parts += [cost_table(finished), rates_table(finished)]
-    text = "\n\n".join(part for part in parts if part)
+    parts = [f"## {table.title}", heading(table, finished, numbers, setting)]
+    parts += [in_markdown(section) for section in sections_of(table, finished, numbers)]
+    text = "\n\n".join(parts)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "table.md").write_text(text + "\n", encoding="utf-8")
-    flat(table, finished, scores, against, tests).to_csv(folder / "table.csv", index=False)
+    flat(table, finished, numbers).to_csv(folder / "table.csv", index=False)
     keys = [key for head in table.heads for key in BARS[head]]
-    bars = {f.title: {key: over_seeds(scores[f.row.name], key) for key in keys} for f in finished}
+    bars = {
+        f.title: {key: over_seeds(numbers.scores[f.row.name], key) for key in keys}
+        for f in finished
+    }
     write_picture(folder / "intervals.png", interval_bars(bars, title=table.title))
     return text
 
 
-def heading(
-    table: Table, finished: Sequence[Finished], scores: dict[str, list[dict]], setting: str
-) -> str:
+def sections_of(
+    table: Table, finished: Sequence[Finished], numbers: Numbers
+) -> list[Section]:
+    """The tables of a report, in order, each with the words that belong to it."""
+    sections = []
+    for head in table.heads:
+        sections += [
+            papers_scores(head, finished, numbers),
+            clinical_scores(head, finished, numbers),
+        ]
+    if numbers.against:
+        sections.append(differences_table(table, finished, numbers))
+    sections.append(cost_table(finished))
+    if len({rate for f in finished for rate in f.rates}) > 1:
+        sections.append(rates_table(finished))
+    return sections
+
+
+def heading(table: Table, finished: Sequence[Finished], numbers: Numbers, setting: str) -> str:
     """Which eyes, what was run, and how to read the intervals."""
-    one = scores[finished[0].row.name][0]
+    one = numbers.scores[finished[0].row.name][0]
     return (
         f"{setting} Test eyes: {one['num_eyes']} of {one['num_patients']} patients. Means over "
         f"{len(finished[0].seeds)} seed(s); in brackets the 95 % interval by patient bootstrap, "
-        "its ends averaged over the seeds. *Paper*: IMO's paper, on GAMMA, its test split and "
+        "its ends averaged over the seeds. Paper: IMO's paper, on GAMMA, its test split and "
         f"training unknown; - where its figure is not at hand. {table.note}"
     )
 
 
-def papers_scores(head: str, finished: Sequence[Finished], scores: dict[str, list[dict]]) -> str:
+def papers_scores(head: str, finished: Sequence[Finished], numbers: Numbers) -> Section:
     """The paper's own metrics, each with the paper's figure beside it."""
     columns = [name for key in PAPERS[head] for name in (NAMES[key], "paper")]
     rows = []
     for f in finished:
         cells = []
         for key in PAPERS[head]:
-            cells += [cell(over_seeds(scores[f.row.name], key)), _paper(f.row, key)]
+            cells += [cell(over_seeds(numbers.scores[f.row.name], key)), _paper(f.row, key)]
         rows.append([f.title, *cells])
-    return markdown(["row", *columns], rows)
+    title = f"{HEADS[head]}: the paper's metrics"
+    return Section(f"{head}-paper", title, table=TextTable(["row", *columns], rows))
 
 
-def clinical_scores(head: str, finished: Sequence[Finished], scores: dict[str, list[dict]]) -> str:
+def clinical_scores(head: str, finished: Sequence[Finished], numbers: Numbers) -> Section:
     """What clinicians and the GAMMA and REFUGE challenges look at."""
     keys = CLINICAL[head]
-    rows = [[f.title, *(cell(over_seeds(scores[f.row.name], k)) for k in keys)] for f in finished]
-    return markdown(["row", *keys.values()], rows)
+    rows = [
+        [f.title, *(cell(over_seeds(numbers.scores[f.row.name], k)) for k in keys)]
+        for f in finished
+    ]
+    title = f"{HEADS[head]}: clinical metrics"
+    return Section(f"{head}-clinical", title, table=TextTable(["row", *keys.values()], rows))
 
 
-def differences_table(
-    table: Table,
-    finished: Sequence[Finished],
-    against: dict[str, list[dict]],
-    tests: dict[str, dict[str, float | None]],
-) -> str:
+def differences_table(table: Table, finished: Sequence[Finished], numbers: Numbers) -> Section:
     """Each row minus IMO with its paired interval, and Wilcoxon's p."""
     keys = [key for head in table.heads for key in COMPARED[head]]
     columns = [f"row - IMO: {NAMES[key]}" for key in keys]
@@ -134,11 +167,11 @@ def differences_table(
         columns += [f"p, {region} Dice per eye" for region in TESTED]
     rows = []
     for f in finished:
-        if f.row.name not in against:
+        if f.row.name not in numbers.against:
             continue
-        cells = [cell(over_seeds(against[f.row.name], key), "+.3f") for key in keys]
+        cells = [cell(over_seeds(numbers.against[f.row.name], key), "+.3f") for key in keys]
         if "segment" in table.heads:
-            cells += [_p(tests[f.row.name][region]) for region in TESTED]
+            cells += [_p(numbers.tests[f.row.name][region]) for region in TESTED]
         rows.append([f.title, *cells])
     words = "Differences are paired by patient: an interval without 0 says that the rows differ."
     if "segment" in table.heads:
@@ -146,10 +179,11 @@ def differences_table(
             " p: two-sided Wilcoxon signed-rank test of per-eye Dice (mean over the seeds) against "
             "IMO, not corrected for the number of rows."
         )
-    return markdown(["row", *columns], rows) + "\n\n" + words
+    shown = TextTable(["row", *columns], rows)
+    return Section("differences", "Differences from IMO", [words], shown)
 
 
-def cost_table(finished: Sequence[Finished]) -> str:
+def cost_table(finished: Sequence[Finished]) -> Section:
     """Size and speed of each row."""
     columns = ["row", "parameters", "GFLOP an eye", "latency, ms", "samples", "min a training"]
     rows = [
@@ -169,14 +203,12 @@ def cost_table(finished: Sequence[Finished]) -> str:
         "optimisations, a multiply-add counted as two; latency the median of 20 predictions on "
         f"{', '.join(devices)}. Time of a training with its validations: median over the runs."
     )
-    return markdown(columns, rows) + "\n\n" + words
+    return Section("cost", "Cost", [words], TextTable(columns, rows))
 
 
-def rates_table(finished: Sequence[Finished]) -> str:
-    """Validation score of each learning rate tried; the chosen one in bold."""
+def rates_table(finished: Sequence[Finished]) -> Section:
+    """Validation score of each learning rate tried; the chosen one is said."""
     tried = sorted({rate for f in finished for rate in f.rates})
-    if len(tried) < 2:
-        return ""
     rows = [[f.title, *(_rate_cell(f, rate) for rate in tried)] for f in finished if f.rates]
     columns = ["validation score", *(f"learning rate {rate:g}" for rate in tried)]
     words = (
@@ -184,22 +216,19 @@ def rates_table(finished: Sequence[Finished]) -> str:
         "Dice, cup Dice and kappa, of what the row does) with seed 0 of the first fold; the test "
         "split is not looked at."
     )
-    return markdown(columns, rows) + "\n\n" + words
+    return Section("rates", "Learning rates", [words], TextTable(columns, rows))
 
 
-def flat(
-    table: Table,
-    finished: Sequence[Finished],
-    scores: dict[str, list[dict]],
-    against: dict[str, list[dict]],
-    tests: dict[str, dict[str, float | None]],
-) -> pd.DataFrame:
+def flat(table: Table, finished: Sequence[Finished], numbers: Numbers) -> pd.DataFrame:
     """One line a number; its kind is score, minus_imo, p, cost or paper."""
     keys = [key for head in table.heads for part in (PAPERS, CLINICAL) for key in part[head]]
     lines: list[dict[str, Any]] = []
     for f in finished:
         name = f.row.name
-        for kind, seeds in (("score", scores[name]), ("minus_imo", against.get(name, []))):
+        for kind, seeds in (
+            ("score", numbers.scores[name]),
+            ("minus_imo", numbers.against.get(name, [])),
+        ):
             lines += [
                 {"row": name, "kind": kind, "seed": seed, "key": key, **summary[key]}
                 for seed, summary in enumerate(seeds)
@@ -207,7 +236,7 @@ def flat(
                 if summary.get(key) is not None
             ]
         single = {
-            "p": {f"{r}_dice": p for r, p in tests.get(name, {}).items() if p is not None},
+            "p": {f"{r}_dice": p for r, p in numbers.tests.get(name, {}).items() if p is not None},
             "cost": {k: v for k, v in f.cost.items() if not isinstance(v, str)},
             "paper": {k: v for k, v in f.row.paper.items() if k in keys},
         }
@@ -232,4 +261,4 @@ def _rate_cell(f: Finished, rate: float) -> str:
     if np.isnan(score):
         return "-"
     text = f"{score:.3f}" if np.isfinite(score) else "diverged"
-    return f"**{text}**" if rate == f.rate else text
+    return f"{text} (chosen)" if rate == f.rate else text

@@ -1,7 +1,7 @@
 """Charts as SVG text, in the colours of the page that they stand on (light, dark or printed)."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -10,6 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 380, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 44  # of the frame around what is drawn
+COLOURS = 8  # of the page, s0 to s7
+LINE, LETTER = 24, 7.2  # of a chart of intervals: height of a row, width of a letter of its name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +75,50 @@ def chart(series: Sequence[Series], x: Axis, y: Axis, *, title: str, diagonal: b
     taken = [_place(np.asarray(s.x, float), np.asarray(s.y, float), x, y) for s in series]
     names = [(n, one.name) for n, one in enumerate(series) if one.name]
     parts.append(_legend(names, np.concatenate([np.zeros((0, 2)), *map(_filled, taken)])))
+    return _svg("".join(parts), HEIGHT, title)
+
+
+def interval_chart(
+    rows: Sequence[tuple[str, Mapping[str, float] | None]], x: Axis, *, title: str
+) -> str:
+    """Values with their intervals below each other, each in a line with its name.
+
+    Args:
+      rows: name, and {"value", "low", "high"}; None leaves the line empty.
+      x: the axis; where 0 lies within it, it is marked, as of differences.
+      title: for those who do not see it.
+    """
+    left = 16 + LETTER * max(len(name) for name, _ in rows)
+    bottom = TOP + LINE * len(rows)
+
+    def across(value: float) -> float:
+        return left + (value - x.low) / (x.high - x.low) * (WIDTH - RIGHT - left)
+
+    parts = []
+    for tick in _ticks(x, 4):
+        kind = "zero" if x.low < 0 < x.high and abs(tick) < 1e-12 else "grid"
+        parts.append(f'<line class="{kind}" x1="{across(tick):.1f}" x2="{across(tick):.1f}" '
+                     f'y1="{TOP}" y2="{bottom}"/><text x="{across(tick):.1f}" y="{bottom + 16}" '
+                     f'text-anchor="middle">{tick:.4g}</text>')  # fmt: skip
+    for row, (name, value) in enumerate(rows):
+        down = TOP + LINE * (row + 0.5)
+        parts.append(f'<text class="name" x="{left - 8}" y="{down + 4}" '
+                     f'text-anchor="end">{escape(name)}</text>')  # fmt: skip
+        if value is not None:
+            low, middle, high = (across(value[end]) for end in ("low", "value", "high"))
+            said = f"{name}: {value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+            parts.append(f'<polyline class="line s0" points="{low:.1f},{down} {high:.1f},{down}"/>'
+                         f'<circle class="s0" cx="{middle:.1f}" cy="{down}" r="4.5"><title>'
+                         f"{escape(said)}</title></circle>")  # fmt: skip
+    parts.append(f'<text class="name" x="{(left + WIDTH - RIGHT) / 2:.1f}" '
+                 f'y="{bottom + BOTTOM - 6}" text-anchor="middle">{escape(x.name)}</text>')  # fmt: skip
+    return _svg("".join(parts), bottom + BOTTOM, title)
+
+
+def _svg(inside: str, height: int, title: str) -> str:
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(title)}"><title>{escape(title)}</title>{"".join(parts)}</svg>'
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-label="{escape(title)}"><title>{escape(title)}</title>{inside}</svg>'
     )
 
 
@@ -113,14 +156,14 @@ def _frame(x: Axis, y: Axis) -> str:
     return "".join(parts)
 
 
-def _ticks(axis: Axis) -> list[float]:
-    values = MaxNLocator(6).tick_values(axis.low, axis.high)
+def _ticks(axis: Axis, most: int = 6) -> list[float]:
+    values = MaxNLocator(most).tick_values(axis.low, axis.high)
     slack = 1e-9 * (axis.high - axis.low)
     return [float(v) for v in values if axis.low - slack <= v <= axis.high + slack]
 
 
 def _drawn(series: Series, number: int, x: Axis, y: Axis) -> str:
-    colour = f"s{number % 6}"
+    colour = f"s{number % COLOURS}"
     across, down = np.asarray(series.x, float), np.asarray(series.y, float)
     line = f'<polyline class="line {colour}" points="{_points(_place(across, down, x, y))}"/>'
     if series.form == "line":
@@ -165,7 +208,7 @@ def _legend(names: Sequence[tuple[int, str]], taken: np.ndarray) -> str:
 
     left, top = min(corners, key=covered)
     lines = [
-        f'<rect class="s{n % 6} key" x="{left}" y="{top + 17 * row}" width="10" '
+        f'<rect class="s{n % COLOURS} key" x="{left}" y="{top + 17 * row}" width="10" '
         f'height="10"/><text x="{left + 16}" y="{top + 9 + 17 * row}">{escape(name)}</text>'
         for row, (n, name) in enumerate(names)
     ]

@@ -18,7 +18,7 @@ from experiments.report.figures import (
 )
 from experiments.report.model_card import card_section, trained_on
 from experiments.report.page import Figure, Section, Table, render
-from experiments.report.run_facts import made, parameters, run_section
+from experiments.report.run_facts import ended, made, parameters, run_section
 from experiments.report.score_table import score_table
 from experiments.seed_means import cell
 from experiments.trained_run import TrainedRun
@@ -70,11 +70,12 @@ def eyes_report(
     """
     others = {"baseline": summary["baseline"], **summary.get("controls", {})}
     table = score_table(summary["network"], summary, others, scores)
+    curves = [(name, run.folder.validation, column) for column, name in CURVES.items()]
     count = f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients"
     sections = [
         Section("scores", "Scores", score_text(summary), table),
         Section("plots", "Plots", figures=[*grade_figures(records), *shape_figures(records)]),
-        Section("training", "Training", figures=learning_curves(run.folder.validation, CURVES)),
+        Section("training", "Training", figures=learning_curves(curves)),
         gallery_section(
             "eyes",
             GALLERY,
@@ -85,7 +86,7 @@ def eyes_report(
             off=("heat",),
         ),
         data_section(store),
-        run_section(run.config, run_facts(run, summary), seconds),
+        run_section({"All settings": run.config}, run_facts(run, summary, seconds)),
         card_section(
             trained_on(run.config.data.manifest, store, "eyes"),
             run.config.data.manifest,
@@ -167,7 +168,9 @@ def data_section(store: Store) -> Section:
     return Section("data", "Data", table=Table(columns, rows))
 
 
-def run_facts(run: TrainedRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
+def run_facts(
+    run: TrainedRun, summary: dict[str, Any], seconds: float
+) -> list[tuple[str, str]]:
     """What only an evaluation on eyes knows of its run."""
     return [
         ("run folder", str(run.folder.root)),
@@ -176,6 +179,8 @@ def run_facts(run: TrainedRun, summary: dict[str, Any]) -> list[tuple[str, str]]
         ("checkpoint", f"step {summary['checkpoint_step']} of {run.config.loop.train_steps}"),
         ("samples an eye", str(summary["samples"])),
         ("pretrained weights", run.config.pretrained or "none"),
+        ("seed", str(run.config.seed)),
+        ("time of evaluation", ended(seconds)),
     ]
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from experiments import validation_log
-from experiments.report.charts import UNIT, Axis, Series, chart, spanning
+from experiments.report.charts import UNIT, Axis, Series, chart, interval_chart, spanning
 from experiments.report.page import Figure
 from imo_jax.metrics import calibration, ranking
 
@@ -60,16 +61,39 @@ def calibration_figure(bins: dict[str, np.ndarray], what: str) -> Figure:
 
 
 def learning_curves(
-    file: pathlib.Path, curves: Mapping[str, str], title: str = "Scores on the validation split"
+    curves: Sequence[tuple[str, pathlib.Path, str]], title: str = "Scores on the validation split"
 ) -> list[Figure]:
-    """Validation scores by step, as far as they are defined: column of `file` -> its name."""
-    if not file.exists():
+    """Validation scores by step, as far as they are defined; [] where none is.
+
+    Args:
+      curves: name, file of a run's validations, column of it.
+      title: of what they are, without the step.
+    """
+    tables = {file: validation_log.read(file) for _, file, _ in curves if file.exists()}
+    known = [
+        (name, tables[file]["step"], tables[file][column])
+        for name, file, column in curves
+        if file in tables and column in tables[file] and tables[file][column].notna().any()
+    ]
+    if not known:
         return []
-    table = validation_log.read(file)
-    names = [name for name in curves if name in table and table[name].notna().any()]
-    if not names:
-        return []
-    series = [Series(curves[name], table["step"], table[name], "curve") for name in names]
-    axes = spanning("step", [0], table["step"]), spanning("score", table[names].to_numpy())
+    series = [Series(*curve, "curve") for curve in known]
+    steps, scores = [x for _, x, _ in known], [y for _, _, y in known]
     title = f"{title} by train step"
+    axes = spanning("step", [0], *steps), spanning("score", *scores)
     return [Figure(chart(series, *axes, title=title), title)]
+
+
+def interval_figure(
+    rows: Sequence[tuple[str, Mapping[str, float] | None]], name: str, also: ArrayLike = ()
+) -> Figure:
+    """Values with their 95 % intervals, a line each.
+
+    Args:
+      rows: names and {"value", "low", "high"}, or None.
+      name: of the value.
+      also: what else is to be on the axis, such as 0.
+    """
+    ends = [[value["low"], value["high"]] for _, value in rows if value is not None]
+    title = f"{name}; lines: 95 % intervals"
+    return Figure(interval_chart(rows, spanning(name, ends, also), title=title), title)

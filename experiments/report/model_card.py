@@ -22,7 +22,7 @@ USE = (
 )
 LIMITS = (
     "Limits: the scores hold for eyes, cameras and readers like those of the test split. Intervals "
-    "are by patient and say nothing of another population. "
+    "are by patient and say nothing of another population."
 )
 PHANTOM = (
     "These are phantoms: a program drew them, no person was seen. The scores show that the program "
@@ -56,7 +56,17 @@ def trained_on(manifest: str, store: Splits, noun: str) -> str:
         f"Data: trained on the {train} train {noun} of {patients} patients of {manifest}, {chosen}, "
         f"scored on {store.num('test')} test {noun}. No patient is in two splits."
     )
-    return f"{said} {PHANTOM}" if (pathlib.Path(manifest).parent / RECORD).exists() else said
+    return f"{said} {PHANTOM}" if is_phantom(manifest) else said
+
+
+def is_phantom(manifest: str) -> bool:
+    """Whether `make_phantom` wrote the manifest."""
+    return (pathlib.Path(manifest).parent / RECORD).exists()
+
+
+def use_section(manifest: str) -> Section:
+    """What results on a manifest are for, and their limits: of a comparison, which has no card."""
+    return Section("use", "Use and limits", [*([PHANTOM] if is_phantom(manifest) else []), USE, LIMITS])
 
 
 def card_section(
@@ -85,7 +95,7 @@ def card_section(
         columns = ["group", "number", "patients", *said]
         patients = len({who(record)[1] for record in members})
         rows.append((name, str(len(members)), str(patients), *said.values()))
-    text = [data, USE, LIMITS + limits]
+    text = [data, USE, f"{LIMITS} {limits}"]
     if rows:
         text.append(
             "Subgroups, with 95 % intervals by patient: where they overlap widely, nothing is said "

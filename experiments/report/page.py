@@ -18,12 +18,13 @@ class Table:
     Attributes:
       columns: their names; () = none are shown.
       rows: the first text of each names it.
-      numbers: set to the right, to be compared; else words, set to the left.
+      kind: "numbers", set to the right, to be compared; "lead", numbers, of which the first column
+        is what the table is about; or "words", set to the left.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    numbers: bool = True
+    kind: str = "numbers"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pathlib
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,29 +38,23 @@ def made() -> str:
     return f"Made by imo_jax {__version__} on {now()}. Research software, not a medical device."
 
 
-def run_section(config: Any, facts: Sequence[tuple[str, str]], seconds: float) -> Section:
+def ended(seconds: float) -> str:
+    """How long something took that ends now."""
+    return f"{seconds:.0f} s, ended {now()}"
+
+
+def run_section(settings: Mapping[str, Any], facts: Sequence[tuple[str, str]]) -> Section:
     """The section on what was run.
 
     Args:
-      config: dataclass of the run's settings.
+      settings: what they are of -> dataclass of settings.
       facts: name and value of what only the program knows.
-      seconds: that the evaluation took.
     """
-    rows = [
-        ("command", command()),
-        *facts,
-        ("seed", str(config.seed)),
-        ("hardware", hardware()),
-        ("time of evaluation", f"{seconds:.0f} s, ended {now()}"),
-        ("versions", versions()),
-    ]
-    settings = json.dumps(dataclasses.asdict(config), indent=2)
-    return Section(
-        "run",
-        "What was run",
-        table=Table((), rows, numbers=False),
-        notes={"All settings": settings},
-    )
+    rows = [("command", command()), *facts, ("hardware", hardware()), ("versions", versions())]
+    notes = {
+        name: json.dumps(dataclasses.asdict(config), indent=2) for name, config in settings.items()
+    }
+    return Section("run", "What was run", table=Table((), rows, "words"), notes=notes)
 
 
 def parameters(variables: Any) -> int:

@@ -29,7 +29,7 @@ def score_table(
         for key, title in scores.items()
         if (value := summary.get(key)) is not None
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, "lead")
 
 
 def number(value: dict[str, float] | None) -> str:

@@ -19,7 +19,7 @@ from experiments.report.figures import (
 )
 from experiments.report.model_card import card_section, trained_on
 from experiments.report.page import Figure, Section, Table, render
-from experiments.report.run_facts import made, parameters, run_section
+from experiments.report.run_facts import ended, made, parameters, run_section
 from experiments.report.score_table import score_table
 from experiments.run_folder import RunFolder
 from experiments.screening.run_surrogate import stage1_folder
@@ -102,7 +102,7 @@ def volumes_report(
             layers=volume_cards.LAYERS,
         ),
         data_section(store),
-        run_section(run.config, run_facts(run, summary), seconds),
+        run_section({"All settings": run.config}, run_facts(run, summary, seconds)),
         card_section(
             trained_on(manifest, store, "volumes"),
             manifest,
@@ -199,12 +199,16 @@ def _field_figure(index: str, pairs: Sequence[tuple[VolumeRecord, float, float]]
 
 def curves_of(run: TrainedScreening) -> list[Figure]:
     """Learning curves, of both stages where there were two."""
-    figures = learning_curves(run.folder.validation, CURVES)
+    figures = _curves(run.folder)
     if run.config.recipe.surrogates:
-        first = RunFolder(stage1_folder(run.config, run.folder.root)).validation
+        first = RunFolder(stage1_folder(run.config, run.folder.root))
         title = "Stage 1, whose features are compared: scores on the validation split"
-        figures += learning_curves(first, CURVES, title)
+        figures += _curves(first, title)
     return figures
+
+
+def _curves(folder: RunFolder, *title: str) -> list[Figure]:
+    return learning_curves([(n, folder.validation, key) for key, n in CURVES.items()], *title)
 
 
 def data_section(store: ScreeningStore) -> Section:
@@ -221,7 +225,9 @@ def data_section(store: ScreeningStore) -> Section:
     return Section("data", "Data", table=Table(columns, rows))
 
 
-def run_facts(run: TrainedScreening, summary: dict[str, Any]) -> list[tuple[str, str]]:
+def run_facts(
+    run: TrainedScreening, summary: dict[str, Any], seconds: float
+) -> list[tuple[str, str]]:
     """What only an evaluation on volumes knows of its run."""
     return [
         ("run folder", str(run.folder.root)),
@@ -230,6 +236,8 @@ def run_facts(run: TrainedScreening, summary: dict[str, Any]) -> list[tuple[str,
         ("training volumes", summary["train_subset"]),
         ("checkpoint", f"step {summary['checkpoint_step']} of {run.config.loop.train_steps}"),
         ("pretrained weights", run.config.pretrained or "none"),
+        ("seed", str(run.config.seed)),
+        ("time of evaluation", ended(seconds)),
     ]
 
 

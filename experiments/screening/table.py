@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data_pipelines.load.screening_stores import ScreeningStore
+from experiments.report.page import Section, Table
 from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import UserError, say
 from experiments.saved_config import refuse_other_config
@@ -18,8 +19,9 @@ from experiments.screening.methods import METHODS, TABLE_1, Row
 from experiments.screening.reading import checked_store
 from experiments.screening.run_eval import read_records, run_eval
 from experiments.screening.run_train import run_train
+from experiments.screening.table_page import table_page
 from experiments.screening.trained_run import restore_screening
-from experiments.seed_means import cell, markdown, over_seeds
+from experiments.seed_means import cell, in_markdown, over_seeds
 from imo_jax import visual_field
 from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.metrics.screening_summary import screening_difference
@@ -56,6 +58,7 @@ def run_table(
     Raises:
       UserError: unknown rows, bad input, or a folder with runs of other settings.
     """
+    started = time.monotonic()
     rows = chosen_rows(names)
     root = pathlib.Path(workdir)
     runs = [row_config(config, row, seed, rows, root) for seed in range(seeds) for row in rows]
@@ -70,7 +73,7 @@ def run_table(
             stores[run.grid] = checked_store(widest(run, runs), ("train", "eval"))
         if exit_code := run_row(run, folder, stores[run.grid]):
             return exit_code
-    write_tables(root, config.data.manifest, rows, seeds)
+    write_tables(root, config, rows, seeds, started)
     return 0
 
 
@@ -130,21 +133,30 @@ def run_row(config: ScreeningConfig, folder: pathlib.Path, store: ScreeningStore
     return 0
 
 
-def write_tables(root: pathlib.Path, manifest: str, rows: list[Row], seeds: int) -> None:
-    """table.md, table.csv and table.png from the finished runs."""
+def write_tables(
+    root: pathlib.Path, config: ScreeningConfig, rows: list[Row], seeds: int, started: float
+) -> None:
+    """Writes report.html, table.md, table.csv and table.png from the finished runs.
+
+    Args:
+      root: folder of the table.
+      config: settings that all rows share.
+      rows, seeds: that are finished.
+      started: `time.monotonic()` when the call began.
+    """
+    manifest = config.data.manifest
     finished = {
         row.name: [read_json(RunFolder(row_folder(root, row, s)).evaluation / "summary.json")
                    for s in range(seeds)]
         for row in rows
     }  # fmt: skip
-    text = "\n\n".join(
-        [
-            heading(manifest, finished, seeds),
-            scores_table(root, rows, finished),
-            fields_table(rows, finished),
-            claims_table(root, rows, seeds),
-        ]
-    )
+    words = heading(manifest, finished, seeds)
+    sections = [
+        scores_table(root, rows, finished),
+        fields_table(rows, finished),
+        claims_table(root, rows, seeds),
+    ]
+    text = "\n\n".join([words, *map(in_markdown, sections)])
     (root / "table.md").write_text(text + "\n", encoding="utf-8")
     flat = [
         {"row": row.name, "seed": seed, "key": key, **summary[key]}
@@ -159,8 +171,13 @@ def write_tables(root: pathlib.Path, manifest: str, rows: list[Row], seeds: int)
         for row in rows
     }
     write_picture(root / "table.png", interval_bars(bars, title=manifest))
+    folders = {row.title: RunFolder(row_folder(root, row, 0)) for row in rows}
+    named = {row.title: finished[row.name] for row in rows}
+    configs = {row.title: row_config(config, row, 0, rows, root)[0] for row in rows}
+    page = table_page(words, sections, named, folders, configs, time.monotonic() - started)
+    (root / "report.html").write_text(page, encoding="utf-8")
     print(text)
-    say(f"written to {root}")
+    say(f"written to {root}; open {root / 'report.html'} in a browser")
 
 
 def heading(manifest: str, finished: dict[str, list[dict[str, Any]]], seeds: int) -> str:
@@ -170,13 +187,13 @@ def heading(manifest: str, finished: dict[str, list[dict[str, Any]]], seeds: int
         f"Data set: {manifest}; test split: {one['num_volumes']} volumes (image level) of "
         f"{one['num_cases']} eye visits (case level) of {one['num_patients']} patients; mean of "
         f"{seeds} seeds. In brackets the 95 % interval by patient bootstrap (its ends averaged "
-        "over the seeds). *Paper*: Wang et al. 2019, another data set."
+        "over the seeds). Paper: Wang et al. 2019, another data set."
     )
 
 
 def scores_table(
     root: pathlib.Path, rows: list[Row], finished: dict[str, list[dict[str, Any]]]
-) -> str:
+) -> Section:
     """Accuracy, F1 and AUC at both levels beside the paper's, and what each row costs."""
     names = {"accuracy": "accuracy", "f1": "F1", "auc": "AUC"}
     head = ["row", "parameters"]
@@ -193,10 +210,10 @@ def scores_table(
         cells += [" / ".join(f"{x:.3f}" for x in level) for level in row.paper]
         cells.append(f"{np.median([cost['seconds'] for cost in costs]) / 60:.1f}")
         lines.append(cells)
-    return markdown(head, lines)
+    return Section("scores", "Classes", table=Table(head, lines))
 
 
-def fields_table(rows: list[Row], finished: dict[str, list[dict[str, Any]]]) -> str:
+def fields_table(rows: list[Row], finished: dict[str, list[dict[str, Any]]]) -> Section:
     """Visual field regression of the rows that do it."""
     head = ["row"]
     for index in visual_field.INDICES:
@@ -206,10 +223,10 @@ def fields_table(rows: list[Row], finished: dict[str, list[dict[str, Any]]]) -> 
         values = [over_seeds(finished[row.name], key) for key in FIELD_KEYS]
         if any(value is not None for value in values):
             lines.append([row.title, *map(cell, values)])
-    return markdown(head, lines)
+    return Section("fields", "Visual fields", table=Table(head, lines))
 
 
-def claims_table(root: pathlib.Path, rows: list[Row], seeds: int) -> str:
+def claims_table(root: pathlib.Path, rows: list[Row], seeds: int) -> Section:
     """Paired differences of the rows that the paper compares: does its order hold here?"""
     by_name = {row.name: row for row in rows}
     keys = ("image_accuracy", "image_auc", "case_accuracy", "case_auc")
@@ -230,4 +247,4 @@ def claims_table(root: pathlib.Path, rows: list[Row], seeds: int) -> str:
         cells = [cell(over_seeds(differences, key), "+.3f") for key in keys]
         name = f"{by_name[better].title} − {by_name[worse].title}"
         lines.append([name, *cells])
-    return markdown(head, lines)
+    return Section("claims", "What the paper compares", table=Table(head, lines))

@@ -57,7 +57,7 @@ def methods_panel(eyes: Sequence[ComparedEye], *, title: str, tile: int = 200) -
     """
     rows = []
     for eye in eyes:
-        box = _box(eye)
+        box = shown_box(eye)
         zoom = tiles.cut(eye.photograph, box, (tile, tile))
         row = [zoom, _view_tile(zoom, eye.truth, None, box)]
         row += [_view_tile(zoom, view, eye.truth.ids, box) for view in eye.methods.values()]
@@ -71,7 +71,8 @@ def methods_panel(eyes: Sequence[ComparedEye], *, title: str, tile: int = 200) -
     )
 
 
-def _box(eye: ComparedEye) -> tiles.Box:
+def shown_box(eye: ComparedEye) -> tiles.Box:
+    """The square that all views of an eye show: around the true disc, else the first one found."""
     for view in (eye.truth, *eye.methods.values()):
         if view.ids is not None and (disc := _disc(view.ids)).any():
             return tiles.square_around(disc)

@@ -52,6 +52,9 @@ class FakeStore:
     def glaucoma(self, split):
         return [None] * 8
 
+    def mm_per_pixel(self, split):
+        return [None] * 8
+
     def frame(self, split, i):
         return Frame(0, 0, SIDE, SIDE, SIDE, SIDE, SIDE)
 

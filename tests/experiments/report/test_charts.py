@@ -13,6 +13,7 @@ from experiments.report.charts import (
     Axis,
     Series,
     chart,
+    interval_chart,
     spanning,
 )
 
@@ -64,6 +65,20 @@ def test_the_legend_stands_in_the_emptiest_corner(x, y, left, top):
     key = parsed(Series("one", x, y), Series("two", x, y)).find("g").find("rect")
     assert (float(key.get("x")) < WIDTH / 2) == left
     assert (float(key.get("y")) < HEIGHT / 2) == top
+
+
+def test_intervals_stand_in_lines_with_their_names():
+    rows = [("a & b", {"value": 0.0, "low": -0.5, "high": 0.5}), ("nothing", None)]
+    root = ElementTree.fromstring(interval_chart(rows, Axis("difference", -1, 1), title="t"))
+    names = [t.text for t in root.findall("text") if t.get("text-anchor") == "end"]
+    assert names == ["a & b", "nothing"]
+    (dot,), (bar,) = root.findall("circle"), root.findall("polyline")
+    ends = [float(point.split(",")[0]) for point in bar.get("points").split()]
+    assert float(dot.get("cx")) == pytest.approx(sum(ends) / 2, abs=0.1)
+    assert [line.get("class") for line in root.findall("line")].count("zero") == 1
+    assert dot.find("title").text == "a & b: 0.000 (-0.500 to 0.500)"
+    scores = ElementTree.fromstring(interval_chart(rows[1:], Axis("score", 0, 1), title="t"))
+    assert "zero" not in [line.get("class") for line in scores.findall("line")]
 
 
 def test_an_axis_holds_its_values():

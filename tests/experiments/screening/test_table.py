@@ -1,5 +1,6 @@
 """The table of all rows: which runs it makes, and what it writes of them."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -75,7 +76,9 @@ def finish(root, row, seed, shift):
 def test_the_table_holds_means_over_seeds_beside_the_papers_figures(tmp_path, capsys):
     rows = table.chosen_rows(["all_2d", "all_mt"])
     summaries = [finish(tmp_path, row, seed, 0.1 * (1 + seed)) for row in rows for seed in (0, 1)]
-    table.write_tables(tmp_path, "phantom.csv", rows, 2)
+    config = default()
+    data = dataclasses.replace(config.data, manifest="phantom.csv")
+    table.write_tables(tmp_path, dataclasses.replace(config, data=data), rows, 2, 0.0)
     text = (tmp_path / "table.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
     mean = np.mean([s["image_accuracy"]["value"] for s in summaries[:2]])
@@ -89,6 +92,25 @@ def test_the_table_holds_means_over_seeds_beside_the_papers_figures(tmp_path, ca
     flat = pd.read_csv(tmp_path / "table.csv")
     assert set(flat["seed"]) == {0, 1} and "md_mae" in set(flat["key"])
     assert (tmp_path / "table.png").stat().st_size > 1000
+    page = (tmp_path / "report.html").read_text()
+    assert f"<td>{mean:.3f} (" in page and "Settings of All 2D-ResNet-MT" in page
+    for anchor in ("scores", "fields", "claims", "intervals", "curves", "run", "use"):
+        assert f'<section id="{anchor}"' in page, anchor
+    assert page.count('class="chart"') == 7 + 1  # a score each, and the ROC
+
+
+def test_a_page_of_rows_without_visual_fields_has_no_such_table(tmp_path):
+    rows = table.chosen_rows(["all_3d_cnn"])
+    finish(tmp_path, rows[0], 0, 0.1)
+    path = tmp_path / "all_3d_cnn-seed0" / "eval" / "per_image.csv"
+    fields = [f"{index}_pred" for index in ("vfi", "md", "psd")]
+    pd.read_csv(path).assign(**dict.fromkeys(fields)).to_csv(path, index=False)
+    summary = path.with_name("summary.json")
+    kept = {k: None if k[:3] in ("vfi", "md_", "psd") else v for k, v in json.loads(summary.read_text()).items()}
+    summary.write_text(json.dumps(kept))
+    table.write_tables(tmp_path, default(), rows, 1, 0.0)
+    page = (tmp_path / "report.html").read_text()
+    assert '<section id="fields"' not in page and '<section id="claims"' not in page
 
 
 def test_records_come_back_from_their_file(tmp_path):
