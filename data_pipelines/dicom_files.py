@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ from data_pipelines.bad_file import BadFile
 
 if TYPE_CHECKING:
     import pydicom
+
+# What matters of a damaged file is raised; what is logged beside it may quote a name.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 MAGIC = b"DICM"  # after a preamble of 128 bytes
 HEAD = 132  # bytes that tell

@@ -67,12 +67,15 @@ def open_image(path: os.PathLike | str) -> Image.Image:
         ) from None
     except Exception as error:  # Pillow's plugins raise many types on damaged headers.
         raise BadFile(path, f"cannot be opened ({describe(error)})") from error
-    _seek_largest(image)
     try:
+        _seek_largest(image)
         check_size(*image.size, path)
     except BadFile:
         image.close()
         raise
+    except Exception as error:  # of a page
+        image.close()
+        raise BadFile(path, f"has a damaged page ({describe(error)}); copy it again") from error
     return image
 
 

@@ -8,6 +8,7 @@ downwards, A-scans to the right. Nothing here executes code from a file
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import re
 import zipfile
@@ -33,6 +34,9 @@ FORMS = (
     ".npy, .npz with one array, a folder of B-scan pictures or DICOM files, a multi-frame TIFF, "
     "DICOM, Heidelberg .vol and .e2e, Cirrus .img, or the grey picture of a single B-scan"
 )
+
+# What matters of a damaged file is raised; what is logged beside it names offsets.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _PHOTOMETRIC, _MIN_IS_WHITE = 262, 0  # of TIFF
 

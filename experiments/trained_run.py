@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines.bad_file import describe
 from experiments.config import EyeRunConfig
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
@@ -76,13 +77,27 @@ def restore_run(
         )
     except (FileNotFoundError, CheckpointMismatch) as error:
         raise UserError(str(error)) from error
-    baseline = {}
-    if folder.baseline.exists():
-        with np.load(folder.baseline, allow_pickle=False) as arrays:
-            baseline = dict(arrays)
+    baseline = read_baseline(folder)
     try:
         calibration = read_calibration(folder.root, step)
     except ValueError as error:
         raise UserError(str(error)) from error
     return TrainedRun(folder, config, variables, step, baseline, calibration)
 
+
+def read_baseline(folder: RunFolder) -> dict[str, np.ndarray]:
+    """What scoring.fit_baseline fitted; {} where nothing was.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    if not folder.baseline.exists():
+        return {}
+    try:
+        with np.load(folder.baseline, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except Exception as error:  # damaged archives raise many kinds
+        raise UserError(
+            f"{folder.baseline} is damaged ({describe(error)}); without it there is no baseline to "
+            "compare with, the network is whole: delete the file and give the same command again"
+        ) from error
