@@ -114,7 +114,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class ImoEvaluationConfig(EvaluationConfig):
-    """What only a network that samples has beside."""
+    """How eyes are predicted and scored by a network that samples."""
 
     eval_samples: int = field(
         default=4,

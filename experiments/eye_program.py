@@ -12,7 +12,8 @@ from experiments import flag_fields, hosts
 from experiments.config import EyeRunConfig
 from experiments.configured import configured
 from experiments.locator import check_locator
-from experiments.program_end import exit_code, leave
+from experiments.program_end import exit_code, leave, parsed_flags
+from experiments.program_help import answer_help
 from experiments.reading import checked_store, make_default_phantom
 from experiments.run_check import run_check
 from experiments.run_eval import run_eval
@@ -34,6 +35,7 @@ class EyeProgram:
     """A program that trains one kind of network on eyes.
 
     Attributes:
+      about: what it is, and examples, for --help.
       config_class: its settings.
       presets: name -> settings to start from; the first is the default.
       workdir: default folder of the run.
@@ -41,6 +43,7 @@ class EyeProgram:
         the network's own settings name its size.
     """
 
+    about: str
     config_class: type[EyeRunConfig]
     presets: Mapping[str, Callable[[], EyeRunConfig]]
     workdir: str
@@ -49,7 +52,8 @@ class EyeProgram:
     def run(self) -> None:
         """Parses the command line, does what it says and exits."""
         self._define_flags()
-        app.run(lambda arguments: leave(exit_code(lambda: self._main(arguments))))
+        answer_help(self.about, next(iter(self.presets.values()))())
+        app.run(lambda _: leave(exit_code(self._main)), flags_parser=parsed_flags)
 
     def _define_flags(self) -> None:
         first = next(iter(self.presets))
@@ -91,11 +95,8 @@ class EyeProgram:
             "weights", None, "the authors' weights, to be made a run (--mode=import)"
         )
         flag_fields.define_flags(self.config_class)
-        flag_fields.show_in_help()
 
-    def _main(self, arguments: list[str]) -> int:
-        if len(arguments) > 1:
-            raise app.UsageError(f"not a flag: {' '.join(arguments[1:])}")
+    def _main(self) -> int:
         set_up()
         modes = {None: self.train_and_evaluate}
         modes |= {name: getattr(self, name) for name in MODES if name != "import"}

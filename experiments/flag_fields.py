@@ -7,7 +7,6 @@ that is not given keeps the value of the preset, so flags have no defaults of th
 import dataclasses
 import inspect
 import re
-import sys
 import typing
 from typing import Any
 
@@ -72,14 +71,6 @@ def define_flags(config_class: type, flag_values: flags.FlagValues = flags.FLAGS
             )
         else:
             raise TypeError(f"no flag for setting {field.name!r} of type {hint}")
-
-
-def show_in_help(flag_values: flags.FlagValues = flags.FLAGS) -> None:
-    """Makes --help list the flags that the rooms of experiments/ define, not only the program's."""
-    for module, defined in flag_values.flags_by_module_dict().items():
-        if module.startswith("experiments."):
-            for flag in defined:
-                flag_values.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def has_flag(field: dataclasses.Field) -> bool:

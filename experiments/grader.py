@@ -10,7 +10,7 @@ from experiments.config import GraderRunConfig  # isort: skip
 from experiments.eye_program import EyeProgram
 from experiments.presets import GRADER_PRESETS
 
-PROGRAM = EyeProgram(GraderRunConfig, GRADER_PRESETS, workdir="runs/grader")
+PROGRAM = EyeProgram(__doc__, GraderRunConfig, GRADER_PRESETS, workdir="runs/grader")
 
 if __name__ == "__main__":
     PROGRAM.run()

@@ -12,7 +12,7 @@ from experiments.eye_program import EyeProgram
 from experiments.presets import PRESETS
 from imo_jax.models.imo.config import SIZE_SETTINGS
 
-PROGRAM = EyeProgram(RunConfig, PRESETS, workdir="runs/imo", sizes=SIZE_SETTINGS)
+PROGRAM = EyeProgram(__doc__, RunConfig, PRESETS, workdir="runs/imo", sizes=SIZE_SETTINGS)
 
 if __name__ == "__main__":
     PROGRAM.run()

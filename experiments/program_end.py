@@ -11,6 +11,8 @@ import signal
 import sys
 from collections.abc import Callable
 
+from absl import flags
+
 from experiments.runtime import UserError, complain
 from imo_jax.train import processes
 
@@ -37,6 +39,20 @@ def exit_code(work: Callable[[], int]) -> int:
     except OSError as error:
         complain(UserError(in_words(error)))
     return 2
+
+
+def parsed_flags(arguments: list[str]) -> list[str]:
+    """Parses a command line of flags alone; exits with 2 and a sentence where it cannot be."""
+    try:
+        rest = flags.FLAGS(arguments)[1:]
+    except flags.Error as error:
+        wrong = str(error)
+    else:
+        if not rest:
+            return arguments[:1]
+        wrong = f"not a flag: {' '.join(rest)}"
+    complain(UserError(f"{wrong.rstrip('.')}; --help names the flags"))
+    sys.exit(2)
 
 
 def in_words(error: OSError) -> str:

@@ -10,7 +10,7 @@ from experiments.config import SegmenterRunConfig  # isort: skip
 from experiments.eye_program import EyeProgram
 from experiments.presets import SEGMENTER_PRESETS
 
-PROGRAM = EyeProgram(SegmenterRunConfig, SEGMENTER_PRESETS, workdir="runs/segmenter")
+PROGRAM = EyeProgram(__doc__, SegmenterRunConfig, SEGMENTER_PRESETS, workdir="runs/segmenter")
 
 if __name__ == "__main__":
     PROGRAM.run()

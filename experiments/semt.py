@@ -13,7 +13,8 @@ from absl import app, flags  # isort: skip
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import flag_fields, hosts
 from experiments.configured import configured as settings_of
-from experiments.program_end import exit_code, leave
+from experiments.program_end import exit_code, leave, parsed_flags
+from experiments.program_help import answer_help
 from experiments.run_export import run_export
 from experiments.screening.alpha import GRID, run_select_alpha
 from experiments.screening.config import ScreeningConfig
@@ -51,7 +52,6 @@ flags.DEFINE_integer("seeds", 3, "runs of each row (--mode=table)", lower_bound=
 flags.DEFINE_list("rows", None, "rows of the table; default: all (--mode=table)")
 flags.DEFINE_list("alphas", [str(a) for a in GRID], "loss weights tried (--mode=select_alpha)")
 flag_fields.define_flags(ScreeningConfig)
-flag_fields.show_in_help()
 
 
 def configured() -> ScreeningConfig:
@@ -157,9 +157,7 @@ PROGRAMS = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    if len(arguments) > 1:
-        raise app.UsageError(f"not a flag: {' '.join(arguments[1:])}")
+def main() -> int:
     set_up()
     hosts.join_others(FLAGS.mode, (None, "train", "surrogate"))
     return PROGRAMS[FLAGS.mode]()
@@ -167,7 +165,8 @@ def main(arguments: list[str]) -> int:
 
 def run() -> None:
     """Parses the command line, does what it says and exits."""
-    app.run(lambda arguments: leave(exit_code(lambda: main(arguments))))
+    answer_help(__doc__, next(iter(PRESETS.values()))())
+    app.run(lambda _: leave(exit_code(main)), flags_parser=parsed_flags)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ SERIES_NUMBERS = {"segmentation": 9001, "report": 9002}  # beyond those of camer
 WITHOUT_IDENTITY = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
     "FrameOfReferenceUID", "Modality", "Rows", "Columns", "NumberOfFrames", "ImageLaterality",
-    "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+    "PatientOrientation", "LossyImageCompression", "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
 )  # fmt: skip
 # Must be there, be it empty (type 2 of the modules Patient and General Study).
 MAY_BE_EMPTY = (
@@ -150,7 +151,7 @@ def segmentation_of(result: EyeResult, source: pydicom.Dataset) -> highdicom.seg
     disc = (mask == RIM) | (mask == CUP)
     # (H, W) twice -> (1 frame, H, W, 2 segments)
     segments = np.stack([disc, mask == CUP], axis=-1)[None].astype(np.uint8)
-    return highdicom.seg.Segmentation(
+    segmentation = highdicom.seg.Segmentation(
         source_images=[_with_groups(source, result.mm_per_pixel)],
         pixel_array=segments,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -168,6 +169,9 @@ def segmentation_of(result: EyeResult, source: pydicom.Dataset) -> highdicom.seg
         series_description="Optic disc and cup (research)",
         **_common(),
     )
+    # Of images without a position in the patient: may be empty, must be there (C.7.6.1).
+    segmentation.PatientOrientation = source.get("PatientOrientation")
+    return segmentation
 
 
 def _with_groups(source: pydicom.Dataset, mm: float | None) -> pydicom.Dataset:

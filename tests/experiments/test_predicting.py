@@ -21,7 +21,7 @@ from imo_jax.models.imo import sample
 from imo_jax.predictor import NotRead
 
 RUNS = pathlib.Path(__file__).resolve().parents[1] / "run_folders"
-IDENTITIES = (b"Roe", b"Jane", b"4711", b"19500102", b"ACC0815", b"Quincy", b"Elsewhere")
+IDENTITIES = (b"Roe^", b"^Jane", b"HOSPITAL-4711", b"19500102", b"ACC0815", b"Quincy", b"Elsewhere")
 NAMES = ["a", "b", "cut", "d"]
 
 

@@ -57,6 +57,25 @@ def test_what_goes_wrong_is_one_sentence(capsys, error, code, words):
     assert words in said and len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--bootstap=3", "Unknown command line flag 'bootstap'. Did you mean: bootstrap"),
+        ("--mode=guess", "mode"),
+        ("--mm_per_pixel=7", "mm_per_pixel"),
+        ("--flagfile=absent.flags", "absent.flags"),
+        ("eye.jpg", "not a flag: eye.jpg"),
+    ],
+)
+def test_a_command_line_that_cannot_be_parsed_is_one_sentence(argument, words):
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.imo", argument], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and words in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "--help" in done.stderr
+
+
 def test_a_mistake_of_the_program_is_not_hidden():
     with pytest.raises(TypeError):
         exit_code(raising(TypeError("bug")))

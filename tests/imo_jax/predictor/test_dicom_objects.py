@@ -17,7 +17,7 @@ from imo_jax.predictor.dicom_objects import save_dicom
 
 RUNS = pathlib.Path(__file__).resolve().parents[2] / "run_folders"
 MM = 0.0135
-IDENTITIES = (b"Roe", b"Jane", b"4711", b"19500102", b"ACC0815", b"Quincy", b"Elsewhere")
+IDENTITIES = (b"Roe^", b"^Jane", b"HOSPITAL-4711", b"19500102", b"ACC0815", b"Quincy", b"Elsewhere")
 
 
 @pytest.fixture(scope="module")
