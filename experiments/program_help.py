@@ -111,8 +111,6 @@ def _said_of(config_class: type, part: str) -> str:
 def _entry(flag: flags.Flag, defaults: Mapping[str, Any]) -> str:
     """One flag, with what it may be and what it is where it is not given."""
     name = f"[no]{flag.name}" if flag.boolean else flag.name
-    if choices := getattr(flag, "enum_values", None):
-        name += f"={'|'.join(choices)}"
     default = flag.default if flag.default is not None else defaults.get(flag.name)
     said = "" if default is None else f" (default {_value(default)})"
     return _wrapped(f"--{name}: {flag.help.rstrip('.')}{said}", "  ")

@@ -47,7 +47,7 @@ def test_the_short_help_fits_a_screen_and_says_where_the_rest_is(values, preset)
 def test_the_long_help_has_every_setting_once_with_the_presets_value(values, preset):
     text = program_help.help_text("A program.", preset, values, full=True)
     for _, field, _ in leaf_fields(RunConfig):
-        name = f"--[no]{field.name}: " if field.type is bool else f"--{field.name}: "
+        name = f"--[no]{field.name}:" if field.type is bool else f"--{field.name}:"
         wanted = field.metadata.get("flag", True)
         assert text.count(f"\n  {name}") == wanted, field.name
     assert "\ndata - Which eyes, and at what size:\n" in text
