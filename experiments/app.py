@@ -93,9 +93,11 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
     """
     gradio = _gradio()
 
-    def ask(photograph: str | None, volume: str | None) -> tuple[Any, ...]:
+    def ask(
+        photograph: str | None, volume: str | None, spacing: float | None
+    ) -> tuple[Any, ...]:
         try:
-            return answer(predictor, photograph, volume, folder)
+            return answer(predictor, photograph, volume, folder, spacing or None)
         except ValueError as error:
             raise gradio.Error(without_folders(str(error)), title="Cannot be read") from error
 
@@ -104,6 +106,7 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
         with gradio.Row():
             photograph = gradio.File(label="Fundus photograph", type="filepath")
             volume = gradio.File(label="OCT volume (may be missing)", type="filepath")
+        spacing = gradio.Number(label="mm per pixel on the retina (may be empty)", elem_id="mm")
         with gradio.Row():
             predict = gradio.Button("Predict", variant="primary")
             example = gradio.Button("Example eye (a phantom)")
@@ -117,9 +120,10 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
             rim = gradio.HTML(label="Rim around the disc")
         files = gradio.File(label="Mask, picture and numbers", file_count="multiple")
         outputs = [said, picture, grades, rim, files]
-        predict.click(ask, [photograph, volume], outputs, concurrency_limit=AT_ONCE)
+        inputs = [photograph, volume, spacing]
+        predict.click(ask, inputs, outputs, concurrency_limit=AT_ONCE)
         example.click(lambda: example_eye(folder), None, [photograph, volume]).then(
-            ask, [photograph, volume], outputs, concurrency_limit=AT_ONCE
+            ask, inputs, outputs, concurrency_limit=AT_ONCE
         )
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     settings = {
@@ -130,7 +134,11 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
 
 
 def answer(
-    predictor: EyePredictor, photograph: str | None, volume: str | None, folder: pathlib.Path
+    predictor: EyePredictor,
+    photograph: str | None,
+    volume: str | None,
+    folder: pathlib.Path,
+    mm_per_pixel: float | None = None,
 ) -> tuple[str, Any, dict[str, float] | None, str, list[str]]:
     """What the page shows of an eye: words, picture, grades, the rim's profile, downloads.
 
@@ -139,7 +147,7 @@ def answer(
     """
     if photograph is None:
         raise ValueError("give a photograph first")
-    result = predictor.predict(photograph, volume)
+    result = predictor.predict(photograph, volume, mm_per_pixel=mm_per_pixel)
     return (
         in_words(result),
         result.overlay(),

@@ -112,7 +112,7 @@ def kept(
 def bar_of(number: int, wanted: bool) -> tqdm:
     """A progress bar on a terminal, nothing elsewhere."""
     hidden = not wanted or not sys.stderr.isatty()
-    return tqdm(total=number, disable=hidden, file=sys.stderr, unit="eye", dynamic_ncols=True)
+    return tqdm(total=number, disable=hidden, file=sys.stderr, unit=" files", dynamic_ncols=True)
 
 
 @contextlib.contextmanager

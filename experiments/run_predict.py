@@ -74,8 +74,9 @@ def run_predict(
       dicom_identities: they say whose they are.
 
     Raises:
-      UserError: highdicom is not installed, or no photograph is a DICOM file, where objects are wanted; neither or both of fundus and manifest, no such file, a manifest or an only file
-        that cannot be used, or a folder that cannot be written.
+      UserError: neither or both of fundus and manifest, no such file, a manifest or an only file
+        that cannot be used, a folder that cannot be written; where DICOM objects are wanted, no
+        highdicom or no DICOM photograph.
     """
     folder = pathlib.Path(out) if out else run.folder.predictions
     eyes = asked_eyes(run, fundus, volume, manifest, folder)

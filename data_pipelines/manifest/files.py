@@ -44,6 +44,9 @@ def check_eye_files(
 
     image = read(images.read_fundus, fundus, _doubts_about_fundus)
     ids = read(images.read_mask, mask, _doubts_about_mask)
+    if image is not None:
+        doubts = images.pixel_spacing(fundus).doubts
+        problems.extend(Problem(line, str(fundus), doubt, "warning") for doubt in doubts)
     if image is not None and ids is not None:
         doubts = _doubts_about_pair(image, ids, fundus)
         problems.extend(Problem(line, str(mask), *doubt) for doubt in doubts)

@@ -11,7 +11,7 @@ from data_pipelines.dicom_photographs import pixel_spacing
 from data_pipelines.images import exif_orientation, image_size, is_dicom, read_fundus
 from data_pipelines.images import pixel_spacing as spacing_of_any
 from data_pipelines.load.stores import ArrayStore
-from data_pipelines.manifest import read_manifest
+from data_pipelines.manifest import ManifestError, check_manifest, read_manifest
 
 HEIGHT, WIDTH = 40, 60
 
@@ -105,6 +105,22 @@ def test_how_large_a_pixel_is(tmp_path, write_dicom_photograph, pixels, elements
     assert found.mm == (None if mm is None else pytest.approx(mm))
     assert len(found.doubts) == (doubt is not None)
     assert doubt is None or re.search(doubt, found.doubts[0])
+
+
+def test_a_check_doubts_a_spacing_too(tmp_path, write_dicom_photograph, pixels):
+    write_dicom_photograph(tmp_path / "a.dcm", pixels, PixelSpacing=[0.007, 0.008])
+    (tmp_path / "m.csv").write_text("id,patient,split,fundus,oct,mask,grade\na,a,,a.dcm,,,\n")
+    found = [p for p in check_manifest(tmp_path / "m.csv") if "PixelSpacing" in p.reason]
+    assert [(p.row, p.severity) for p in found] == [(2, "warning")]
+
+
+@pytest.mark.parametrize("cell, words", [("7", "impossible"), ("7 um", "not a number")])
+def test_a_spacing_that_no_camera_has_is_an_error(tmp_path, pixels, cell, words):
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    columns = "id,patient,split,fundus,oct,mask,grade,mm_per_pixel"
+    (tmp_path / "m.csv").write_text(f"{columns}\na,a,,a.png,,,,{cell}\n")
+    with pytest.raises(ManifestError, match=f"mm_per_pixel.*{words}"):
+        read_manifest(tmp_path / "m.csv")
 
 
 def test_the_manifests_column_goes_before_the_file(tmp_path, write_dicom_photograph, pixels):

@@ -98,6 +98,27 @@ def test_a_run_on_eyes_is_evaluated(workdir, tmp_path):
     assert "mm\\u00b2" in (tmp_path / "imo" / "eval" / "report.html").read_text()  # JSON's spelling
 
 
+def test_a_folder_is_predicted_and_its_bad_file_told(workdir, tmp_path):
+    (tmp_path / "eyes").mkdir()
+    shutil.copy(EYE, tmp_path / "eyes" / "a.jpg")
+    (tmp_path / "eyes" / "b.jpg").write_bytes(b"no picture")
+    done = small_run.run(
+        [
+            sys.executable, "-m", "experiments.imo", "--mode=predict",
+            f"--workdir={workdir('imo')}", f"--fundus={tmp_path / 'eyes'}",
+            f"--out={tmp_path / 'out'}", "--mm_per_pixel=0.0135",
+        ],
+        tmp_path / "cache",
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "error: 1 of 2 failed:\n  b: " in done.stderr and "|" not in done.stderr
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        good, bad = csv.DictReader(file)
+    area = int(good["disc_area_px"]) * 0.0135**2
+    assert good["id"] == "a" and float(good["disc_area_mm2"]) == pytest.approx(area)
+    assert bad["id"] == "b" and "b.jpg" in bad["error"]
+
+
 def test_a_program_says_whose_run_a_folder_holds(workdir, tmp_path):
     done = small_run.run(
         [

@@ -36,6 +36,15 @@ def test_an_eye_is_answered_with_words_picture_and_files(predictor, example, tmp
     assert left == [pathlib.Path(download)]
 
 
+def test_millimetres_are_said_where_the_spacing_is_given(predictor, tmp_path):
+    photograph = str(RUNS / "eye.jpg")
+    said, *_ = app.answer(predictor, photograph, None, tmp_path, 0.0135)
+    assert "mm²" in said and "rim in mm: superior 0.2" in said
+    assert "mm²" not in app.answer(predictor, photograph, None, tmp_path)[0]
+    with pytest.raises(ValueError, match="mm_per_pixel=7 is impossible"):
+        app.answer(predictor, photograph, None, tmp_path, 7)
+
+
 def test_bad_files_are_answered_in_words_without_folders(predictor, tmp_path):
     bad = tmp_path / "eye.jpg"
     bad.write_bytes(b"no picture")
