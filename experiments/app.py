@@ -106,7 +106,7 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
         with gradio.Row():
             photograph = gradio.File(label="Fundus photograph", type="filepath")
             volume = gradio.File(label="OCT volume (may be missing)", type="filepath")
-        spacing = gradio.Number(label="mm per pixel on the retina (may be empty)", elem_id="mm")
+        spacing = gradio.Number(0, label="mm per pixel on the retina (0: not known)", elem_id="mm")
         with gradio.Row():
             predict = gradio.Button("Predict", variant="primary")
             example = gradio.Button("Example eye (a phantom)")
