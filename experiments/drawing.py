@@ -11,7 +11,6 @@ import numpy as np
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from data_pipelines.quality import photograph_doubts
 from experiments.config import EyeRunConfig, RunConfig
 from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
@@ -26,7 +25,6 @@ from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.model import IMO
 from imo_jax.models.imo.sample import predict
 from imo_jax.predictor.answers import NOISE_SEED
-from imo_jax.predictor.eye_result import NO_DISC, found_disc
 from imo_jax.train.initial import RUN_ONCE
 from imo_jax.visualisation import plots
 from imo_jax.visualisation.denoising_strip import denoising_strip
@@ -55,8 +53,7 @@ def eye_picture(
         mask=example["mask"] if example["has_mask"] else None,
         uncertainty=prediction.entropy,
     )
-    doubts = [f"the photograph {doubt}" for doubt in photograph_doubts(example["fundus"])]
-    return with_notes(panel, doubts if found_disc(prediction) else [*doubts, NO_DISC])
+    return with_notes(panel, list(record["warnings"]))
 
 
 def validation_images(

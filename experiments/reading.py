@@ -1,5 +1,6 @@
 """From a manifest to a store of prepared eyes; every complaint about the input comes from here."""
 
+import dataclasses
 import pathlib
 from collections.abc import Collection, Mapping
 
@@ -7,7 +8,7 @@ from data_pipelines.cache_folder import EYES, cache_folder
 from data_pipelines.load.counts import count, describe
 from data_pipelines.load.stores import Store
 from data_pipelines.manifest import Manifest, ManifestError, format_problems, read_manifest
-from data_pipelines.manifest.check import check_manifest
+from data_pipelines.manifest.check import check_manifest, doubts_by_id
 from data_pipelines.manifest.problems import errors
 from data_pipelines.phantom import make_phantom
 from data_pipelines.squares import Square
@@ -55,7 +56,8 @@ def checked_manifest(
     if problems:
         say(f"{manifest}:\n{format_problems(problems)}")
     try:
-        return read_manifest(manifest, data_root, config.oct.form)
+        read = read_manifest(manifest, data_root, config.oct.form)
+        return dataclasses.replace(read, doubts=doubts_by_id(manifest, data_root, problems))
     except ManifestError as error:
         raise UserError(f"{manifest} cannot be used:\n{error}") from error
 
@@ -102,6 +104,7 @@ def prepared_store(
         splits=SPLITS if splits is None else splits,
         squares=squares,
     )
+    store.doubts = manifest.doubts
     if squares is None:
         say(f"data: {describe(count(store))}")
     return store

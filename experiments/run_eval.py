@@ -79,9 +79,8 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
         whole = seen_whole(run.config, store, SPLIT)
         summary = summarise(run, records, others) | {"seen_whole": whole}
         write_json(folder / "summary.json", summary)
-        pd.DataFrame([eye_row(record) for record in records]).to_csv(
-            folder / "per_eye.csv", index=False
-        )
+        rows = [eye_row(record) | {"warnings": "; ".join(record["warnings"])} for record in records]
+        pd.DataFrame(rows).to_csv(folder / "per_eye.csv", index=False)
         methods = {
             kind_of(run.config.model).title(run.config.model): summary,
             "baseline": summary["baseline"],

@@ -39,6 +39,7 @@ from experiments.runtime import say
 from experiments.saved_config import refuse_other_config
 from experiments.trained_run import TrainedRun
 from imo_jax.atomic_files import replacing, write_json
+from imo_jax.predictor.locator import NOT_LOCATED
 from imo_jax.train import processes
 from imo_jax.train.loop import Result
 
@@ -83,8 +84,8 @@ def run_stages(
     processes.in_first(lambda: write_squares(folder, config, whole, found, error))
     drawn = [t or f for t, f in zip(true["train"], found["train"], strict=True)]
     around = squares_of(config, whole, {"train": drawn}, MARGIN)
-    training = _store(config, around, splits=("train",), image_size=stored_side(config))
-    seen = _store(config, squares_of(config, whole, found))
+    training = _store(config, around, whole, splits=("train",), image_size=stored_side(config))
+    seen = _store(config, squares_of(config, whole, found), whole)
     return run_train(config, workdir, training, seen, moved(config, error)), seen
 
 
@@ -93,7 +94,7 @@ def evaluation_store(run: TrainedRun, whole: Store) -> Store:
     if not two_stages(run.config):
         return whole
     found = find_discs(run.folder, run.config, whole)
-    return _store(run.config, squares_of(run.config, whole, found))
+    return _store(run.config, squares_of(run.config, whole, found), whole)
 
 
 def seen_whole(config: EyeRunConfig, store: Store, split: str) -> list[str]:
@@ -175,7 +176,15 @@ def write_squares(
     write_json(folder.squares.with_suffix(".json"), dataclasses.asdict(error))
 
 
-def _store(config: EyeRunConfig, squares: dict[str, Square], **options: Any) -> Store:
-    """The eyes of a run's manifest on squares; options as prepared_store."""
+def _store(
+    config: EyeRunConfig, squares: dict[str, Square], whole: Store, **options: Any
+) -> Store:
+    """The eyes of `whole` on squares, and what is doubted of them; options as prepared_store."""
     manifest = read_manifest(config.data.manifest, config.data.data_root, config.oct.form)
-    return prepared_store(manifest, config, squares=squares, **options)
+    store = prepared_store(manifest, config, squares=squares, **options)
+    store.doubts = {
+        eye_id: (*whole.doubts.get(eye_id, ()), *(() if eye_id in squares else (NOT_LOCATED,)))
+        for split in whole.splits
+        for eye_id in whole.ids(split)
+    }
+    return store

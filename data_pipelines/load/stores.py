@@ -60,6 +60,7 @@ class Store:
       grid: the WorkingGrid of all examples.
       backend: "tf.data" or "threads"; what load.train_batches parallelises with by default.
       squares: id -> the square of the photograph that is seen; other eyes are seen whole.
+      doubts: id -> what the check of its manifest doubted of an eye.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Store:
         self.grid = grid
         self.backend = backend
         self.squares = squares or {}
+        self.doubts: Mapping[str, tuple[str, ...]] = {}
         self._entries = {split: tuple(rows) for split, rows in entries.items() if rows}
         self._records = records
 

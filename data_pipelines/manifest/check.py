@@ -101,6 +101,19 @@ def check_screening_manifest(
     return in_order(problems)
 
 
+def doubts_by_id(
+    path: os.PathLike | str, data_root: os.PathLike | str | None, problems: Sequence[Problem]
+) -> dict[str, tuple[str, ...]]:
+    """Id -> what a check of a multimodal manifest doubted of its row, in the words that it said."""
+    ids = {row.line: row.get("id") for row in parse_manifest(path, data_root)[1]}
+    found: dict[str, list[str]] = {}
+    for problem in problems:
+        if problem.severity == "warning" and ids.get(problem.row):
+            where = "" if problem.file is None else f"{Path(problem.file).name} "
+            found.setdefault(ids[problem.row], []).append(f"{where}{problem.reason}")
+    return {eye_id: tuple(reasons) for eye_id, reasons in found.items()}
+
+
 def _check_names(given: Collection[str], known: Collection[str]) -> None:
     unknown = sorted(set(given) - set(known))
     if isinstance(given, str) or unknown:

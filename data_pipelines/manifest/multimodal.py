@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from data_pipelines.manifest import form
@@ -72,12 +72,14 @@ class Manifest:
       root: its folder, which relative paths start from.
       eyes: one for each row, in the order of the file.
       data_root: where files are looked for next, or None.
+      doubts: id -> what a check doubted of the eye; {} where there was none.
     """
 
     path: Path
     root: Path
     eyes: tuple[Eye, ...]
     data_root: Path | None = None
+    doubts: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def split(self, name: str) -> tuple[Eye, ...]:
         """The eyes of a split: "train", "val", "test", or "" for those in none."""

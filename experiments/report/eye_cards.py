@@ -115,7 +115,7 @@ def lines_of(
         lines.append({"text": _ratio_text(record, cdr_range)})
     if record["measures_pred"] is not None:
         lines += _measure_lines(record["measures_pred"])
-    return lines
+    return lines + [{"text": f"doubtful: {doubt}"} for doubt in record.get("warnings", ())]
 
 
 def _measure_lines(measures: DiscMeasures) -> list[dict[str, Any]]:

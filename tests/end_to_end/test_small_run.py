@@ -55,7 +55,8 @@ def test_pictures_and_tables_are_written(trained):
     assert len(list((folder / "overlays").glob("*.png"))) == 2  # --overlays=2
     assert len(list((folder / "strips").glob("*.png"))) == 3
     with (folder / "per_eye.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 5
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5 and all("warnings" in row for row in rows)
     report = (folder / "report.html").read_text()
     assert "IMO on 5 test eyes" in report and "whole-disc Dice per eye" in report
     assert "step 1 of" in report and "--workdir" in report  # sliders, and the command
