@@ -41,6 +41,19 @@ STYLE = """
 .chart .line { fill: none; stroke: #0072b2; stroke-width: 2; } .chart { max-width: 28rem; }
 """
 
+# Gradio's icons say nothing, and its picture has no words: for screen readers the former are hidden
+# and the latter is called by what is said of the eye.
+NAMES = """
+() => new MutationObserver(() => {
+  for (const icon of document.querySelectorAll("svg:not([role], [aria-hidden])")) {
+    icon.setAttribute("aria-hidden", "true");
+  }
+  const picture = document.querySelector("#picture img");
+  const said = `Outlines and uncertainty of ${document.querySelector("#said")?.innerText.trim()}`;
+  if (picture && picture.alt !== said) picture.alt = said;
+}).observe(document.body, { childList: true, subtree: true })
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.app", description=__doc__)
@@ -99,17 +112,21 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
         try:
             return answer(predictor, photograph, volume, folder, spacing or None)
         except ValueError as error:
-            raise gradio.Error(without_folders(str(error)), title="Cannot be read") from error
+            raise gradio.Error(without_folders(str(error))) from error
 
     with gradio.Blocks(title="imo_jax", analytics_enabled=False, delete_cache=(60, KEPT)) as page:
         gradio.Markdown(f"# Optic disc, cup and glaucoma grade\n{WARNING}")
         with gradio.Row():
-            photograph = gradio.File(label="Fundus photograph", type="filepath")
-            volume = gradio.File(label="OCT volume (may be missing)", type="filepath")
+            photograph = gradio.File(
+                label="Fundus photograph", type="filepath", elem_id="photograph"
+            )
+            volume = gradio.File(
+                label="OCT volume (may be missing)", type="filepath", elem_id="volume"
+            )
         spacing = gradio.Number(0, label="mm per pixel on the retina (0: not known)", elem_id="mm")
         with gradio.Row():
-            predict = gradio.Button("Predict", variant="primary")
-            example = gradio.Button("Example eye (a phantom)")
+            predict = gradio.Button("Predict", variant="primary", elem_id="predict")
+            example = gradio.Button("Example eye (a phantom)", elem_id="example")
         said = gradio.Markdown(elem_id="said")
         picture = gradio.Image(
             label="Outlines and uncertainty", show_label=False, format="png", elem_id="picture",
@@ -118,7 +135,9 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
         with gradio.Row():
             grades = gradio.Label(label="Grade")
             rim = gradio.HTML(label="Rim around the disc")
-        files = gradio.File(label="Mask, picture and numbers", file_count="multiple")
+        files = gradio.File(
+            label="Mask, picture and numbers", file_count="multiple", elem_id="files"
+        )
         outputs = [said, picture, grades, rim, files]
         inputs = [photograph, volume, spacing]
         predict.click(ask, inputs, outputs, concurrency_limit=AT_ONCE)
@@ -128,7 +147,8 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     settings = {
         "share": False, "max_file_size": LARGEST * 2**20, "theme": theme, "css": STYLE,
-        "footer_links": [], "enable_monitoring": False, "mcp_server": False, "ssr_mode": False,
+        "js": NAMES, "footer_links": [], "enable_monitoring": False, "mcp_server": False,
+        "ssr_mode": False,
     }  # fmt: skip
     return page, settings
 

@@ -123,7 +123,9 @@ def _measure_lines(measures: DiscMeasures) -> list[dict[str, Any]]:
     rim = measures.to_json()["rim_width"]
     lines = [{"text": f"rim (disc diameters): {_widths(rim)}"}]
     if areas := areas_in_words(measures):
-        lines += [{"text": f"area: {areas}"}, {"text": f"rim (mm): {_widths(measures.sector_rim_mm)}"}]
+        lines.append({"text": f"area: {areas}"})
+    if (in_mm := measures.sector_rim_mm) is not None:
+        lines.append({"text": f"rim (mm): {_widths(in_mm)}"})
     return lines
 
 

@@ -79,7 +79,7 @@ def volume_of():
 
 
 @pytest.fixture(scope="session")
-def volume_cards():
+def made_volume_cards():
     """Four volumes, two a class; the first of glaucoma is called normal."""
     made = [made_volume(n) for n in range(4)]
     limits = common_limits([evidence.cams for _, evidence in made])
