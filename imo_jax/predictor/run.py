@@ -110,7 +110,13 @@ def read_run(path: str | os.PathLike, checkpoint: str) -> Run:
     folder = pathlib.Path(path)
     config = _read_config(folder)
     screening = kind_of(config.model).name == "semt"
-    settings = (volume_settings if screening else eye_settings)(config)
+    try:
+        settings = (volume_settings if screening else eye_settings)(config)
+    except AttributeError as error:
+        raise ValueError(
+            f"{folder / 'config.json'}: missing setting: {error.name}; the file was changed or is "
+            "damaged"
+        ) from error
     variables, step = restore_variables(
         folder / "checkpoints", variable_shapes(config.model), which=checkpoint
     )

@@ -169,7 +169,7 @@ def coerced(name: str, value: Any, hint: Any) -> Any:
 def _element(name: str, item: Any, element: type) -> Any:
     try:
         return element(item)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"{name}: {item!r} is not {_KINDS[element]}") from error
 
 

@@ -27,6 +27,28 @@ def test_a_hundred_thousand_damaged_files(tmp_path):
     assert done.returncode == 0, done.stdout[-5000:]
 
 
+# Inputs that once were neither read nor refused in words.
+FOUND = [
+    ("settings", "config.json", "1/settings/1890"),  # an infinite number for a whole one
+    ("run", "config.json", "1/run/56"),  # a setting gone
+    ("run", "config.json", "1/run/91"),
+    ("run", "baseline.npz", "0/run/1"),
+    ("mask", "b.tif", "1/mask/7"),  # a page without its width
+    ("photograph", "e.tif", "1/photograph/280"),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "seed"), FOUND)
+def test_what_was_found_is_refused_in_words_now(name, file, seed, tmp_path, monkeypatch):
+    monkeypatch.setenv("MUTATION_TRAP", str(tmp_path / "sprung"))
+    import targets
+
+    target = targets.targets()[name]
+    target.around(tmp_path)
+    damaged = mutate.mutated(target.seeds[file], target.text, seed)
+    assert harness.problem_of(target, tmp_path / file, damaged) is None
+
+
 def test_damage_is_repeatable_and_damages():
     data = bytes(range(256)) * 4
     for text in (False, True):
