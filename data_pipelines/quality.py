@@ -7,13 +7,19 @@ means that it cannot be used, a doubt that it can, but that what is said of it m
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
+from data_pipelines import framing
 from data_pipelines.volume_form import AS_STORED, VolumeForm
 from data_pipelines.volumes import robust_range
 
 NOISE = 30  # grey levels; photographs lie below 8
 MIN_FUNDUS_SIDE = 32
 MIN_B_SCAN_SIDE = 8
+SHARP_SIDE = 256  # pixels of the field at which sharpness is told
+DARK = 12  # grey level of green up to which a pixel tells nothing
+# Sharpness (docs/quality.md): clear photographs have CLEAR and more; below BLURRED a doubt is said.
+CLEAR, BLURRED = 0.19, 0.075
 NEARLY_BLACK = 20  # grey levels of 255 that the brightest hundredth of a photograph must reach
 
 
@@ -45,7 +51,35 @@ def photograph_doubts(image: np.ndarray) -> list[str]:
         found.append("is as rough as noise: is it a fundus photograph?")
     elif image[..., 2].mean() > image[..., 0].mean():
         found.append("is more blue than red: is it a fundus photograph?")
+    elif (sharp := sharpness(image)) is not None and sharp < BLURRED:
+        found.append(f"is blurred (sharpness {sharp:.2f}, a clear one has {CLEAR:g} and more)")
     return found
+
+
+def sharpness(image: np.ndarray) -> float | None:
+    """Fine structure of a photograph relative to coarse: below BLURRED vessels and rim are washed out.
+
+    The standard deviation of the green channel between scales of 0.5 and 1 pixels of a field of
+    256, over that between scales of 2 and 8: contrast and exposure cancel.
+
+    Args:
+      image: uint8 (height, width, 3).
+
+    Returns:
+      0 and more; None where the photograph is too small or too dark to tell.
+    """
+    if min(image.shape[:2]) < SHARP_SIDE:
+        return None
+    frame = framing.find_frame(image, SHARP_SIDE)
+    green = framing.frame_image(image, frame)[..., 1].astype(np.float32)
+    lit = ndimage.binary_erosion(green > DARK, iterations=SHARP_SIDE // 20)
+    if lit.mean() < 0.1:
+        return None
+    fine, less_fine, coarse, coarsest = (
+        ndimage.gaussian_filter(green, sigma) for sigma in (0.5, 1, 2, 8)
+    )
+    contrast = float((coarse - coarsest)[lit].std())
+    return float((fine - less_fine)[lit].std()) / contrast if contrast > 0 else None
 
 
 def _roughness(image: np.ndarray) -> float:

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from data_pipelines import quality
+from data_pipelines import quality, quality_table
+from data_pipelines.images import read_fundus
+from data_pipelines.phantom import make_phantom
 
 
 @pytest.fixture
@@ -79,3 +81,38 @@ def test_depth_that_comes_first_is_doubtful():
     assert quality.volume_doubts(volume) == []
     (doubt,) = quality.volume_doubts(volume.transpose(1, 2, 0))
     assert "last axis looks like the slices" in doubt
+
+
+@pytest.fixture(scope="module")
+def clear(tmp_path_factory):
+    """A clear phantom photograph, 512 pixels a side."""
+    folder = make_phantom(tmp_path_factory.mktemp("phantom"), eyes=3, seed=0)
+    return read_fundus(min((folder / "fundus").iterdir()))
+
+
+def test_blur_is_doubted_and_darkness_and_contrast_are_no_blur(clear):
+    assert quality.photograph_doubts(clear) == []
+    sharp = quality.sharpness(clear)
+    assert sharp > quality.CLEAR
+    for spoil in (lambda p: p // 2, lambda p: 60 + p // 2):
+        assert quality.sharpness(spoil(clear)) == pytest.approx(sharp, rel=0.2)
+    sigmas = (1, 2, 4, 8)
+    blurred = [ndimage.gaussian_filter(clear, (sigma, sigma, 0)) for sigma in sigmas]
+    found = [quality.sharpness(image) for image in blurred]
+    assert sorted(found, reverse=True) == found
+    (doubt,) = quality.photograph_doubts(blurred[-1])
+    assert doubt.startswith("is blurred (sharpness 0.0")
+
+
+def test_sharpness_is_not_told_of_small_and_dark_photographs(clear, photograph):
+    assert quality.sharpness(photograph) is None
+    assert quality.sharpness(clear // 20) is None
+    assert quality.sharpness(np.full_like(clear, 90)) is None
+
+
+def test_the_table_spoils_step_by_step(clear):
+    said = {step: (sharp, text) for step, sharp, text in quality_table.rows([clear, clear])}
+    assert said["as it is"][1] == "nothing" and said["brightness x 0.5"][1] == "nothing"
+    assert said["brightness x 0.05"] == ("-", "is nearly black: 2/2")
+    assert said["blur 0.016 of the side"][1] == "is blurred: 2/2"
+    assert said["noise of 80 grey levels"][1].startswith("is as rough as noise")
