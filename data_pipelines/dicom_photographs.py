@@ -118,6 +118,16 @@ def pixel_spacing(path: os.PathLike | str) -> PixelSpacing:
     return PixelSpacing()
 
 
+def side(path: os.PathLike | str) -> str | None:
+    """ "OD" or "OS", the eye that a DICOM photograph shows; None where it does not say one.
+
+    Raises BadFile.
+    """
+    header = read_dataset(path, pixels=False)
+    told = header.get("ImageLaterality") or header.get("Laterality")
+    return {"R": "OD", "L": "OS"}.get(told)
+
+
 def _fault(row: float, column: float) -> str:
     if not LEAST_MM <= min(row, column) <= max(row, column) <= MOST_MM:
         return f"is not {LEAST_MM:g} to {MOST_MM:g} mm"

@@ -168,6 +168,11 @@ def pixel_spacing(path: os.PathLike | str) -> PixelSpacing:
     return dicom_photographs.pixel_spacing(path) if is_dicom(path) else PixelSpacing()
 
 
+def side(path: os.PathLike | str) -> str | None:
+    """ "OD" or "OS", the eye that a photograph shows; DICOM files alone can tell."""
+    return dicom_photographs.side(path) if is_dicom(path) else None
+
+
 def is_dicom(path: os.PathLike | str) -> bool:
     """Whether a photograph is a DICOM file. One that is named as a picture is not opened."""
     return Path(path).suffix.lower() not in IMAGE_SUFFIXES and is_dicom_file(path)

@@ -25,6 +25,7 @@ from experiments.squares import evaluation_store, run_stages
 from experiments.trained_run import TrainedRun, restore_run
 from experiments.training import check_weights
 from imo_jax.export.bundle import FORMATS
+from imo_jax.metrics.disc_measures import NAMES_BY_SIDE
 from imo_jax.train import processes
 
 MODES = ("train", "eval", "predict", "export", "check", "import")
@@ -83,6 +84,10 @@ class EyeProgram:
             "(--mode=predict); default: the manifest's column, or what a DICOM file says",
             LEAST_MM, MOST_MM,
         )  # fmt: skip
+        flags.DEFINE_enum(
+            "eye", None, list(NAMES_BY_SIDE), "side of all photographs, right OD or left OS "
+            "(--mode=predict); default: the manifest's column, or what a DICOM file says",
+        )  # fmt: skip
         flags.DEFINE_enum("format", "stablehlo", list(FORMATS), "of the files (--mode=export)")
         flags.DEFINE_boolean(
             "dicom", False, "also write a DICOM segmentation and report of DICOM photographs "
@@ -130,6 +135,7 @@ class EyeProgram:
             manifest=self._given().get("manifest"),
             out=flags.FLAGS.out,
             mm_per_pixel=flags.FLAGS.mm_per_pixel,
+            eye=flags.FLAGS.eye,
             dicom=flags.FLAGS.dicom,
             dicom_identities=flags.FLAGS.dicom_identities,
         )

@@ -33,6 +33,7 @@ class AskedEyes:
       ids: their names.
       photographs, scans: their files; None = no OCT volume.
       spacings: side of their pixels on the retina in mm; None = as a DICOM file tells.
+      sides: "OD" or "OS"; None = as a DICOM file tells.
       many: whether they are those of a folder, a pattern or a manifest.
       forms: what a manifest says of the axes and numbers of volumes; None = as the run says of all.
     """
@@ -41,6 +42,7 @@ class AskedEyes:
     photographs: list[pathlib.Path]
     scans: list[PathOrNone]
     spacings: list[float | None]
+    sides: list[str | None]
     many: bool
     forms: list[VolumeForm] | None = None
 
@@ -53,6 +55,7 @@ def run_predict(
     manifest: str | None,
     out: str | None,
     mm_per_pixel: float | None = None,
+    eye: str | None = None,
     dicom: bool = False,
     dicom_identities: bool = False,
 ) -> Predicted:
@@ -70,6 +73,7 @@ def run_predict(
       out: folder to write to; None = `predictions` in the run's folder.
       mm_per_pixel: side of a pixel of all photographs on the retina, but for those of which the
         manifest says it; None = as a DICOM file tells.
+      eye: "OD" or "OS", the side of all photographs, likewise.
       dicom: also writes DICOM objects of DICOM photographs (`predictor.dicom_objects.save_dicom`).
       dicom_identities: they say whose they are.
 
@@ -92,6 +96,7 @@ def run_predict(
         formed(eyes.scans, eyes.forms),
         ids=eyes.ids,
         mm_per_pixel=[mm_per_pixel if own is None else own for own in eyes.spacings],
+        eye=[own or eye for own in eyes.sides],
         keep_going=eyes.many,
     )
     files = [
@@ -134,7 +139,8 @@ def asked_eyes(
             require_apart(folder, asked)
         scans = volumes_beside(volume, asked)
         unknown = [None] * len(asked.files)
-        return AskedEyes(distinct_names(asked), list(asked.files), scans, unknown, asked.many)
+        files = list(asked.files)
+        return AskedEyes(distinct_names(asked), files, scans, unknown, unknown, asked.many)
     data_root = run.config.data.data_root
     eyes = checked_manifest(manifest, data_root, ("predict",), run.config).eyes
     scans = [eye.oct if run.config.model.use_oct else None for eye in eyes]
@@ -143,6 +149,7 @@ def asked_eyes(
         [eye.fundus for eye in eyes],
         scans,
         [eye.mm_per_pixel for eye in eyes],
+        [eye.eye for eye in eyes],
         many=True,
         forms=[eye.oct_form for eye in eyes],
     )

@@ -35,6 +35,7 @@ def score(store: Store, split: str, prediction: EyePrediction) -> EyeRecord:
         grade=int(store.grades(split)[i]) if store.has_grade(split)[i] else None,
         glaucoma=store.glaucoma(split)[i],
         mm_per_pixel=store.mm_per_pixel(split)[i],
+        eye=store.sides(split)[i],
     )
     return record | {"warnings": (*store.doubts.get(eye_id, ()), *nothing)}
 

@@ -30,6 +30,7 @@ class Entry:
     has_mask: bool
     glaucoma: int | None = None
     mm_per_pixel: float | None = None
+    side: str | None = None
 
 
 def entry_of(eye: Eye, grid: WorkingGrid) -> Entry:
@@ -43,6 +44,7 @@ def entry_of(eye: Eye, grid: WorkingGrid) -> Entry:
         eye.mask is not None,
         eye.glaucoma,
         mm_per_pixel_of(eye),
+        side_of(eye),
     )
 
 
@@ -51,6 +53,11 @@ def mm_per_pixel_of(eye: Eye) -> float | None:
     if eye.mm_per_pixel is not None:
         return eye.mm_per_pixel
     return images.pixel_spacing(eye.fundus).mm
+
+
+def side_of(eye: Eye) -> str | None:
+    """ "OD" or "OS": by the manifest, else by a DICOM file; None where neither says."""
+    return eye.eye or images.side(eye.fundus)
 
 
 class Store:
@@ -112,6 +119,10 @@ class Store:
         """Side of a pixel of each native photograph on the retina, None where it is not known."""
         return [entry.mm_per_pixel for entry in self._entries.get(split, ())]
 
+    def sides(self, split: str) -> list[str | None]:
+        """ "OD" (right) or "OS" (left) of each eye, None where it is not known."""
+        return [entry.side for entry in self._entries.get(split, ())]
+
     def has_oct(self, split: str) -> np.ndarray:
         """bool (n,)."""
         return np.array([row.has_oct for row in self._entries.get(split, ())], bool)
@@ -161,6 +172,7 @@ class ArrayStore(Store):
                     row["has_mask"],
                     row["glaucoma"] if row.get("has_glaucoma") else None,
                     row.get("mm_per_pixel"),
+                    row.get("side"),
                 )
                 for row in rows
             ]
@@ -181,7 +193,8 @@ class ArrayStore(Store):
         grid = WorkingGrid(image_size, oct_shape, crop_to_field)
 
         def read(eye: Eye) -> dict[str, Any]:
-            return examples.read_record(eye, grid) | {"mm_per_pixel": mm_per_pixel_of(eye)}
+            known = {"mm_per_pixel": mm_per_pixel_of(eye), "side": side_of(eye)}
+            return examples.read_record(eye, grid) | known
 
         return cls(
             grid,

@@ -18,7 +18,6 @@ from data_pipelines.bad_file import BadFile
 from data_pipelines.dicom_files import read_dataset
 from imo_jax.atomic_files import replacing
 from imo_jax.labels import CUP, RIM
-from imo_jax.metrics.disc_measures import DiscMeasures
 from imo_jax.predictor.eye_result import EyeResult
 
 if TYPE_CHECKING:
@@ -216,7 +215,7 @@ def report_of(
             observer_device_context=sr.ObserverContext(codes.DCM.Device, device)
         ),
         procedure_reported=codes.SCT.ImagingProcedure,
-        imaging_measurements=_groups(result, source, segmentation),
+        imaging_measurements=_groups(result, segmentation),
         title=codes.DCM.ImagingMeasurementReport,
     )
     return highdicom.sr.ComprehensiveSR(
@@ -233,13 +232,11 @@ def report_of(
     )
 
 
-def _groups(
-    result: EyeResult, source: pydicom.Dataset, segmentation: highdicom.seg.Segmentation
-) -> list[Any]:
+def _groups(result: EyeResult, segmentation: highdicom.seg.Segmentation) -> list[Any]:
     """Measurements of each segment, and those that belong to none."""
     from highdicom import sr
 
-    measures, site = result.measures, _site(source)
+    measures, site = result.measures, _site(result.eye)
     areas = {1: (DISC_AREA, measures.disc_area_mm2), 2: (CUP_AREA, measures.cup_area_mm2)}
     groups: list[Any] = [
         sr.PlanarROIMeasurementsAndQualitativeEvaluations(
@@ -263,7 +260,7 @@ def _groups(
             finding_type=_code(*OPTIC_NERVE_HEAD),
             finding_sites=[site],
             algorithm_id=_algorithm(),
-            measurements=[*_ratios(result), *_rim(measures, source)],
+            measurements=[*_ratios(result), *_rim(result)],
             qualitative_evaluations=_grade(result),
         ),
     ]
@@ -286,10 +283,11 @@ def _ratios(result: EyeResult) -> list[Any]:
     ]
 
 
-def _rim(measures: DiscMeasures, source: pydicom.Dataset) -> list[Any]:
+def _rim(result: EyeResult) -> list[Any]:
     """Area and widths of the rim, where the size of a pixel is known."""
     from pydicom.sr.codedict import codes
 
+    measures = result.measures
     if measures.mm_per_pixel is None:
         return []
     area = measures.disc_area_mm2 - measures.cup_area_mm2
@@ -298,7 +296,7 @@ def _rim(measures: DiscMeasures, source: pydicom.Dataset) -> list[Any]:
             RIM_WIDTH,
             1000 * measures.sector_rim_mm[name],
             "Micrometer",
-            finding_sites=[_site(source, getattr(codes.SCT, keyword))],
+            finding_sites=[_site(result.eye, getattr(codes.SCT, keyword))],
         )
         for name, keyword in SECTOR_CODES.items()
     ]
@@ -352,12 +350,12 @@ def _algorithm() -> Any:
     )
 
 
-def _site(source: pydicom.Dataset, part: Any = None) -> Any:
-    """The optic nerve head of the photograph's side, or a part of it."""
+def _site(eye: str | None, part: Any = None) -> Any:
+    """The optic nerve head of an eye, or a part of it."""
     from highdicom import sr
     from pydicom.sr.codedict import codes
 
-    side = {"R": codes.SCT.Right, "L": codes.SCT.Left}.get(source.get("ImageLaterality"))
+    side = {"OD": codes.SCT.Right, "OS": codes.SCT.Left}.get(eye)
     return sr.FindingSite(_code(*OPTIC_NERVE_HEAD), laterality=side, topographical_modifier=part)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pipelines.framing import Frame
 from imo_jax.atomic_files import png_of, write_json, write_picture
-from imo_jax.metrics.disc_measures import DiscMeasures
+from imo_jax.metrics.disc_measures import DiscMeasures, Side
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
 from imo_jax.predictor.answers import EyeAnswer
 from imo_jax.predictor.calibration import EyeCalibration
@@ -65,6 +65,7 @@ class EyeResult:
       calibration: what validation taught of the network's errors, or None.
       calibrated_on: the eyes that it was measured on, or why there is none, in words.
       mm_per_pixel: side of a pixel of the photograph on the retina; None where it is not known.
+      eye: "OD" (right) or "OS" (left); None where it is not known.
     """
 
     id: str
@@ -78,6 +79,7 @@ class EyeResult:
     calibration: EyeCalibration | None = None
     calibrated_on: str = "nothing"
     mm_per_pixel: float | None = None
+    eye: Side | None = None
 
     @property
     def grade(self) -> str | None:
@@ -177,6 +179,7 @@ class EyeResult:
             sample_ids=self.answer.sample_ids,
             grade_probabilities=self._tempered,
             mm_per_pixel=self.mm_per_pixel,
+            eye=self.eye,
         )
 
     def overlay(self) -> np.ndarray | None:
@@ -198,6 +201,7 @@ class EyeResult:
         """What `<id>.json` holds; None (null) where a number is not defined."""
         result: dict[str, Any] = {
             "id": self.id,
+            "eye": self.eye,
             "has_oct": self.has_oct,
             "warnings": list(self.warnings),
             "calibrated_on": self.calibrated_on,

@@ -13,6 +13,7 @@ from data_pipelines.dicom_photographs import PixelSpacing
 from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.volume_form import AS_STORED, VolumeForm
 from imo_jax.labels import GRADE_NAMES
+from imo_jax.metrics.disc_measures import Side
 from imo_jax.predictor import inputs
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, how_asked
 from imo_jax.predictor.calibration import EyeCalibration
@@ -108,6 +109,7 @@ class EyePredictor:
         ids: str | Sequence[str] | None = None,
         mirror: bool | None = None,
         mm_per_pixel: float | Sequence[float | None] | None = None,
+        eye: Side | Sequence[Side | None] | None = None,
         oct_axes: str | None = None,
         oct_range: str | None = None,
     ) -> EyeResult | list[EyeResult]:
@@ -123,6 +125,8 @@ class EyePredictor:
           mirror: ask for the mirrored eye, too, and take the mean; None = as the run evaluates.
           mm_per_pixel: side of a pixel of the photograph on the retina, of all or a list; None = as
             a DICOM file tells, else it is not known and nothing is given in mm.
+          eye: "OD" (right) or "OS" (left), of all or a list, which names the sectors of the rim; None
+            = as a DICOM file tells, else it is not known.
           oct_axes, oct_range: what axes ("depth,width,slices") and numbers ("0..40", black to
             white) of the volumes mean; None = as the run was told, else judged.
 
@@ -136,7 +140,7 @@ class EyePredictor:
         scans = [None] * len(photographs) if oct is None else inputs.as_list(oct)[0]
         scans = inputs.form_for(scans, oct_axes, oct_range)
         names = None if ids is None else inputs.as_list(ids)[0]
-        options = {"ids": names, "mirror": mirror, "mm_per_pixel": mm_per_pixel}
+        options = {"ids": names, "mirror": mirror, "mm_per_pixel": mm_per_pixel, "eye": eye}
         results = list(self.stream(photographs, scans, **options))
         return results if many else results[0]
 
@@ -150,6 +154,7 @@ class EyePredictor:
         ids: Sequence[str] | None = None,
         mirror: bool | None = None,
         mm_per_pixel: float | Sequence[float | None] | None = None,
+        eye: Side | Sequence[Side | None] | None = None,
         keep_going: bool = False,
     ) -> Iterator[EyeResult | NotRead]:
         """As `predict` of a list, one after the other: for more eyes than fit into memory.
@@ -165,7 +170,8 @@ class EyePredictor:
         mirror = self.settings.mirror if mirror is None else mirror
         size = 1 if len(photographs) == 1 else self.settings.batch_size
         spacings = inputs.spacings_of(mm_per_pixel, len(photographs))
-        eyes = zip(names, photographs, scans, spacings, strict=True)
+        sides = inputs.sides_of(eye, len(photographs))
+        eyes = zip(names, photographs, scans, spacings, sides, strict=True)
         see = self._seen_or_not if keep_going else self._seen
         seen = ordered_map(lambda eye: see(*eye), eyes, workers=READERS, ahead=size)
         while chunk := list(itertools.islice(seen, size)):
@@ -193,10 +199,10 @@ class EyePredictor:
                 yield self._result(eye, answer_of(outputs, row), mirror)
 
     def _seen_or_not(
-        self, name: str, *files: PhotographLike | VolumeLike | float | None
+        self, name: str, *given: PhotographLike | VolumeLike | float | None
     ) -> _Seen | NotRead:
         try:
-            return self._seen(name, *files)
+            return self._seen(name, *given)
         except inputs.FAULTS as fault:
             return NotRead(name, str(fault))
 
@@ -206,6 +212,7 @@ class EyePredictor:
         photograph: PhotographLike,
         scan: VolumeLike | None,
         mm_per_pixel: float | None,
+        side: Side | None,
     ) -> _Seen:
         """Reads an eye and brings it to the working grid."""
         settings = self.settings
@@ -224,7 +231,9 @@ class EyePredictor:
             warnings += doubts
             volume = volumes.to_grid(whole, slices, depth, width)
         return _Seen(
-            photograph=dataclasses.replace(image, pixels=image.pixels[:0], spacing=spacing),
+            photograph=dataclasses.replace(
+                image, pixels=image.pixels[:0], spacing=spacing, side=side or image.side
+            ),
             fundus=framing.frame_image(image.pixels, frame),
             frame=frame,
             oct=volume,
@@ -271,6 +280,7 @@ class EyePredictor:
             calibration=calibration,
             calibrated_on=calibrated_on,
             mm_per_pixel=eye.photograph.spacing.mm,
+            eye=eye.photograph.side,
         )
         return with_doubted_size(result)
 

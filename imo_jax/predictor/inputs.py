@@ -20,10 +20,12 @@ from data_pipelines.images import (
     photograph_pixels,
     pixel_spacing,
     read_fundus,
+    side,
 )
 from data_pipelines.volume_form import VolumeForm
 from data_pipelines.volume_limits import plain
 from data_pipelines.volumes import read_volume
+from imo_jax.metrics.disc_measures import NAMES_BY_SIDE, Side
 
 PhotographLike = str | os.PathLike | np.ndarray | Image.Image
 
@@ -72,6 +74,7 @@ class Photograph:
       file: that it was read from, or None.
       exif_orientation: by which the file's own pixels were turned to be upright; 1 = not at all.
       spacing: how large a pixel is, as the file tells.
+      side: "OD" or "OS", as the file tells; or None.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Photograph:
     file: str | None = None
     exif_orientation: int = UPRIGHT
     spacing: PixelSpacing = PixelSpacing()
+    side: Side | None = None
 
 
 def is_file(given: Any) -> bool:
@@ -111,7 +115,8 @@ def photograph_of(given: PhotographLike, name: str) -> Photograph:
     """
     if is_file(given):
         pixels, orientation = read_fundus(given), exif_orientation(given)
-        return Photograph(name, pixels, os.fspath(given), orientation, pixel_spacing(given))
+        told = pixel_spacing(given), side(given)
+        return Photograph(name, pixels, os.fspath(given), orientation, *told)
     if isinstance(given, np.ndarray):
         return Photograph(name, photograph_pixels(_picture(given, name), name))
     if isinstance(given, Image.Image):
@@ -220,16 +225,34 @@ def spacings_of(given: Any, number: int) -> list[float | None]:
     Raises:
       BadInput: another number of them than of eyes, or one that no camera has.
     """
-    found = as_list(given)[0]
-    found = found if isinstance(given, list | tuple) else found * number
-    if len(found) != number:
-        raise BadInput(f"{len(found)} times mm_per_pixel for {number} eyes")
+    found = _for_each(given, number, "mm_per_pixel")
     for value in found:
         if value is not None and not LEAST_MM <= value <= MOST_MM:
             raise BadInput(
                 f"mm_per_pixel={value:g} is impossible: a pixel of a fundus photograph is "
                 f"{LEAST_MM:g} to {MOST_MM:g} mm on the retina; give millimetres (0.005 is 5 µm)"
             )
+    return found
+
+
+def sides_of(given: Any, number: int) -> list[Side | None]:
+    """ "OD", "OS" or None for each of `number` eyes, from one for all or a list.
+
+    Raises:
+      BadInput: another number of them than of eyes, or another word.
+    """
+    found = _for_each(given, number, "eye")
+    if unknown := [word for word in found if word is not None and word not in NAMES_BY_SIDE]:
+        raise BadInput(f"eye is {unknown[0]!r}: OD (right) or OS (left)")
+    return found
+
+
+def _for_each(given: Any, number: int, what: str) -> list[Any]:
+    """What is given of all eyes, or of each."""
+    found, many = as_list(given)
+    found = found if many else found * number
+    if len(found) != number:
+        raise BadInput(f"{len(found)} times {what} for {number} eyes")
     return found
 
 

@@ -2,25 +2,25 @@
 
 from typing import Any
 
-from imo_jax.metrics.disc_measures import SECTORS
+from imo_jax.metrics.imo_eye import RIMS
 from imo_jax.predictor.eye_result import EyeResult
 from imo_jax.predictor.volume_result import VolumeResult
 
 SEPARATOR = "; "  # between the warnings of a cell
 
 _OF_DISC = ("horizontal_cdr", "area_cdr", "disc_area_px", "cup_area_px", "disc_area_mm2",
-            "cup_area_mm2", "disc_height_mm")  # fmt: skip
+            "cup_area_mm2", "disc_height_mm", "isnt")  # fmt: skip
 
 
 def eye_row(result: EyeResult) -> dict[str, Any]:
     """The row of an eye; None (an empty cell) where a number is not defined.
 
-    The columns are those of the network, the same for each of its eyes: of one that grades `grade`,
-    `probability_<grade>` and `grade_set`; of one that segments `vertical_cdr` with `_low`, `_high`
-    and `_coverage` of its interval, the other ratios, areas, `rim_<sector>` in vertical disc
-    diameters and `rim_<sector>_mm` (docs/measures.md); and `warnings`.
+    The columns are those of the network, the same for each of its eyes: `eye`, its side; of one that
+    grades `grade`, `probability_<grade>` and `grade_set`; of one that segments `vertical_cdr` with
+    `_low`, `_high` and `_coverage` of its interval, the other ratios, areas, `rim_<sector>` in
+    vertical disc diameters and `rim_<sector>_mm` (docs/measures.md); and `warnings`.
     """
-    row: dict[str, Any] = {}
+    row: dict[str, Any] = {"eye": result.eye}
     if result.grade is not None:
         kept = result.grade_set
         row["grade"] = result.grade
@@ -44,8 +44,8 @@ def _disc_cells(result: EyeResult) -> dict[str, Any]:
     return {
         "mm_per_pixel": result.mm_per_pixel,
         **{name: found.get(name) for name in _OF_DISC},
-        **{f"rim_{name}": rim.get(name) for name in SECTORS},
-        **{f"rim_{name}_mm": rim_mm.get(name) for name in SECTORS},
+        **{f"rim_{name}": rim.get(name) for name in RIMS},
+        **{f"rim_{name}_mm": rim_mm.get(name) for name in RIMS},
     }
 
 

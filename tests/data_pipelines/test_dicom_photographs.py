@@ -8,7 +8,7 @@ from PIL import Image
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.dicom_photographs import pixel_spacing
-from data_pipelines.images import exif_orientation, image_size, is_dicom, read_fundus
+from data_pipelines.images import exif_orientation, image_size, is_dicom, read_fundus, side
 from data_pipelines.images import pixel_spacing as spacing_of_any
 from data_pipelines.load.stores import ArrayStore
 from data_pipelines.manifest import ManifestError, check_manifest, read_manifest
@@ -134,3 +134,17 @@ def test_the_manifests_column_goes_before_the_file(tmp_path, write_dicom_photogr
     store = ArrayStore.from_manifest(read_manifest(tmp_path / "m.csv"), 16, None)
     assert store.mm_per_pixel("test") == [0.01, pytest.approx(0.007), None]
     assert spacing_of_any(tmp_path / "c.png").mm is None
+    assert store.sides("test") == ["OD", "OD", None]
+
+
+@pytest.mark.parametrize(
+    "elements, eye",
+    [
+        ({"ImageLaterality": "L"}, "OS"),
+        ({"ImageLaterality": None, "Laterality": "R"}, "OD"),
+        ({"ImageLaterality": "B"}, None),
+        ({"ImageLaterality": None}, None),
+    ],
+)
+def test_which_eye_it_is(tmp_path, write_dicom_photograph, pixels, elements, eye):
+    assert side(write_dicom_photograph(tmp_path / "eye.dcm", pixels, **elements)) == eye

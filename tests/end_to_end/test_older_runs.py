@@ -75,8 +75,8 @@ def test_a_run_on_eyes_is_evaluated(workdir, tmp_path):
     shutil.copy(RUNS / "imo" / "said_mask.png", tmp_path / "mask.png")
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(
-        "id,patient,split,fundus,oct,mask,grade,mm_per_pixel\n"
-        "eye,p,test,eye.jpg,eye.npy,mask.png,2,0.0135\n"
+        "id,patient,split,fundus,oct,mask,grade,mm_per_pixel,eye\n"
+        "eye,p,test,eye.jpg,eye.npy,mask.png,2,0.0135,OS\n"
     )
     done = small_run.run(
         [
@@ -95,6 +95,7 @@ def test_a_run_on_eyes_is_evaluated(workdir, tmp_path):
         area = int(row[f"disc_area_px_{kind}"]) * 0.0135**2
         assert float(row[f"disc_area_mm2_{kind}"]) == pytest.approx(area)
         assert 0 < float(row[f"rim_superior_mm_{kind}"]) < 1
+        assert row[f"rim_temporal_{kind}"] and not row[f"rim_left_{kind}"]
     assert "mm\\u00b2" in (tmp_path / "imo" / "eval" / "report.html").read_text()  # JSON's spelling
 
 

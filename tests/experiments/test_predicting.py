@@ -162,7 +162,9 @@ def test_millimetres_come_from_the_flag_the_manifest_or_the_file(
             if mm is not None:
                 assert row["disc_area_mm2"] == pytest.approx(disc["disc_area_px"] * mm**2)
                 assert row["cup_area_mm2"] == pytest.approx(disc["cup_area_px"] * mm**2)
-                assert row["rim_left_mm"] == pytest.approx(disc["rim_width_mm"]["left"])
+                # The files are of a right eye, whose temple is on the left of the photograph.
+                assert row["rim_temporal_mm"] == pytest.approx(disc["rim_width_mm"]["temporal"])
+                assert pd.isna(row["rim_left_mm"])
         return table["mm_per_pixel"].fillna(0).to_dict(), found
 
     folder = str(tmp_path / "eyes")
@@ -174,6 +176,29 @@ def test_millimetres_come_from_the_flag_the_manifest_or_the_file(
     assert spacings("d", **manifest, mm_per_pixel=0.04)[0]["row"] == 0.03
     # A disc of some 116 rows: 3.5 mm at 0.03 mm, and 2.3 mm at 0.02 mm.
     assert "3.48 mm high" in found.said[0]["warnings"][-1] and not found.said[1]["warnings"]
+
+
+def test_the_side_comes_from_the_flag_the_manifest_or_the_file(
+    run, eyes, tmp_path, write_dicom_photograph
+):
+    pixels = np.asarray(Image.open(RUNS / "eye.jpg"))
+    write_dicom_photograph(tmp_path / "left.dcm", pixels, ImageLaterality="L")
+    write_dicom_photograph(tmp_path / "none.dcm", pixels, ImageLaterality=None)
+    (tmp_path / "manifest.csv").write_text(
+        "id,patient,split,fundus,oct,mask,grade,eye\n"
+        "row,1,,left.dcm,,,,OD\nfile,2,,left.dcm,,,,\nflag,3,,none.dcm,,,,\n"
+    )
+    manifest = {"fundus": None, "volume": None, "manifest": f"{tmp_path}/manifest.csv"}
+    known = predict(run, eyes, tmp_path / "a", **manifest)
+    assert [said["eye"] for said in known.said] == ["OD", "OS", None]
+    right, left, none = (said["disc"]["rim_width"] for said in known.said)
+    assert right["nasal"] == left["temporal"] == none["right"]
+    assert right["temporal"] == left["nasal"] == none["left"]
+    told = predict(run, eyes, tmp_path / "b", **manifest, eye="OD")
+    assert [said["eye"] for said in told.said] == ["OD", "OD", "OD"]
+    table = pd.read_csv(tmp_path / "a" / "predictions.csv").set_index("id")
+    assert table.loc["row", "rim_nasal"] == pytest.approx(right["nasal"])
+    assert str(table.loc["row", "isnt"]) in ("True", "False") and pd.isna(table.loc["flag", "isnt"])
 
 
 def test_nothing_that_names_a_person_is_written_or_said(

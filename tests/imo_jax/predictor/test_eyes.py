@@ -305,6 +305,16 @@ def test_millimetres_where_the_spacing_is_given(predictor, result, arrays):
         predictor.predict(photographs, mm_per_pixel=[0.01] * 3)
 
 
+def test_the_side_of_the_eye_names_the_sectors(predictor, result, arrays):
+    photographs = [a for a, _ in arrays[:2]]
+    right, unknown = predictor.predict(photographs, eye=["OD", None])
+    assert right.eye == "OD" and right.measures.isnt is not None
+    assert set(right.measures.sector_rim) == {"superior", "inferior", "nasal", "temporal"}
+    assert unknown.eye is None and "nasal" not in unknown.measures.sector_rim
+    with pytest.raises(ValueError, match="eye is 'right': OD"):
+        predictor.predict(photographs[0], eye="right")
+
+
 def test_a_disc_larger_than_any_eyes_is_doubted(predictor, result, eyes):
     height = result.measures.disc_height
     for mm, doubted in ((0.5, True), (2.0, False), (4.0, True)):
