@@ -30,6 +30,40 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# What `pytest -m quick` runs: files that compile little, from every room, a minute in all.
+QUICK = (
+    "test_house.py",
+    "data_pipelines/test_", "data_pipelines/manifest/test_table.py",
+    "data_pipelines/manifest/test_likely_names.py", "data_pipelines/manifest/test_read_write.py",
+    "data_pipelines/load/test_order.py", "data_pipelines/augment/test_geometry.py",
+    "data_pipelines/phantom/test_latents.py",
+    "imo_jax/metrics/", "imo_jax/settings/", "imo_jax/surrogate/", "imo_jax/test_atomic_files.py",
+    "imo_jax/test_visual_field.py", "imo_jax/diffusion/test_schedule.py",
+    "imo_jax/weights/test_files.py", "imo_jax/weights/test_naming.py",
+    "imo_jax/predictor/test_calibration.py", "imo_jax/train/test_selection.py",
+    "imo_jax/layers/test_resize.py",
+    "experiments/test_flag_fields.py", "experiments/test_calibration.py",
+    "experiments/test_seed_means.py", "experiments/test_asked_files.py",
+    "experiments/test_drawing.py", "experiments/comparison/test_settings.py",
+    "experiments/comparison/test_scores.py", "experiments/screening/test_config.py",
+    "benchmarks/test_neighbours.py",
+)  # fmt: skip
+
+
+@pytest.fixture
+def quick() -> tuple[str, ...]:
+    """How the paths of the quick tests begin."""
+    return QUICK
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the quick tests."""
+    tests = pathlib.Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(tests).as_posix().startswith(QUICK):
+            item.add_marker("quick")
+
+
 @pytest.fixture(scope="session")
 def write_dicom_photograph():
     """Writes a photograph as a DICOM file, see dicom_photograph.write_photograph."""

@@ -123,3 +123,14 @@ def test_every_package_folder_ships_in_the_wheel():
 def test_no_file_is_named_for_nothing():
     names = {path.name for room in (*FORBIDDEN, "experiments") for path in python_files(room)}
     assert not names & {"utils.py", "helpers.py", "misc.py", "common.py"}
+
+
+def test_the_quick_tests_touch_every_room(quick):
+    tests = ROOT / "tests"
+    files = [file.relative_to(tests).as_posix() for file in tests.rglob("test_*.py")]
+    assert [path for path in quick if not any(file.startswith(path) for file in files)] == []
+    touched = {file.rpartition("/")[0] for file in files if file.startswith(quick)}
+    rooms = {f"imo_jax/{room}" for room in ("metrics", "train", "weights", "predictor", "layers")}
+    rooms |= {"data_pipelines", "data_pipelines/manifest", "data_pipelines/load", "benchmarks"}
+    rooms |= {"experiments", "experiments/comparison", "experiments/screening"}
+    assert rooms <= touched
