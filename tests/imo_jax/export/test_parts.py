@@ -101,5 +101,12 @@ def test_mirror_temperature_and_several_networks_are_part_of_it(predictor):
 
 def test_the_difference_sees_another_function(predictor):
     part = parts_of(predictor("semt"))[0]
-    off = difference(part, lambda **x: {n: v + 0.5 for n, v in part.original(x).items()})
-    assert off == pytest.approx({"probability": 0.5, "vf": 0.5, "cam": 0.5}, abs=1e-4)
+
+    def off_by(much):
+        return lambda **x: {n: v + much for n, v in part.original(x).items()}
+
+    assert difference(part, off_by(5e-5)) == pytest.approx(
+        {"probability": 5e-5, "vf": 5e-5, "cam": 5e-5}, abs=1e-5
+    )
+    with pytest.raises(ValueError, match="off by 0.5 on average"):
+        difference(part, off_by(0.5))
