@@ -143,7 +143,7 @@ def write_records(folder: pathlib.Path, records: list[EyeRecord]) -> None:
 
 
 def read_records(folder: pathlib.Path) -> list[EyeRecord]:
-    """The records that `write_records` wrote: without the measures of the disc, which no table uses."""
+    """The records that `write_records` wrote: without the measures of the disc and doubts, which no table uses."""
     with np.load(folder / RECORDS, allow_pickle=False) as file:
         arrays = dict(file)
     with_mask = iter(range(int(arrays["masked"].sum())))

@@ -31,6 +31,7 @@ class FakeStore:
 
     def __init__(self, fold=0):
         self.fold = fold
+        self.doubts = {}
 
     def num(self, split):
         return 8
@@ -54,6 +55,8 @@ class FakeStore:
 
     def mm_per_pixel(self, split):
         return [None] * 8
+
+    sides = mm_per_pixel
 
     def frame(self, split, i):
         return Frame(0, 0, SIDE, SIDE, SIDE, SIDE, SIDE)

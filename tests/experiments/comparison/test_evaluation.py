@@ -16,8 +16,9 @@ from imo_jax.metrics.imo_summary import imo_summary
 
 
 def kept(record):
-    """A record without the measures of the disc, which tables do not use."""
-    return {name: value for name, value in record.items() if not name.startswith("measures_")}
+    """A record without the measures of the disc and what is doubted, which tables do not use."""
+    left = ("measures_", "warnings")
+    return {name: value for name, value in record.items() if not name.startswith(left)}
 
 
 def same(one, other):
