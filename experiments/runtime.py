@@ -1,12 +1,15 @@
 """What a program sets up before its first array: quiet libraries, compiled code kept on disk."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
 import platform
 import sys
+import threading
 from collections.abc import Callable
+from typing import Any
 
 from experiments import interrupted  # noqa: F401, before the libraries, whose import takes seconds
 
@@ -39,7 +42,8 @@ def set_up() -> None:
     jax.config.update("jax_cpu_enable_async_dispatch", False)
     # What the storage of checkpoints logs as an error, with a stack for each file, it raises, too.
     absl_logging.set_verbosity(absl_logging.FATAL)
-    sys.unraisablehook = _but_for_late_writes(sys.unraisablehook)
+    sys.unraisablehook = _but_for_full_disks(sys.unraisablehook)
+    threading.excepthook = _but_for_full_disks(threading.excepthook)
     folder = cache_folder() / COMPILED / _machine()
     # A folder that cannot be written (a read-only home) costs compile time, nothing else.
     with contextlib.suppress(OSError):
@@ -48,14 +52,18 @@ def set_up() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
-def _but_for_late_writes(
-    hook: Callable[["sys.UnraisableHookArgs"], None],
-) -> Callable[["sys.UnraisableHookArgs"], None]:
-    """A hook without writes that end after the one that failed, and was raised: of a full disk."""
+def _but_for_full_disks(hook: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A hook of other threads' errors without those of a full disk: the program's own write says it.
 
-    def told(unraisable: "sys.UnraisableHookArgs") -> None:
-        if str(unraisable.exc_value) != "Event loop is closed":
-            hook(unraisable)
+    TensorBoard's thread fails by itself, and writes of a checkpoint that end after the one that
+    failed find their loop closed.
+    """
+
+    def told(failed: Any) -> None:
+        error = failed.exc_value
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if not full and str(error) != "Event loop is closed":
+            hook(failed)
 
     return told
 

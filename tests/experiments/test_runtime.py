@@ -3,6 +3,36 @@
 import subprocess
 import sys
 
+THREAD = """
+import errno
+import sys
+import threading
+
+from experiments import runtime
+
+runtime.set_up()
+
+def fail():
+    raise OSError(errno.ENOSPC, "No space left on device") if sys.argv[1] == "full" else KeyError(1)
+
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_full_disk_is_not_told_by_the_threads_that_write_beside(tmp_path):
+    environment = {"JAX_PLATFORMS": "cpu", "IMO_JAX_CACHE": str(tmp_path)}
+
+    def said(how):
+        command = [sys.executable, "-c", THREAD, how]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        return done.stderr
+
+    assert said("full") == ""
+    assert "KeyError: 1" in said("other")
+
+
 CODE = """
 import sys
 
