@@ -53,7 +53,10 @@ def spanning(name: str, *values: npt.ArrayLike) -> Axis:
     found = found[np.isfinite(found)]
     if not len(found):
         return Axis(name, *UNIT)
-    ticks = MaxNLocator(5).tick_values(found.min(), found.max())
+    low, high = found.min(), found.max()
+    middle, room = (low + high) / 2, max(0.005, 0.005 * np.abs(found).max())
+    # Values that are all but equal stand in the middle, not at the ends of a rounding error.
+    ticks = MaxNLocator(5).tick_values(min(low, middle - room), max(high, middle + room))
     return Axis(name, float(ticks[0]), float(ticks[-1]))
 
 
@@ -96,7 +99,7 @@ def interval_chart(
 
     parts = []
     for tick in _ticks(x, 4):
-        kind = "zero" if x.low < 0 < x.high and abs(tick) < 1e-12 else "grid"
+        kind = "zero" if x.low < 0 < x.high and abs(tick) < 1e-9 * (x.high - x.low) else "grid"
         parts.append(f'<line class="{kind}" x1="{across(tick):.1f}" x2="{across(tick):.1f}" '
                      f'y1="{TOP}" y2="{bottom}"/><text x="{across(tick):.1f}" y="{bottom + 16}" '
                      f'text-anchor="middle">{tick:.4g}</text>')  # fmt: skip

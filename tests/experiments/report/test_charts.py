@@ -85,3 +85,6 @@ def test_an_axis_holds_its_values():
     axis = spanning("x", [3, 42], [np.nan])
     assert axis.low <= 3 and axis.high >= 42
     assert spanning("x", [np.nan]) == Axis("x", 0.0, 1.0)
+    equal = spanning("x", [0.75, 0.75 + 1e-13])
+    assert 0.01 <= equal.high - equal.low < 0.1 and equal.low < 0.75 < equal.high
+    assert spanning("x", [300.0]).high - 300 < 10
