@@ -13,6 +13,9 @@ from data_pipelines.manifest.problems import Problem
 
 MAX_BYTES = 100_000_000
 
+# Columns that nothing learns from, and that a report scores by their groups.
+SUBGROUPS = ("source", "camera", "eye", "sex", "race", "ethnicity", "age_group", "age")
+
 _NOT_TEXT = (
     (b"PK", "is a zip or an Excel workbook; save the sheet as 'CSV UTF-8'"),
     (b"\xff\xfe", "is UTF-16 text; save it as 'CSV UTF-8'"),
@@ -43,7 +46,8 @@ def read_table(
       path: a CSV file, UTF-8 (a byte order mark is accepted), comma separated, any line ends.
       columns: the columns that must be there.
       problems: is appended to.
-      optional: columns that may be there; all others are left out, with a warning.
+      optional: columns that may be there; all others are left out, with a warning for those that
+        are not SUBGROUPS.
     """
     text = _read_text(path, problems)
     if text is None:
@@ -167,7 +171,7 @@ def _check_header(
     twice = sorted({name for name in header if name in known and header.count(name) > 1})
     for name in twice:
         problems.append(Problem(1, str(path), f"column {name!r} is there twice"))
-    extra = [name or "(no name)" for name in header if name not in known]
+    extra = [name or "(no name)" for name in header if name not in (*known, *SUBGROUPS)]
     if extra:
         problems.append(
             Problem(1, str(path), f"columns not used: {', '.join(extra)}", severity="warning")

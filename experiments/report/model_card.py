@@ -6,11 +6,10 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from data_pipelines.manifest.table import SUBGROUPS
 from data_pipelines.phantom.dataset import RECORD
 from experiments.report.page import Section, Table
 
-# Columns of a manifest that divide its rows into groups worth a look, where they are there.
-SUBGROUPS = ("source", "camera", "eye", "sex", "race", "ethnicity", "age_group", "age")
 MOST_GROUPS = 12
 AGE_BANDS = ((0, "0 to 39"), (40, "40 to 59"), (60, "60 to 79"), (80, "80 and more"))  # years, from
 NOT_GIVEN = "not given"

@@ -61,13 +61,20 @@ def test_harmless_text(data_set, change):
 
 def test_spaces_and_other_columns_are_left_out_with_a_warning(data_set):
     lines = data_set.text().splitlines()
-    lines = [f"{line},{extra}" for line, extra in zip(lines, ["age", *"12345"], strict=True)]
+    lines = [f"{line},{extra}" for line, extra in zip(lines, ["size", *"12345"], strict=True)]
     data_set.write("\n".join(lines).replace("e2,p2", " e2 , p2"))
     problems = check_manifest(data_set.path)
     assert not errors(problems)
-    assert "columns not used: age" in reasons(problems)
+    assert "columns not used: size" in reasons(problems)
     assert "spaces around the cells of id, patient" in reasons(problems)
     assert read_manifest(data_set.path).eyes[1].id == "e2"
+
+
+def test_a_column_that_reports_group_by_is_no_surprise(data_set):
+    lines = data_set.text().splitlines()
+    lines = [f"{line},{extra}" for line, extra in zip(lines, ["sex", *"fmfmf"], strict=True)]
+    data_set.write("\n".join(lines))
+    assert check_manifest(data_set.path) == []
 
 
 def test_columns_may_be_in_any_order(data_set):
