@@ -3,6 +3,7 @@
 Choices by platform are made (for what is no CPU of XLA's: one convolution, one gather), calls and
 derivative rules are replaced by what they compute, loops of known length are unrolled, and what
 depends on no input, random numbers of a fixed key among it, is computed and becomes a constant.
+What nothing depends on is left out.
 """
 
 import dataclasses
@@ -18,8 +19,8 @@ def flattened(function: Callable[..., Any], *inputs: jax.ShapeDtypeStruct) -> Ca
     """A function of arrays like `inputs` -> the same function, with its results as a list."""
     closed = jax.make_jaxpr(function)(*inputs)
     # Once more traced: a converter that replaces functions of jax.numpy finds none to replace.
-    flat = jax.make_jaxpr(lambda *arrays: [_whole(x) for x in _called(closed, arrays)])(*inputs)
-    return core.jaxpr_as_fun(flat)
+    flat = jax.make_jaxpr(lambda *arrays: list(map(_whole, _called(closed, arrays))))(*inputs)
+    return lambda *arrays: list(map(_whole, _called(flat, arrays)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +44,20 @@ def _called(closed: core.ClosedJaxpr, arrays: Sequence[Any]) -> list[Any]:
 
     values.update(zip(jaxpr.constvars, closed.consts, strict=True))
     values.update(zip(jaxpr.invars, arrays, strict=True))
-    for equation in jaxpr.eqns:
+    for equation in _needed(jaxpr):
         found = _results(equation, [read(atom) for atom in equation.invars])
         values.update(zip(equation.outvars, found, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _needed(jaxpr: core.Jaxpr) -> list[core.JaxprEqn]:
+    """The equations that results depend on, in order."""
+    wanted, kept = set(map(id, jaxpr.outvars)), []
+    for equation in reversed(jaxpr.eqns):
+        if wanted & set(map(id, equation.outvars)):
+            kept.append(equation)
+            wanted |= set(map(id, equation.invars))
+    return kept[::-1]
 
 
 def _results(equation: core.JaxprEqn, arrays: list[Any]) -> Sequence[Any]:

@@ -67,4 +67,4 @@ def _installed(name: str) -> ModuleType:
     try:
         return __import__(name)
     except ImportError as error:
-        raise ImportError(f"ONNX is written with {name}, which is not installed: {INSTALL}") from error
+        raise ImportError(f"ONNX needs {name}, which is not installed: {INSTALL}") from error

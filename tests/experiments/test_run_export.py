@@ -1,6 +1,7 @@
 """--mode=export writes a folder, whole or not at all, and takes no folder of another kind."""
 
 import pathlib
+import sys
 
 import pytest
 
@@ -39,4 +40,11 @@ def test_a_failure_leaves_nothing(semt, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "bundle_of", lambda *_: {"card.json": b"{}", "network": "no bytes"})
     with pytest.raises(TypeError):
         run_export(semt, format="stablehlo", out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_format_whose_package_is_missing_says_how_to_get_it(semt, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax2onnx", None)
+    with pytest.raises(UserError, match=r"--format=onnx: .* pip install -e '\.\[onnx\]'"):
+        run_export(semt, format="onnx", out=tmp_path / "out")
     assert not list(tmp_path.iterdir())

@@ -60,6 +60,15 @@ def test_padding_is_concatenation(x, widths):
     assert "pad" not in same(padded, x)
 
 
+def test_what_nothing_depends_on_is_left_out(x):
+    def function(x):
+        unused = jnp.cumsum(jnp.exp(jax.jit(lambda y: (y + 1, y * 2))(x)[1]))
+        del unused
+        return jnp.sin(x)
+
+    assert same(function, x) == {"sin"}
+
+
 def test_stacking_is_concatenation(x):
     assert "stack" not in same(lambda x: jnp.stack([x, x + 1], axis=1), x)
 

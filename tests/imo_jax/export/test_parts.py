@@ -20,8 +20,8 @@ def imo(predictor):
 
 
 @pytest.fixture(scope="module")
-def file(exported):
-    return (exported("imo", "stablehlo") / "network.stablehlo").read_bytes()
+def file(imo):
+    return stablehlo.serialised(imo)
 
 
 def test_any_number_of_eyes_gives_each_its_own(imo, file):
