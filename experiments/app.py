@@ -135,10 +135,14 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
         with gradio.Row():
             grades = gradio.Label(label="Grade")
             rim = gradio.HTML(label="Rim around the disc")
+            evidence = gradio.Image(
+                label="What the grade rests on: red speaks for it", format="png",
+                elem_id="evidence", buttons=["download", "fullscreen"],
+            )  # fmt: skip
         files = gradio.File(
             label="Mask, picture and numbers", file_count="multiple", elem_id="files"
         )
-        outputs = [said, picture, grades, rim, files]
+        outputs = [said, picture, grades, rim, evidence, files]
         inputs = [photograph, volume, spacing]
         predict.click(ask, inputs, outputs, concurrency_limit=AT_ONCE)
         example.click(lambda: example_eye(folder), None, [photograph, volume]).then(
@@ -159,8 +163,9 @@ def answer(
     volume: str | None,
     folder: pathlib.Path,
     mm_per_pixel: float | None = None,
-) -> tuple[str, Any, dict[str, float] | None, str, list[str]]:
-    """What the page shows of an eye: words, picture, grades, the rim's profile, downloads.
+) -> tuple[str, Any, dict[str, float] | None, str, Any, list[str]]:
+    """What the page shows of an eye: words, picture, grades, the rim's profile, what the grade rests
+    on, downloads.
 
     Raises:
       ValueError: nothing was given, or it cannot be read; the message says why.
@@ -168,11 +173,13 @@ def answer(
     if photograph is None:
         raise ValueError("give a photograph first")
     result = predictor.predict(photograph, volume, mm_per_pixel=mm_per_pixel)
+    evidence = predictor.grade_evidence(photograph, volume)
     return (
         in_words(result),
         result.overlay(),
         result.grade_probabilities,
         rim_profile(result),
+        None if evidence is None else evidence.picture(),
         [str(downloads(result, folder))],
     )
 

@@ -17,6 +17,7 @@ from imo_jax.metrics.disc_measures import Side
 from imo_jax.predictor import inputs
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, how_asked
 from imo_jax.predictor.calibration import EyeCalibration
+from imo_jax.predictor.evidence import GradeEvidence, grade_evidence
 from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc, with_doubted_size
 from imo_jax.predictor.inputs import NotRead, Photograph, PhotographLike, VolumeLike
 from imo_jax.predictor.locator import NOT_LOCATED, Locator
@@ -176,6 +177,40 @@ class EyePredictor:
         seen = ordered_map(lambda eye: see(*eye), eyes, workers=READERS, ahead=size)
         while chunk := list(itertools.islice(seen, size)):
             yield from self._answers(chunk, size, mirror)
+
+    def grade_evidence(
+        self, fundus: PhotographLike, oct: VolumeLike | None = None
+    ) -> GradeEvidence | None:
+        """Where the grade of one eye rests on its photograph, see `evidence.grade_evidence`.
+
+        Takes as long as some seven predictions of `settings.batch_size` eyes.
+
+        Args:
+          fundus, oct: as `predict`.
+
+        Returns:
+          None of a network that does not grade.
+
+        Raises:
+          ValueError: as `predict`.
+        """
+        if not self.settings.model.grade:
+            return None
+        eye = self._seen("eye", fundus, oct, None, None)
+        size = self.settings.batch_size
+
+        def grades(squares: np.ndarray) -> np.ndarray:
+            found = []
+            for start in range(0, len(squares), size):
+                part = squares[start : start + size]
+                eyes = [dataclasses.replace(eye, fundus=square) for square in part]
+                batch = self._batch(eyes, size)
+                outputs = ask(self.networks, batch, self.settings.model, samples=1)
+                found.append(outputs["grade_probabilities"][: len(part)])
+            return np.concatenate(found)
+
+        values, grade = grade_evidence(eye.fundus, grades)
+        return GradeEvidence(eye.fundus, values, self.settings.grade_names[grade])
 
     def _answers(
         self, chunk: Sequence[_Seen | NotRead], size: int, mirror: bool

@@ -22,7 +22,9 @@ def example(tmp_path_factory):
 
 
 def test_an_eye_is_answered_with_words_picture_and_files(predictor, example, tmp_path):
-    said, picture, grades, rim, (download,) = app.answer(predictor, *example, tmp_path)
+    said, picture, grades, rim, evidence, (download,) = app.answer(
+        predictor, *example, tmp_path
+    )
     stem = pathlib.Path(example[0]).stem
     assert stem in said and "grade" in said
     assert picture.dtype == np.uint8 and picture.ndim == 3
