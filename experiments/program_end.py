@@ -34,7 +34,7 @@ def exit_code(work: Callable[[], int]) -> int:
     except (UserError, processes.StoppedElsewhere) as error:
         complain(error)
     except KeyboardInterrupt:
-        complain(UserError("interrupted; the same command goes on where it was"))
+        complain(UserError("interrupted; a training goes on where it was with the same command"))
         return INTERRUPTED
     except OSError as error:
         complain(UserError(in_words(error)))
