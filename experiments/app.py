@@ -41,16 +41,19 @@ STYLE = """
 .chart .line { fill: none; stroke: #0072b2; stroke-width: 2; } .chart { max-width: 28rem; }
 """
 
-# Gradio's icons say nothing, and its picture has no words: for screen readers the former are hidden
-# and the latter is called by what is said of the eye.
+# Gradio's icons say nothing, and its pictures have no words: for screen readers the former are hidden
+# and the latter are called by what is said of the eye.
 NAMES = """
 () => new MutationObserver(() => {
   for (const icon of document.querySelectorAll("svg:not([role], [aria-hidden])")) {
     icon.setAttribute("aria-hidden", "true");
   }
-  const picture = document.querySelector("#picture img");
-  const said = `Outlines and uncertainty of ${document.querySelector("#said")?.innerText.trim()}`;
-  if (picture && picture.alt !== said) picture.alt = said;
+  const shown = { picture: "Outlines and uncertainty", evidence: "What the grade rests on" };
+  for (const [place, what] of Object.entries(shown)) {
+    const picture = document.querySelector(`#${place} img`);
+    const said = `${what}, ${document.querySelector("#said")?.innerText.trim()}`;
+    if (picture && picture.alt !== said) picture.alt = said;
+  }
 }).observe(document.body, { childList: true, subtree: true })
 """
 
