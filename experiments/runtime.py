@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -92,11 +93,23 @@ def describe_devices() -> str:
 def say(text: str) -> None:
     """One line for the user, at once; of several processes the first speaks for all."""
     if processes.is_first():
-        print(text, file=sys.stderr, flush=True)
+        print(coloured(text), file=sys.stderr, flush=True)
 
 
 def complain(error: Exception) -> None:
     """Says what went wrong, in whatever process it did."""
     index, count = processes.place()
     where = f"process {index}: " if count > 1 else ""
-    print(f"{where}error: {error}", file=sys.stderr, flush=True)
+    print(coloured(f"{where}error: {error}"), file=sys.stderr, flush=True)
+
+
+def coloured(text: str) -> str:
+    """The text, its words `error:` and `warning:` in colour where stderr is a terminal that has it
+    and nobody asked for none (https://no-color.org)."""
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return _MARKS.sub(lambda mark: f"\x1b[{_COLOURS[mark[0]]}m{mark[0]}\x1b[0m", text)
+
+
+_COLOURS = {"error:": "1;31", "warning:": "1;33"}  # bold red, bold yellow
+_MARKS = re.compile(r"\b(error|warning):")

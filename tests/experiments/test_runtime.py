@@ -3,6 +3,29 @@
 import subprocess
 import sys
 
+import pytest
+
+from experiments import runtime
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "bold"),
+    [(True, {}, True), (False, {}, False), (True, {"NO_COLOR": "1"}, False),
+     (True, {"TERM": "dumb"}, False)],
+)  # fmt: skip
+def test_colour_is_for_terminals_that_have_it(monkeypatch, terminal, environment, bold):
+    monkeypatch.setattr(runtime.sys.stderr, "isatty", lambda: terminal, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    text = "warning: line 2: a.npy: dark\nerror: b.npy: gone; terror: no mark"
+    said = runtime.coloured(text)
+    assert (said != text) == bold
+    if bold:
+        assert said.count("\x1b[1;33mwarning:\x1b[0m") == said.count("\x1b[1;31merror:\x1b[0m") == 1
+
+
 THREAD = """
 import errno
 import sys
