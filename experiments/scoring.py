@@ -11,7 +11,7 @@ from imo_jax.labels import CLASS_NAMES, CUP, GRADE_NAMES, RIM
 from imo_jax.metrics.baseline import grade_frequencies, mean_shape
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
 from imo_jax.metrics.imo_summary import imo_summary
-from imo_jax.predictor.eye_result import NO_DISC, entropy, found_disc
+from imo_jax.predictor.eye_result import entropy, shape_doubts
 
 # The validation score is the mean of those of these that the labels define: the two shapes and the
 # grade weigh alike, none of them can be bought with another.
@@ -23,7 +23,6 @@ def score(store: Store, split: str, prediction: EyePrediction) -> EyeRecord:
     i = prediction.index
     probabilities = prediction.native_probabilities(store.frame(split, i))
     eye_id = store.ids(split)[i]
-    nothing = () if found_disc(prediction) else (NO_DISC,)
     record = score_eye(
         eye_id,
         store.patients(split)[i],
@@ -37,7 +36,7 @@ def score(store: Store, split: str, prediction: EyePrediction) -> EyeRecord:
         mm_per_pixel=store.mm_per_pixel(split)[i],
         eye=store.sides(split)[i],
     )
-    return record | {"warnings": (*store.doubts.get(eye_id, ()), *nothing)}
+    return record | {"warnings": (*store.doubts.get(eye_id, ()), *shape_doubts(prediction))}
 
 
 def score_all(

@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from data_pipelines.framing import Frame
 from imo_jax.atomic_files import png_of, write_json, write_picture
@@ -19,6 +20,11 @@ from imo_jax.visualisation.overlays import eye_panel, eye_title
 from imo_jax.visualisation.tiles import with_notes
 
 NO_DISC = "no disc was found: the photograph may not show one; do not rely on what is said of it"
+MANY_PARTS = (
+    "disc was outlined in {} separate places, and an eye has one: the photograph may be unlike those "
+    "of training; do not rely on what is said of it"
+)
+CRUMB = 0.05  # of the largest region's area
 # Vertical diameters of optic discs, small to large, with room for magnification (Jonas et al. 1988,
 # IOVS 29:1151: 0.96 to 2.91 mm).
 DISC_MM = (0.8, 3.2)
@@ -313,6 +319,21 @@ def with_doubted_size(result: EyeResult) -> EyeResult:
 def found_disc(answer: EyeAnswer) -> bool:
     """Whether any pixel is rim or cup; True of a network that does not segment."""
     return answer.probabilities is None or bool(answer.probabilities.argmax(axis=-1).any())
+
+
+def shape_doubts(answer: EyeAnswer) -> tuple[str, ...]:
+    """What is odd about what was segmented, in whole sentences."""
+    if not found_disc(answer):
+        return (NO_DISC,)
+    parts = 0 if answer.probabilities is None else disc_parts(answer.probabilities)
+    return (MANY_PARTS.format(parts),) if parts > 1 else ()
+
+
+def disc_parts(probabilities: np.ndarray) -> int:
+    """Separate regions of disc in (h, w, C) probabilities, those of crumbs left out."""
+    labels, _ = ndimage.label(probabilities.argmax(axis=-1) > 0)
+    areas = np.bincount(labels.ravel())[1:]
+    return int((areas >= CRUMB * areas.max()).sum()) if len(areas) else 0
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from imo_jax.predictor import inputs
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.evidence import GradeEvidence, grade_evidence
-from imo_jax.predictor.eye_result import NO_DISC, EyeResult, found_disc, with_doubted_size
+from imo_jax.predictor.eye_result import EyeResult, shape_doubts, with_doubted_size
 from imo_jax.predictor.inputs import NotRead, Photograph, PhotographLike, VolumeLike
 from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
@@ -301,12 +301,11 @@ class EyePredictor:
         return batch
 
     def _result(self, eye: _Seen, answer: EyeAnswer, mirror: bool) -> EyeResult:
-        nothing = () if found_disc(answer) else (NO_DISC,)
         calibration, calibrated_on = self.calibration_of(mirror)
         result = EyeResult(
             id=eye.photograph.name,
             has_oct=eye.oct is not None,
-            warnings=(*eye.warnings, *nothing),
+            warnings=(*eye.warnings, *shape_doubts(answer)),
             answer=answer,
             fundus=eye.fundus,
             frame=eye.frame,

@@ -10,7 +10,7 @@ from experiments.drawing import eye_picture
 from experiments.prediction import EyePrediction
 from experiments.report.eye_cards import eye_card
 from experiments.scoring import score
-from imo_jax.predictor.eye_result import NO_DISC
+from imo_jax.predictor.eye_result import NO_DISC, disc_parts
 
 SIDE = 32
 
@@ -80,3 +80,14 @@ def test_more_doubts_take_more_room(eyes):
     one = record | {"warnings": record["warnings"][:1]}
     heights = [len(eye_picture(eyes, "test", prediction, r)) for r in (one, record)]
     assert heights[0] < heights[1]
+
+
+@pytest.mark.parametrize(("side", "parts"), [(2, 1), (6, 2)])
+def test_disc_in_several_places_is_doubted_and_crumbs_are_not(eyes, side, parts):
+    prediction = predicted(0, True)  # 10 x 10 pixels
+    prediction.probabilities[:side, :side] = (0, 0.4, 0.6)
+    assert disc_parts(prediction.probabilities) == parts
+    warnings = score(eyes, "test", prediction)["warnings"]
+    assert len(warnings) == parts - 1
+    if parts > 1:
+        assert warnings[0].startswith("disc was outlined in 2 separate places")
