@@ -60,6 +60,11 @@ def read_dataset(path: os.PathLike | str, *, pixels: bool = True) -> pydicom.Dat
     return dataset
 
 
+def frames_of(dataset: pydicom.Dataset) -> int:
+    """Number of frames; files of a single one need not say it."""
+    return int(dataset.get("NumberOfFrames", 1) or 1)
+
+
 def damaged(path: os.PathLike | str, error: Exception) -> BadFile:
     """What to say of a damaged file: of the error its type alone, its text may quote a name."""
     return BadFile(path, f"cannot be read as DICOM, truncated or damaged ({type(error).__name__}); "

@@ -13,7 +13,7 @@ import os
 import numpy as np
 
 from data_pipelines.bad_file import BadFile
-from data_pipelines.dicom_files import damaged, read_dataset
+from data_pipelines.dicom_files import damaged, frames_of, read_dataset
 from data_pipelines.picture_limits import check_size
 
 # Photometric interpretations that are read, all of 8 bits; others need a table or are negatives.
@@ -83,7 +83,7 @@ def photograph_size(path: os.PathLike | str) -> tuple[int, int]:
     wanted = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated")
     if missing := [name for name in wanted if name not in header]:
         raise BadFile(path, f"is a DICOM file without a picture ({', '.join(missing)} missing)")
-    frames = int(header.get("NumberOfFrames", 1) or 1)
+    frames = frames_of(header)
     if frames != 1:
         raise BadFile(path, f"holds {frames} frames, an OCT volume or a film; a photograph has one")
     colours, samples = str(header.PhotometricInterpretation), int(header.SamplesPerPixel)

@@ -14,7 +14,7 @@ import numpy as np
 
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.colours import is_coloured, luminance
-from data_pipelines.dicom_files import read_dataset
+from data_pipelines.dicom_files import frames_of, read_dataset
 from data_pipelines.volume_limits import check_shape
 
 
@@ -94,7 +94,7 @@ def _dataset(path: Path) -> Any:
 
 def _pixels(dataset: Any, path: Path) -> np.ndarray:
     """(frames, depth, width) as stored, negatives turned over."""
-    shape = (int(dataset.get("NumberOfFrames", 1) or 1), int(dataset.Rows), int(dataset.Columns))
+    shape = (frames_of(dataset), int(dataset.Rows), int(dataset.Columns))
     check_shape(shape, path)
     try:
         volume = dataset.pixel_array

@@ -35,6 +35,10 @@ class VolumeForm:
         if self.range is not None:
             parse_range(self.range)
 
+    def texts(self) -> list[str]:
+        """What prepared data depend on beside the volume's file; [] where nothing is said."""
+        return [] if self == AS_STORED else [str(self)]
+
     def of(self, volume: np.ndarray, path: Path | str) -> np.ndarray:
         """The volume as (slices, depth, width); uint8, 0..255 from black to white, with a range.
 

@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 
-from data_pipelines.dicom_files import is_dicom_file, read_dataset
+from data_pipelines.dicom_files import frames_of, is_dicom_file, read_dataset
 from data_pipelines.images import IMAGE_SUFFIXES, is_dicom, open_image
 from data_pipelines.likely_names import LikelyFiles, difference, same_name_key
 from data_pipelines.litter import is_litter
@@ -131,7 +131,7 @@ def _holds_b_scans(folder: pathlib.Path) -> bool:
 
 def _frames_of_dicom(path: pathlib.Path) -> int:
     try:
-        return int(read_dataset(path, pixels=False).get("NumberOfFrames", 1) or 1)
+        return frames_of(read_dataset(path, pixels=False))
     except ValueError:  # whoever reads it says what is wrong
         return 1
 

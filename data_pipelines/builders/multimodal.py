@@ -28,7 +28,6 @@ from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
 from data_pipelines.manifest import Eye, Manifest
 from data_pipelines.progress import progress_line
 from data_pipelines.squares import Square
-from data_pipelines.volume_form import AS_STORED, VolumeForm
 
 _, tfds = import_tensorflow()
 
@@ -117,9 +116,10 @@ def files_of(eye: Eye, grid: WorkingGrid) -> list[Path]:
     return [file for file in files if file is not None]
 
 
-def form_of(eye: Eye, grid: WorkingGrid) -> VolumeForm | None:
-    """What is said of the volume that a record is made of; None = nothing beside its file."""
-    return None if grid.oct_shape is None or eye.oct_form == AS_STORED else eye.oct_form
+def texts_of(eye: Eye, grid: WorkingGrid, square: Square | None) -> list[str]:
+    """What a record depends on beside files and grid: the square, and what is said of the volume."""
+    seen = [] if square is None else [str(square)]
+    return seen + (eye.oct_form.texts() if grid.oct_shape is not None else [])
 
 
 class _EyeRecords(Sequence):
@@ -195,11 +195,7 @@ def prepare(
         return [(1, None)] * len(positions)
 
     keys = [
-        fingerprint(
-            [str(part) for part in (square, form_of(eye, grid)) if part is not None],
-            files_of(eye, grid),
-            settings,
-        )
+        fingerprint(texts_of(eye, grid, square), files_of(eye, grid), settings)
         for eye, square in zip(eyes, square_of, strict=True)
     ]
     places = iter(prepared(Path(cache_dir), keys, write, record_bytes(grid)))

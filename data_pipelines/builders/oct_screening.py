@@ -28,7 +28,6 @@ from data_pipelines.load.screening_stores import Images, ScreeningStore
 from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
 from data_pipelines.manifest import ScreeningManifest, ScreeningVolume
 from data_pipelines.progress import progress_line
-from data_pipelines.volume_form import AS_STORED
 
 _, tfds = import_tensorflow()
 
@@ -177,12 +176,7 @@ def _prepare_part(
         write_records(builder, folder)
         return builder.written
 
-    keys = [
-        fingerprint(
-            [] if row.oct_form == AS_STORED else [str(row.oct_form)], [row.oct], settings
-        )
-        for row in rows
-    ]
+    keys = [fingerprint(row.oct_form.texts(), [row.oct], settings) for row in rows]
     image_bytes = math.prod(part.shape)
     usual = SCANS if part.name == "scan" else 1
     places = iter(prepared(cache_dir, keys, write, usual * image_bytes))

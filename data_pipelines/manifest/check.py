@@ -105,10 +105,13 @@ def doubts_by_id(
     path: os.PathLike | str, data_root: os.PathLike | str | None, problems: Sequence[Problem]
 ) -> dict[str, tuple[str, ...]]:
     """Id -> what a check of a multimodal manifest doubted of its row, in the words that it said."""
+    warnings = [p for p in problems if p.severity == "warning" and p.row is not None]
+    if not warnings:  # of most sets: then the table is not read once more
+        return {}
     ids = {row.line: row.get("id") for row in parse_manifest(path, data_root)[1]}
     found: dict[str, list[str]] = {}
-    for problem in problems:
-        if problem.severity == "warning" and ids.get(problem.row):
+    for problem in warnings:
+        if ids.get(problem.row):
             where = "" if problem.file is None else f"{Path(problem.file).name} "
             found.setdefault(ids[problem.row], []).append(f"{where}{problem.reason}")
     return {eye_id: tuple(reasons) for eye_id, reasons in found.items()}
