@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from data_pipelines import framing
 from data_pipelines.volume_form import AS_STORED, VolumeForm
-from data_pipelines.volumes import robust_range
+from data_pipelines.volume_numbers import AS_SAID, GUESSED, meaning
 
 NOISE = 30  # grey levels; photographs lie below 8
 MIN_FUNDUS_SIDE = 32
@@ -20,6 +20,7 @@ SHARP_SIDE = 256  # pixels of the field at which sharpness is told
 DARK = 12  # grey level of green up to which a pixel tells nothing
 # Sharpness (docs/quality.md): clear photographs have CLEAR and more; below BLURRED a doubt is said.
 CLEAR, BLURRED = 0.19, 0.075
+SAY_RANGE = "with --oct_range=LOW..HIGH or a column oct_range"
 NEARLY_BLACK = 20  # grey levels of 255 that the brightest hundredth of a photograph must reach
 
 
@@ -98,21 +99,13 @@ def volume_faults(volume: np.ndarray) -> list[str]:
         ]
     if volume.min() == volume.max():
         return [f"is constant: every voxel is {volume.flat[0]:g}"]
-    return []
+    unknown = meaning(volume).unknown
+    return [] if unknown is None else [f"{unknown}; say what black and white are {SAY_RANGE}"]
 
 
 def volume_numbers(volume: np.ndarray, form: VolumeForm = AS_STORED) -> str:
-    """In a few words what the numbers of a volume are taken for, see volumes.byte_range."""
-    if form.range is not None:
-        return f"{form.range} as said"
-    if volume.dtype == np.uint8:
-        return "8-bit grey"
-    low, high = robust_range(volume)
-    if low >= -0.02 and high <= 1.02:
-        return "0 to 1"
-    if low >= -1 and 128 <= high <= 255.5:
-        return "8-bit grey"
-    return "12 or 16 bits" if low >= -1 and high > 255.5 else "other numbers, stretched"
+    """In a few words what the numbers of a volume are taken for, see volume_numbers.meaning."""
+    return meaning(volume).kind if form.range is None else f"{form.range} {AS_SAID}"
 
 
 def volume_doubts(volume: np.ndarray, form: VolumeForm = AS_STORED) -> list[str]:
@@ -123,14 +116,19 @@ def volume_doubts(volume: np.ndarray, form: VolumeForm = AS_STORED) -> list[str]
     if len(volume) == 1:
         return ["has a single slice: it is one B-scan, not a volume"]
     found = []
-    if volume.dtype != np.uint8:
-        low, high = robust_range(volume)
-        if low < -1 or 1.02 < high < 128:
-            found.append(
-                f"holds {low:.3g} to {high:.3g}, no grey values of 8 or 16 bits (logarithms, "
-                "decibel?): it is stretched to black and white; give all volumes of a set alike, or say what "
-                "black and white are with --oct_range=LOW..HIGH or a column oct_range"
-            )
+    numbers = meaning(volume)
+    if numbers.fill is not None:
+        value, share = numbers.fill
+        found.append(
+            f"holds {value:.6g} in {share:.1%} of its voxels, far below all others: they are taken "
+            "as not scanned, and are black"
+        )
+    if numbers.kind in GUESSED:
+        found.append(
+            f"holds {numbers.low:.3g} to {numbers.high:.3g}, no grey values of 8 or 16 bits; taken "
+            f"as {numbers.kind} to black and white: give all volumes of a set alike, or say what "
+            f"black and white are {SAY_RANGE}"
+        )
     if form.axes is None and _slices_seem_last(volume):
         found.append(
             f"has shape {volume.shape}, and its last axis looks like the slices: the axes are "

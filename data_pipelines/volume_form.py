@@ -22,7 +22,7 @@ class VolumeForm:
       axes: order of its axes, of ORDERS; None = (slices, depth, width), and doubted where it does
         not look like that.
       range: "LOW..HIGH", the numbers of black and of white; None = judged by the numbers, see
-        `volumes.byte_range`.
+        `volume_numbers.meaning`.
     """
 
     axes: str | None = None

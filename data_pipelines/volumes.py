@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.volume_files import read_volume
+from data_pipelines.volume_numbers import meaning
 
 __all__ = ["centre_scans", "kept_scans", "read_volume", "to_cube", "to_grid", "to_scans"]
 
@@ -108,38 +109,13 @@ def _to_bytes(grid: np.ndarray, low: np.float32, scale: np.float32) -> np.ndarra
 
 
 def byte_range(volume: np.ndarray) -> tuple[np.float32, np.float32]:
-    """(low, scale) of the map (value - low) * scale to 0..255, then clipped.
-
-    uint8 is kept. Of floats the range is judged by their 0.1 and 99.9 percentiles, so that a few
-    voxels beyond change nothing: 0..1 is multiplied by 255; what ends between 128 and 255 is kept
-    as grey values; every other range (logarithms, decibel, 12 or 16 bits, negative numbers) is
-    stretched linearly from percentile to percentile.
+    """(low, scale) of the map (value - low) * scale to 0..255, then clipped; see volume_numbers.
 
     Raises ValueError for a value that is not finite.
     """
-    if volume.dtype == np.uint8:
-        return np.float32(0), np.float32(1)
-    least, most = float(volume.min()), float(volume.max())
-    if not np.isfinite([least, most]).all():
-        raise ValueError("the volume holds NaN or infinite values")
-    if least >= 0 and most <= 1:
-        return np.float32(0), np.float32(255)
-    low, high = robust_range(volume)
-    if low >= -0.02 and 0.5 <= high <= 1.02:
-        return np.float32(0), np.float32(255)
-    if low >= -1 and 128 <= high <= 255.5:
-        return np.float32(0), np.float32(1)
-    if high <= low:
-        low, high = least, most
-    return np.float32(low), np.float32(255.0 / (high - low) if high > low else 0.0)
-
-
-def robust_range(volume: np.ndarray) -> tuple[float, float]:
-    """The 0.1 and 99.9 percentiles of a volume's numbers."""
-    # A million voxels are enough for percentiles; an odd step visits all columns.
-    step = max(1, volume.size // 1_000_000) | 1
-    low, high = np.percentile(volume.reshape(-1)[::step], [0.1, 99.9])
-    return float(low), float(high)
+    numbers = meaning(volume)
+    width = numbers.high - numbers.low
+    return np.float32(numbers.low), np.float32(255.0 / width if width > 0 else 0.0)
 
 
 def _resize_plane(b_scan: np.ndarray, depth: int, width: int) -> np.ndarray:

@@ -50,6 +50,7 @@ def checked_manifest(
         labels=used_labels(config),
         memory=check_memory(),
         oct_form=config.oct.form,
+        say=say,
     )
     if errors(problems):
         raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")

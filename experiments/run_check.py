@@ -17,6 +17,7 @@ def run_check(config: EyeRunConfig) -> int:
         labels=used_labels(config),
         memory=check_memory(),
         oct_form=config.oct.form,
+        say=print,
     )
     print(f"{config.data.manifest}: {format_problems(problems)}")
     return 1 if errors(problems) else 0

@@ -33,7 +33,7 @@ _, tfds = import_tensorflow()
 
 # Raise it whenever reading, resizing or the format of a record changes: caches made before are then
 # prepared anew.
-FORMAT_VERSION = "2.0.0"
+FORMAT_VERSION = "2.1.0"
 SPLITS = ("train", "val", "test")
 SCANS = 200  # B-scans of a usual volume
 

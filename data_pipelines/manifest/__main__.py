@@ -166,12 +166,12 @@ def _check(args: argparse.Namespace) -> int:
     need = tuple(args.need or ())
     if _is_screening(args.check):
         problems = check_screening_manifest(
-            args.check, args.data_root, need=need, surrogates=not args.no_surrogates
+            args.check, args.data_root, need=need, surrogates=not args.no_surrogates, say=print
         )
     elif args.no_surrogates:
         raise ValueError("--no_surrogates does nothing: this is no screening manifest")
     else:
-        problems = check_manifest(args.check, args.data_root, need=need)
+        problems = check_manifest(args.check, args.data_root, need=need, say=print)
     print(f"{args.check}: {format_problems(problems)}")
     return 1 if errors(problems) else 0
 

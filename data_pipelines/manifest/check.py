@@ -23,6 +23,7 @@ from data_pipelines.manifest.rows import ParsedRow, different_splits, grouped
 from data_pipelines.manifest.screening import POSSIBLE, parse_screening_manifest
 from data_pipelines.progress import progress_line
 from data_pipelines.volume_form import AS_STORED, VolumeForm
+from data_pipelines.volume_numbers import AS_SAID, GUESSED
 
 # The splits that a run reads labels from.
 NEEDS = {"train": ("train", "val"), "eval": ("test",), "predict": ()}
@@ -44,6 +45,7 @@ def check_manifest(
     deep: bool = True,
     memory: Path | None = None,
     oct_form: VolumeForm = AS_STORED,
+    say: Callable[[str], None] = lambda words: None,
 ) -> list[Problem]:
     """Lists everything that is wrong with a multimodal manifest and its files.
 
@@ -55,6 +57,7 @@ def check_manifest(
       deep: also open every file; False looks at the table only.
       memory: file in which is kept what was found in files, so that one that has not changed is
         not opened again; None = every file is opened.
+      say: is told what the numbers of the set's volumes are taken for, where all are alike.
 
     Returns:
       Problems in the order of the rows; errors and warnings.
@@ -66,7 +69,7 @@ def check_manifest(
         problems += _check_split_sizes(rows, need, may_lack=(SELECTION,))
         problems += _check_labels(rows, need, labels)
     if deep:
-        problems += _check_files(rows, ("fundus", "oct", "mask"), check_eye_files, memory)
+        problems += _check_files(rows, ("fundus", "oct", "mask"), check_eye_files, memory, say)
     return in_order(problems)
 
 
@@ -79,12 +82,13 @@ def check_screening_manifest(
     deep: bool = True,
     memory: Path | None = None,
     oct_form: VolumeForm = AS_STORED,
+    say: Callable[[str], None] = lambda words: None,
 ) -> list[Problem]:
     """Lists everything that is wrong with a screening manifest; see check_manifest.
 
     Args:
-      path, data_root, need, deep, memory, oct_form: as check_manifest. With need "train", both classes must be in
-        the train split.
+      path, data_root, need, deep, memory, oct_form, say: as check_manifest. With need "train", both
+        classes must be in the train split.
       surrogates: whether volumes without a complete visual field are going to borrow one: then,
         with need "train", every index that some volume has must have a donor in both classes.
     """
@@ -97,7 +101,7 @@ def check_screening_manifest(
             problems += _check_circular(rows)
     if deep:
         with_file = [row for row in rows if row.get("oct") is not None]
-        problems += _check_files(with_file, ("oct",), check_volume_file, memory)
+        problems += _check_files(with_file, ("oct",), check_volume_file, memory, say)
     return in_order(problems)
 
 
@@ -128,6 +132,7 @@ def _check_files(
     names: Sequence[str],
     check: Callable[..., list[Problem]],
     memory: Path | None,
+    say: Callable[[str], None],
 ) -> list[Problem]:
     """What `check(line, *files, oct_form)` finds in the files of each row, and copies among them."""
 
@@ -151,24 +156,34 @@ def _check_files(
                 problems += _check_copies(rows, name, remembered, pool)
     numbers = [problem for problem in problems if problem.severity == NUMBERS]
     rest = [problem for problem in problems if problem.severity != NUMBERS]
-    return rest + _check_mixed_numbers(numbers)
-
-
-def _check_mixed_numbers(numbers: Sequence[Problem]) -> list[Problem]:
-    """A warning where the volumes of a set hold numbers that are taken for different things."""
     kinds = Counter(problem.reason for problem in numbers)
-    if len(kinds) < 2:
-        return []
+    told = [kind for kind in kinds if not kind.endswith(AS_SAID)]
+    if len(told) > 1:
+        return [*rest, _different_numbers(numbers, kinds)]
+    if kinds:
+        listed = "; ".join(f"{count} of {kind}" for kind, count in kinds.most_common())
+        say(f"OCT volumes by their numbers: {listed}")
+    return rest
+
+
+def _different_numbers(numbers: Sequence[Problem], kinds: Counter) -> Problem:
+    """That the volumes of a set are taken for different things: an error where some are guesses."""
     parts = []
     for kind, count in kinds.most_common():
         lines = [str(problem.row) for problem in numbers if problem.reason == kind]
         where = f" (lines {', '.join(lines)})" if count <= 8 else ""
         parts.append(f"{count} of {kind}{where}")
-    reason = (
-        f"the OCT volumes hold numbers of different kinds, {'; '.join(parts)}: a network would learn "
-        "the difference; store all alike, or say what black and white are in a column oct_range"
+    guessed = set(kinds) & set(GUESSED)
+    end = (
+        "some of them are guesses, so black and white of the set cannot be known"
+        if guessed
+        else "a network would learn the difference"
     )
-    return [Problem(None, None, reason, "warning")]
+    reason = (
+        f"the OCT volumes hold numbers of different kinds, {'; '.join(parts)}: {end}; "
+        "store all alike, or say what black and white are in a column oct_range"
+    )
+    return Problem(None, None, reason, "error" if guessed else "warning")
 
 
 def _check_copies(

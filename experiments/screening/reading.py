@@ -67,6 +67,7 @@ def checked_manifest(
         surrogates=surrogates,
         memory=check_memory(),
         oct_form=oct_form,
+        say=say,
     )
     if errors(problems):
         raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")

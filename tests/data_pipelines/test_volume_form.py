@@ -110,7 +110,7 @@ def test_a_cell_that_is_none_is_a_problem_of_its_row(table):
 def test_a_check_remembers_what_was_said(table, tmp_path):
     path, memory = table(), tmp_path / "memory"
     before = check_manifest(path, memory=memory)
-    assert len([p for p in before if "it is stretched" in p.reason]) == 2
+    assert len([p for p in before if "stretched to black and white" in p.reason]) == 2
     said = VolumeForm("depth,width,slices", "0..42.5")
     assert not [p for p in check_manifest(path, memory=memory, oct_form=said) if "oct" in p.reason]
     assert check_manifest(path, memory=memory) == before
@@ -137,7 +137,28 @@ def test_a_set_of_different_numbers_is_doubted_once(tmp_path):
     assert problem.severity == "warning" and problem.row is None
     assert "10 of 8-bit grey; 2 of 0 to 1 (lines 12, 13)" in problem.reason
     write_screening_manifest(path, volumes[:10])
-    assert check_screening_manifest(path) == []
+    said = []
+    assert check_screening_manifest(path, say=said.append) == []
+    assert said == ["OCT volumes by their numbers: 10 of 8-bit grey"]
+
+
+def test_a_set_whose_black_and_white_are_guessed_in_part_is_refused(tmp_path):
+    volumes = []
+    for number in range(4):
+        stored = VOLUME if number else VOLUME.astype(np.float32) / 6
+        np.save(tmp_path / f"{number}.npy", np.roll(stored, number, axis=2))
+        form = {} if number else {"oct_range": "0..42.5"}
+        names = (f"v{number}", f"p{number}", "OD", "1", "train", tmp_path / f"{number}.npy", 1)
+        volumes.append((names, form))
+    path = tmp_path / "screening.csv"
+    write_screening_manifest(path, [ScreeningVolume(*names) for names, _ in volumes])
+    (problem,) = [p for p in check_screening_manifest(path) if p.row is None]
+    assert problem.severity == "error"
+    assert "3 of 8-bit grey (lines 3, 4, 5); 1 of decibel, stretched (line" in problem.reason
+    write_screening_manifest(path, [ScreeningVolume(*names, **form) for names, form in volumes])
+    said = []
+    assert check_screening_manifest(path, say=said.append) == []
+    assert said == ["OCT volumes by their numbers: 3 of 8-bit grey; 1 of 0..42.5 as said"]
 
 
 def test_warnings_that_say_the_same_are_said_once():
