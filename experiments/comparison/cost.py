@@ -9,11 +9,11 @@ import numpy as np
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from experiments.comparison.flops import count_flops
 from experiments.networks import samples
 from experiments.run_eval import SPLIT
 from experiments.runtime import describe_devices
 from experiments.trained_run import TrainedRun
+from imo_jax.flops import count_flops
 from imo_jax.predictor.answers import INPUTS, outputs_of
 
 REPEATS = 20  # timed predictions, after one that is not

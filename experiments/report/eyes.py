@@ -9,7 +9,6 @@ import numpy as np
 from data_pipelines.load.stores import Store
 from experiments.report import eye_cards
 from experiments.report.cards import gallery_section
-from experiments.report.charts import UNIT, Axis, Series, chart
 from experiments.report.figures import (
     calibration_figure,
     confusion_matrix,
@@ -32,6 +31,7 @@ from imo_jax.metrics.imo_summary import (
     imo_summary,
     pixel_bins,
 )
+from imo_jax.visualisation.charts import UNIT, Axis, Series, chart
 
 CURVES = {"score": "what chooses the checkpoint", "disc_dice": "disc Dice", "cup_dice": "cup Dice",
           "qwk": "kappa", "vcdr_mae": "vertical ratio error"}  # fmt: skip

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from experiments import validation_log
-from experiments.report.charts import UNIT, Axis, Series, chart, interval_chart, spanning
 from experiments.report.page import Figure
 from imo_jax.metrics import calibration, ranking
+from imo_jax.visualisation.charts import UNIT, Axis, Series, chart, interval_chart, spanning
 
 
 def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> str:

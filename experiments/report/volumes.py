@@ -10,7 +10,6 @@ from data_pipelines.load.screening_counts import count_screening
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.report import volume_cards
 from experiments.report.cards import gallery_section
-from experiments.report.charts import Series, chart, spanning
 from experiments.report.figures import (
     calibration_figure,
     confusion_matrix,
@@ -37,6 +36,7 @@ from imo_jax.metrics.screening_summary import (
     scores_and_classes,
     screening_summary,
 )
+from imo_jax.visualisation.charts import Series, chart, spanning
 
 LEVEL_NAMES = {"image": "image level (a volume)", "case": "case level (an eye visit)"}
 CURVES = {"case_brier": "Brier score of a case", "case_auc": "AUC of a case",

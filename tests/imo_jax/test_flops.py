@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.comparison.cost import median_seconds
-from experiments.comparison.flops import count_flops
+from imo_jax.flops import count_flops
 
 A, B = np.ones((8, 16), np.float32), np.ones((16, 4), np.float32)
 PRODUCT = 2 * 8 * 16 * 4  # multiply-adds count twice
