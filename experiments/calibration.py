@@ -9,11 +9,10 @@ import numpy as np
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.config import EyeRunConfig
-from experiments.networks import samples
 from experiments.prediction import predict_batches
 from experiments.run_folder import RunFolder
+from experiments.saved_run import TrainedRun
 from experiments.scoring import score_all
-from experiments.trained_run import TrainedRun
 from imo_jax.atomic_files import write_json
 from imo_jax.checkpoints import restore_variables
 from imo_jax.metrics import bootstrap
@@ -47,7 +46,7 @@ def calibrate(folder: RunFolder, config: EyeRunConfig, store: Store) -> EyeCalib
 
 def asked_how(config: EyeRunConfig) -> dict[str, Any]:
     """How evaluation asks a run's network."""
-    return how_asked(config.model, samples(config), config.evaluation.mirror)
+    return how_asked(config.model, config.samples, config.evaluation.mirror)
 
 
 def validation_records(
@@ -67,7 +66,7 @@ def validation_records(
         variables,
         batches,
         config.model,
-        samples=samples(config),
+        samples=config.samples,
         mirror=config.evaluation.mirror,
         between=between,
     )

@@ -4,14 +4,18 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from data_pipelines.augment import AugmentConfig
-from experiments.oct_form_config import OctFormConfig
+from data_pipelines.volume_form import ORDERS, VolumeForm
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.registry import diffuses
 from imo_jax.models.segmenters.config import SegmenterConfig
+from imo_jax.predictor.run import oct_shape
 from imo_jax.settings.fields import ALWAYS, EVALUATE, problems
+from imo_jax.train.baseline_objective import BaselineObjective
 from imo_jax.train.eye_losses import GradeLossConfig, MaskLossConfig
-from imo_jax.train.imo_objective import ObjectiveConfig
+from imo_jax.train.imo_objective import ImoObjective, ObjectiveConfig
 from imo_jax.train.loop import LoopConfig
+from imo_jax.train.objectives import Objective
 from imo_jax.train.optimiser import OptimiserConfig
 from imo_jax.weights.packages import PACKAGES
 
@@ -52,6 +56,39 @@ class DataConfig:
     batch_size: int = field(
         default=8, metadata={"help": "eyes a step, over all devices", "at_least": 1}
     )
+
+
+@dataclass(frozen=True)
+class OctFormConfig:
+    """What is said of all volumes whose manifest does not say it."""
+
+    oct_axes: str | None = field(
+        default=None,
+        metadata={
+            "help": "order of the axes in the files of OCT volumes, where no column oct_axes says "
+            "it; default: slices,depth,width",
+            "choices": ORDERS,
+            "changes": (EVALUATE,),
+        },
+    )
+    oct_range: str | None = field(
+        default=None,
+        metadata={
+            "help": "numbers of black and white in OCT volumes, as 0..40, where no column oct_range "
+            "says it; default: judged by the numbers",
+            "changes": (EVALUATE,),
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a range that is none."""
+        if self.oct_range is not None:
+            VolumeForm(range=self.oct_range)
+
+    @property
+    def form(self) -> VolumeForm:
+        """How volumes are to be taken."""
+        return VolumeForm(self.oct_axes, self.oct_range)
 
 
 @dataclass(frozen=True)
@@ -180,12 +217,24 @@ class EyeRunConfig:
         """The settings with what follows from others filled in."""
         return self
 
+    def minimised(self) -> Objective:
+        """What the training minimises."""
+        return BaselineObjective(self.model, self.objective)
+
+    @property
+    def samples(self) -> int:
+        """Samples an eye in evaluation; 1 of a network that has a single answer."""
+        return 1
+
+    @property
+    def two_stages(self) -> bool:
+        """Whether the network works on squares that a locator finds."""
+        return self.squares.region == "disc"
+
     @property
     def oct_shape(self) -> tuple[int, int, int] | None:
         """(depth, width, slices) of the OCT grid; None for a run without OCT."""
-        if not self.model.use_oct:
-            return None
-        return self.data.oct_depth, self.data.oct_width, self.model.oct_slices
+        return oct_shape(self)
 
 
 @dataclass(frozen=True)
@@ -197,6 +246,15 @@ class RunConfig(EyeRunConfig):
     model: IMOConfig = IMOConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     evaluation: ImoEvaluationConfig = ImoEvaluationConfig()
+
+    def minimised(self) -> Objective:
+        """What the training minimises."""
+        return ImoObjective(self.model, self.objective, self.loop.train_steps)
+
+    @property
+    def samples(self) -> int:
+        """Samples an eye in evaluation; 1 without the sampler."""
+        return self.evaluation.eval_samples if diffuses(self.model) else 1
 
 
 @dataclass(frozen=True)

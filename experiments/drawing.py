@@ -12,7 +12,6 @@ import numpy as np
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.config import EyeRunConfig, RunConfig
-from experiments.networks import samples
 from experiments.prediction import EyePrediction, predict_batches
 from experiments.scoring import score
 from imo_jax.atomic_files import write_picture
@@ -70,7 +69,7 @@ def validation_images(
         use_oct=config.model.use_oct,
     )
     images = {}
-    number = samples(config)
+    number = config.samples
     for prediction in predict_batches(variables, batches, config.model, samples=number):
         if len(images) == VALIDATION_EYES:
             break

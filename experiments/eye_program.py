@@ -21,8 +21,8 @@ from experiments.run_export import run_export
 from experiments.run_import import run_import
 from experiments.run_predict import run_predict
 from experiments.runtime import UserError, set_up
+from experiments.saved_run import TrainedRun, restore_run
 from experiments.squares import evaluation_store, run_stages
-from experiments.trained_run import TrainedRun, restore_run
 from experiments.training import check_weights
 from imo_jax.export.bundle import FORMATS
 from imo_jax.metrics.disc_measures import NAMES_BY_SIDE

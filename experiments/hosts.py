@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags
 
 from experiments.runtime import UserError, say
-from experiments.saved_config import refuse_other_config
+from experiments.saved_run import refuse_other_config
 from imo_jax.settings.fields import CONTINUE, changeable, leaves
 from imo_jax.train import processes
 

@@ -17,22 +17,16 @@ from data_pipelines.load.stores import Store
 from data_pipelines.manifest import read_manifest
 from data_pipelines.squares import Disc, find_disc
 from experiments.config import EYE_RUNS, EyeRunConfig, RunConfig
-from experiments.networks import samples
 from experiments.prediction import predict_batches
 from experiments.presets import PRESETS
 from experiments.reading import prepared_store
 from experiments.run_folder import RunFolder, read_json, replaced_folder
 from experiments.runtime import UserError
-from experiments.trained_run import TrainedRun, restore_run
+from experiments.saved_run import TrainedRun, restore_run
 from imo_jax.checkpoints import saved_steps
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.settings.saved import kind_of
 from imo_jax.train import processes
-
-
-def two_stages(config: EyeRunConfig) -> bool:
-    """Whether a run works on squares that a locator finds."""
-    return config.squares.region == "disc"
 
 
 def locator_config(config: EyeRunConfig) -> EyeRunConfig:
@@ -74,7 +68,7 @@ def given_locator(path: str | pathlib.Path) -> RunFolder:
     if folder.locator.exists():
         folder = RunFolder(folder.locator)
     config = restored_locator(folder).config
-    if two_stages(config) or not config.model.segment:
+    if config.two_stages or not config.model.segment:
         raise UserError(f"locator={path}: its network segments no whole photographs")
     return folder
 
@@ -171,6 +165,13 @@ def located(run: TrainedRun, whole: Store, split: str) -> Iterator[Disc | None]:
         whole, split, batch_size=run.config.evaluation.eval_batch_size, use_oct=False
     )
     for prediction in predict_batches(
-        run.variables, batches, run.config.model, samples=samples(run.config)
+        run.variables, batches, run.config.model, samples=run.config.samples
     ):
         yield find_disc(prediction.probabilities, whole.frame(split, prediction.index))
+
+
+def seen_whole(config: EyeRunConfig, store: Store, split: str) -> list[str]:
+    """Ids of a split's eyes that a run in two stages sees whole: nothing credible was found."""
+    if not config.two_stages:
+        return []
+    return [eye_id for eye_id in store.ids(split) if eye_id not in store.squares]

@@ -11,15 +11,14 @@ from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.calibration import cdr_range, kept_promises
 from experiments.drawing import denoisings, draw_plots, eye_picture
-from experiments.networks import samples
+from experiments.locator import seen_whole
 from experiments.prediction import EyePrediction, predict_batches
 from experiments.report import eye_cards
 from experiments.report.eyes import eyes_report
 from experiments.run_folder import replaced_folder
 from experiments.runtime import say
+from experiments.saved_run import TrainedRun
 from experiments.scoring import baseline_predictions, score_all
-from experiments.squares import seen_whole
-from experiments.trained_run import TrainedRun
 from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import imo_difference, imo_summary
@@ -111,7 +110,7 @@ def predictions(run: TrainedRun, store: Store, **control: Any):
         batch_size=run.config.evaluation.eval_batch_size,
         use_oct=run.config.model.use_oct,
     )
-    asked = {"samples": samples(run.config), "mirror": run.config.evaluation.mirror}
+    asked = {"samples": run.config.samples, "mirror": run.config.evaluation.mirror}
     return predict_batches(run.variables, batches, run.config.model, **asked, **control)
 
 
@@ -182,7 +181,7 @@ def summarise(
         "split": SPLIT,
         "checkpoint_step": run.step,
         "network": kind_of(run.config.model).title(run.config.model),
-        "samples": samples(run.config),
+        "samples": run.config.samples,
     }
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 from experiments.config import RunConfig
 from experiments.configured import configured
-from experiments.locator import two_stages
 from experiments.run_folder import RunFolder
 from experiments.run_lock import locked
 from experiments.runtime import UserError, say
-from experiments.saved_config import refuse_other_config
+from experiments.saved_run import refuse_other_config
 from imo_jax.atomic_files import write_json
 from imo_jax.checkpoints import Checkpoints
 from imo_jax.models.imo.config import IMOConfig
@@ -44,7 +43,7 @@ def run_import(preset: RunConfig, given: dict[str, Any], weights: str, workdir: 
     except (OSError, ImportError, ValueError) as error:
         raise UserError(str(error)) from error
     config = configured(preset, dataclasses.asdict(model), given)
-    if two_stages(config):
+    if config.two_stages:
         raise UserError(
             f"{weights} holds one network, and region=disc needs two; give --region=photograph"
         )

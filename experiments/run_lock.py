@@ -2,17 +2,13 @@
 
 import contextlib
 import datetime
-import functools
 import json
 import os
 import pathlib
 import socket
-from collections.abc import Callable, Iterator
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Iterator
 
 from experiments.runtime import UserError
-from experiments.saved_config import refuse_other_config
-from imo_jax.train import processes
 
 try:
     import fcntl
@@ -21,34 +17,8 @@ except ImportError:  # Windows
 
 LOCK = ".lock"
 
-Config, Result = TypeVar("Config"), TypeVar("Result")
-Rest = ParamSpec("Rest")
-Folder = str | pathlib.Path
-
 # Folders that this process holds: a stage finds the lock of its run taken by its own program.
 _held: set[pathlib.Path] = set()
-
-
-def holds_its_folder(
-    work: Callable[Concatenate[Config, Folder, Rest], Result],
-) -> Callable[Concatenate[Config, Folder, Rest], Result]:
-    """Makes `work(config, workdir, ...)` hold the lock of `workdir` before it reads or writes there.
-
-    Of several processes the first holds it, and none works where it cannot. Under the lock the
-    settings are held against the folder's once more: another program may have begun there since
-    they were.
-    """
-
-    @functools.wraps(work)
-    def holding(config: Config, workdir: Folder, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
-        with contextlib.ExitStack() as stack:
-            with processes.all_or_none():
-                if processes.is_first():
-                    stack.enter_context(locked(pathlib.Path(workdir)))
-                    refuse_other_config(workdir, config)
-            return work(config, workdir, *args, **kwargs)
-
-    return holding
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from experiments.asked_files import (
 from experiments.predicting import Predicted, keep_all
 from experiments.reading import checked_manifest
 from experiments.runtime import UserError, say
-from experiments.trained_run import TrainedRun
+from experiments.saved_run import TrainedRun
 from imo_jax.predictor import EyeResult
 from imo_jax.predictor.dicom_objects import require_highdicom, save_dicom
 from imo_jax.predictor.inputs import formed

@@ -13,14 +13,13 @@ from experiments import validation_log
 from experiments.calibration import calibrate, validation_records
 from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
-from experiments.networks import objective
 from experiments.run_folder import RunFolder
-from experiments.run_lock import holds_its_folder
 from experiments.runtime import say
 from experiments.scoring import fit_baseline, validation_metrics
 from experiments.training import (
     devices_for,
     first_line,
+    holds_its_folder,
     train_network,
     with_pretrained,
 )
@@ -87,7 +86,7 @@ def run_train(
     result = train_network(
         folder,
         variables,
-        objective=objective(config),
+        objective=config.minimised(),
         batches=functools.partial(training_batches, store, learned),
         validate=checked,
         optimiser=config.optimiser,

@@ -16,6 +16,7 @@ from experiments.configured import configured as settings_of
 from experiments.program_end import exit_code, leave, parsed_flags
 from experiments.program_help import answer_help
 from experiments.run_export import run_export
+from experiments.saved_run import restore_screening
 from experiments.screening.alpha import GRID, run_select_alpha
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS
@@ -26,7 +27,6 @@ from experiments.screening.run_eval import run_eval
 from experiments.screening.run_predict import run_predict
 from experiments.screening.run_train import run_surrogate, run_train
 from experiments.screening.table import run_table
-from experiments.screening.trained_run import restore_screening
 from imo_jax.export.bundle import FORMATS
 from imo_jax.models.semt.config import SIZE_SETTINGS
 from imo_jax.predictor.volumes import SIDES

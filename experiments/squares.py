@@ -24,20 +24,13 @@ from data_pipelines.squares import (
     square_around,
 )
 from experiments.config import EyeRunConfig
-from experiments.locator import (
-    check_masks,
-    copy_locator,
-    find_discs,
-    locator_config,
-    two_stages,
-)
+from experiments.locator import check_masks, copy_locator, find_discs, locator_config
 from experiments.reading import prepared_store
 from experiments.run_folder import RunFolder
-from experiments.run_lock import holds_its_folder
 from experiments.run_train import run_train
 from experiments.runtime import say
-from experiments.saved_config import refuse_other_config
-from experiments.trained_run import TrainedRun
+from experiments.saved_run import TrainedRun, refuse_other_config
+from experiments.training import holds_its_folder
 from imo_jax.atomic_files import replacing, write_json
 from imo_jax.predictor.locator import NOT_LOCATED
 from imo_jax.train import processes
@@ -62,7 +55,7 @@ def run_stages(
     Raises:
       UserError: as run_train, or the locator that is given is none.
     """
-    if not two_stages(config):
+    if not config.two_stages:
         return run_train(config, workdir, whole), whole
     folder = RunFolder(pathlib.Path(workdir))
     check_masks(config, whole)
@@ -91,17 +84,10 @@ def run_stages(
 
 def evaluation_store(run: TrainedRun, whole: Store) -> Store:
     """The eyes of a run's manifest as its network sees them."""
-    if not two_stages(run.config):
+    if not run.config.two_stages:
         return whole
     found = find_discs(run.folder, run.config, whole)
     return _store(run.config, squares_of(run.config, whole, found), whole)
-
-
-def seen_whole(config: EyeRunConfig, store: Store, split: str) -> list[str]:
-    """Ids of a split's eyes that a run in two stages sees whole: nothing credible was found."""
-    if not two_stages(config):
-        return []
-    return [eye_id for eye_id in store.ids(split) if eye_id not in store.squares]
 
 
 def stored_side(config: EyeRunConfig) -> int:

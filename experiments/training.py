@@ -1,10 +1,11 @@
-"""A training as every program runs it: optimiser, checkpoints, TensorBoard, loop."""
+"""A training as every program runs it: its folder held, optimiser, checkpoints, TensorBoard, loop."""
 
 import contextlib
 import functools
 import os
+import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from experiments.run_folder import RunFolder
 from experiments.run_lock import locked
 from experiments.runtime import UserError, describe_devices, say
+from experiments.saved_run import refuse_other_config
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
 from imo_jax.train import parallel, processes
 from imo_jax.train.loop import Batches, LoopConfig, Result, train
@@ -24,6 +26,32 @@ from imo_jax.train.step import train_step
 from imo_jax.train.tensorboard import TensorBoard
 from imo_jax.train.weight_decay import DECAY_MASKS
 from imo_jax.weights.pretrained import load_pretrained, weights_path
+
+Config, Returned = TypeVar("Config"), TypeVar("Returned")
+Rest = ParamSpec("Rest")
+Folder = str | pathlib.Path
+
+
+def holds_its_folder(
+    work: Callable[Concatenate[Config, Folder, Rest], Returned],
+) -> Callable[Concatenate[Config, Folder, Rest], Returned]:
+    """Makes `work(config, workdir, ...)` hold the lock of `workdir` before it reads or writes there.
+
+    Of several processes the first holds it, and none works where it cannot. Under the lock the
+    settings are held against the folder's once more: another program may have begun there since
+    they were.
+    """
+
+    @functools.wraps(work)
+    def holding(config: Config, workdir: Folder, *args: Rest.args, **kwargs: Rest.kwargs) -> Returned:
+        with contextlib.ExitStack() as stack:
+            with processes.all_or_none():
+                if processes.is_first():
+                    stack.enter_context(locked(pathlib.Path(workdir)))
+                    refuse_other_config(workdir, config)
+            return work(config, workdir, *args, **kwargs)
+
+    return holding
 
 
 def check_weights(pretrained: str | None) -> None:

@@ -28,10 +28,9 @@ from experiments.comparison.runs import (
 )
 from experiments.comparison.scores import Finished
 from experiments.comparison.settings import Study, check_extra, weights_of
-from experiments.locator import two_stages
 from experiments.run_folder import read_json
 from experiments.runtime import UserError, say
-from experiments.saved_config import refuse_other_config
+from experiments.saved_run import refuse_other_config
 from experiments.squares import evaluation_store
 from imo_jax.atomic_files import write_json, write_picture
 from imo_jax.weights.pretrained import weights_path
@@ -237,7 +236,7 @@ def described(study: Study, rows: Sequence[Row]) -> str:
                 "eyes of others, for all rows alike"
             )
     sees = "photographs"
-    if two_stages(config):
+    if config.two_stages:
         diameters = config.squares.square_diameters
         sees = f"squares of {diameters:g} disc diameters, found by one network for all rows,"
     return (

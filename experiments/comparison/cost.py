@@ -9,10 +9,9 @@ import numpy as np
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from experiments.networks import samples
 from experiments.run_eval import SPLIT
 from experiments.runtime import describe_devices
-from experiments.trained_run import TrainedRun
+from experiments.saved_run import TrainedRun
 from imo_jax.flops import count_flops
 from imo_jax.predictor.answers import INPUTS, outputs_of
 
@@ -30,7 +29,7 @@ def measure_cost(run: TrainedRun, store: Store) -> dict[str, Any]:
     batch = next(iter(batches))
     inputs = jax.device_put({name: batch[name] for name in INPUTS if name in batch})
     variables = jax.device_put(run.variables)
-    number = samples(run.config)
+    number = run.config.samples
 
     def predicted(variables: Any, inputs: dict[str, jax.Array]) -> Any:
         return outputs_of(variables, inputs, run.config.model, samples=number)

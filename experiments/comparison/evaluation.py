@@ -14,9 +14,9 @@ from experiments.prediction import EyePrediction
 from experiments.run_eval import SPLIT, predictions
 from experiments.run_folder import replaced_folder
 from experiments.runtime import UserError
+from experiments.saved_run import TrainedRun, restore_run
 from experiments.scoring import score_all
 from experiments.squares import evaluation_store
-from experiments.trained_run import TrainedRun, restore_run
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 
 RECORDS, MASKS = "records.npz", "masks.npz"

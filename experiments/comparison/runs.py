@@ -20,7 +20,7 @@ from experiments.reading import checked_manifest, prepared_store, used_labels
 from experiments.run_folder import RunFolder, read_json
 from experiments.run_train import run_train
 from experiments.runtime import UserError, say
-from experiments.saved_config import refuse_other_config
+from experiments.saved_run import refuse_other_config
 from experiments.squares import run_stages
 from imo_jax.atomic_files import write_json
 from imo_jax.train.loop import LoopConfig

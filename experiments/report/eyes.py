@@ -19,8 +19,8 @@ from experiments.report.model_card import card_section, trained_on
 from experiments.report.page import Figure, Section, Table, render
 from experiments.report.run_facts import ended, made, parameters, run_section
 from experiments.report.score_table import score_table
+from experiments.saved_run import TrainedRun
 from experiments.seed_means import cell
-from experiments.trained_run import TrainedRun
 from imo_jax.labels import GRADE_NAMES
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import (

@@ -21,8 +21,8 @@ from experiments.report.page import Figure, Section, Table, render
 from experiments.report.run_facts import ended, made, parameters, run_section
 from experiments.report.score_table import score_table
 from experiments.run_folder import RunFolder
+from experiments.saved_run import TrainedScreening
 from experiments.screening.run_surrogate import stage1_folder
-from experiments.screening.trained_run import TrainedScreening
 from experiments.seed_means import cell
 from imo_jax import visual_field
 from imo_jax.labels import SCREENING_NAMES

@@ -9,7 +9,7 @@ from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import validation_log
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
-from experiments.saved_config import refuse_other_config
+from experiments.saved_run import refuse_other_config
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.reading import checked_store
 from experiments.screening.run_surrogate import stage1_config, write_table

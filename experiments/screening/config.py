@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from data_pipelines.augment.scan import ScanAugmentConfig
 from data_pipelines.load.screening_grid import NEIGHBOURS
-from experiments.oct_form_config import OctFormConfig
+from experiments.config import OctFormConfig
 from experiments.screening.methods import METHODS, SUBSETS, Method
 from imo_jax.models.semt.config import SemtConfig
 from imo_jax.settings.fields import ALWAYS, EVALUATE, problems

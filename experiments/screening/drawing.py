@@ -7,8 +7,8 @@ import numpy as np
 
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.report.volume_cards import common_limits, volume_card
+from experiments.saved_run import TrainedScreening
 from experiments.screening.prediction import Seen
-from experiments.screening.trained_run import TrainedScreening
 from imo_jax.atomic_files import write_picture
 from imo_jax.labels import SCREENING_NAMES
 from imo_jax.metrics.screening import VolumeRecord

@@ -11,9 +11,9 @@ from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.report.volumes import volumes_report
 from experiments.run_folder import replaced_folder
 from experiments.runtime import say
+from experiments.saved_run import TrainedScreening
 from experiments.screening.drawing import cards_of, draw_cams, draw_plots
 from experiments.screening.prediction import predict_volumes, records
-from experiments.screening.trained_run import TrainedScreening
 from imo_jax import visual_field
 from imo_jax.atomic_files import write_json
 from imo_jax.metrics.screening import VolumeRecord, record_row

@@ -7,8 +7,8 @@ from data_pipelines.volume_form import VolumeForm
 from experiments.asked_files import asked_volumes, distinct_names, require_apart
 from experiments.predicting import Predicted, keep_all
 from experiments.runtime import UserError
+from experiments.saved_run import TrainedScreening
 from experiments.screening.reading import checked_manifest
-from experiments.screening.trained_run import TrainedScreening
 from imo_jax.predictor.inputs import formed
 from imo_jax.predictor.table_rows import volume_row
 

@@ -10,10 +10,10 @@ import pandas as pd
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
+from experiments.saved_run import TrainedScreening
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS
 from experiments.screening.prediction import descriptors
-from experiments.screening.trained_run import TrainedScreening
 from imo_jax.surrogate.labels import Surrogates, assign, loan_rows
 
 

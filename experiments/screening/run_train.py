@@ -12,17 +12,16 @@ from data_pipelines.load.screening_batches import train_cube_batches, train_scan
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments import validation_log
 from experiments.run_folder import RunFolder
-from experiments.run_lock import holds_its_folder
 from experiments.runtime import UserError, say
-from experiments.saved_config import refuse_other_config
+from experiments.saved_run import refuse_other_config, restore_screening
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.prediction import predict_volumes, records
 from experiments.screening.reading import training_rows
 from experiments.screening.run_surrogate import stage1_config, stage1_folder, surrogate_fields
-from experiments.screening.trained_run import restore_screening
 from experiments.training import (
     devices_for,
     first_line,
+    holds_its_folder,
     train_network,
     with_pretrained,
 )
@@ -111,7 +110,7 @@ def run_stage1(
 
 def refuse_other_stage1(folder: pathlib.Path, wanted: ScreeningConfig) -> None:
     """UserError where the run in `folder` is not one that `wanted` could have made."""
-    found = restore_screening(folder, {}).config
+    found = restore_screening(folder, {}, "best", ScreeningConfig).config
     differing = differences(
         found.data, wanted.data, ignore=changeable(type(wanted), EVALUATE)
     )
@@ -138,7 +137,7 @@ def borrowed(
     has_vf[rows] |= has_vf[rows].any(axis=0)  # What nobody has, nobody lends.
     with processes.all_or_none():
         if processes.is_first():
-            stage1 = restore_screening(stage1_folder(config, workdir), {})
+            stage1 = restore_screening(stage1_folder(config, workdir), {}, "best", ScreeningConfig)
             vf[rows] = surrogate_fields(config, workdir, store, rows, stage1).vf
     return processes.arrays_of_first(vf), has_vf
 

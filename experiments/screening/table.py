@@ -13,14 +13,13 @@ from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.report.page import Section, Table
 from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import UserError, say
-from experiments.saved_config import refuse_other_config
+from experiments.saved_run import refuse_other_config, restore_screening
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS, TABLE_1, Row
 from experiments.screening.reading import checked_store
 from experiments.screening.run_eval import read_records, run_eval
 from experiments.screening.run_train import run_train
 from experiments.screening.table_page import table_page
-from experiments.screening.trained_run import restore_screening
 from experiments.seed_means import cell, in_markdown, over_seeds
 from imo_jax import visual_field
 from imo_jax.atomic_files import write_json, write_picture
@@ -123,7 +122,7 @@ def run_row(config: ScreeningConfig, folder: pathlib.Path, store: ScreeningStore
     started = time.monotonic()
     if exit_code := run_train(config, folder, store).exit_code:
         return exit_code
-    run = restore_screening(folder, {})
+    run = restore_screening(folder, {}, "best", ScreeningConfig)
     run_eval(run, None, store)
     parameters = sum(np.size(x) for x in jax.tree.leaves(run.variables["params"]))
     write_json(

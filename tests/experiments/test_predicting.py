@@ -14,9 +14,9 @@ from experiments import predicting
 from experiments.config import RunConfig
 from experiments.run_predict import run_predict
 from experiments.runtime import UserError
+from experiments.saved_run import restore_run, restore_screening
+from experiments.screening.config import ScreeningConfig
 from experiments.screening.run_predict import run_predict as run_screening
-from experiments.screening.trained_run import restore_screening
-from experiments.trained_run import restore_run
 from imo_jax.models.imo import sample
 from imo_jax.predictor import NotRead
 
@@ -224,7 +224,7 @@ def test_volumes_of_a_folder(tmp_path):
     for name in ("v2", "v10"):
         shutil.copy(RUNS / "eye.npy", tmp_path / "oct" / f"{name}.npy")
     np.save(tmp_path / "oct" / "flat.npy", np.full((3, 8, 8), 7, np.uint8))
-    run = restore_screening(RUNS / "semt", {})
+    run = restore_screening(RUNS / "semt", {}, "best", ScreeningConfig)
     out = tmp_path / "out"
     found = run_screening(
         run, volume=str(tmp_path / "oct"), eye="OD", manifest=None, out=str(out)

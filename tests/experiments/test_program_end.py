@@ -20,7 +20,7 @@ from experiments.program_end import exit_code
 from experiments.run_folder import RunFolder
 from experiments.run_lock import LOCK, locked
 from experiments.runtime import UserError
-from experiments.saved_config import read_config
+from experiments.saved_run import read_config
 from experiments.screening import run_train as screening
 from imo_jax.models.imo.config import IMOConfig
 
@@ -163,7 +163,7 @@ def test_a_stage_keeps_the_lock_of_its_program(tmp_path):
 
 def test_an_interrupt_while_libraries_are_imported_is_one_line(tmp_path):
     code = (
-        "from experiments import interrupted\nprint('begun', flush=True)\n"
+        "from experiments import runtime\nprint('begun', flush=True)\n"
         "import time\ntime.sleep(600)"
     )
     process = subprocess.Popen(

@@ -36,7 +36,7 @@ def test_the_locator_is_the_same_run_on_whole_photographs_without_grade_and_oct(
         "region", "use_oct", "grade", "train_steps", "eval_every", "save_every", "warmup_steps"
     }  # fmt: skip
     assert (located.loop.train_steps, located.loop.eval_every) == (90, 45)
-    assert not locator.two_stages(located) and locator.two_stages(config)
+    assert not located.two_stages and config.two_stages
 
 
 def test_a_segmenters_locator_sees_no_oct():
@@ -136,8 +136,8 @@ def store(eyes, placed=None):
 
 def test_eyes_without_a_square_are_counted_in_two_stages_alone():
     eyes = store({"test": 3}, {"test1": Square(0, 0, 8)})
-    assert squares.seen_whole(in_squares(RunConfig()), eyes, "test") == ["test0", "test2"]
-    assert squares.seen_whole(RunConfig(), eyes, "test") == []
+    assert locator.seen_whole(in_squares(RunConfig()), eyes, "test") == ["test0", "test2"]
+    assert locator.seen_whole(RunConfig(), eyes, "test") == []
 
 
 def test_squares_and_the_record_of_them(tmp_path):

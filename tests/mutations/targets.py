@@ -23,7 +23,7 @@ from data_pipelines.manifest.check import check_manifest, check_screening_manife
 from data_pipelines.volumes import read_volume
 from experiments.config import RunConfig
 from experiments.runtime import UserError
-from experiments.trained_run import restore_run
+from experiments.saved_run import restore_run
 from imo_jax.weights.files import read_state_dict
 
 RUNS = pathlib.Path(__file__).parents[1] / "run_folders"

@@ -9,8 +9,9 @@ import pytest
 from data_pipelines.load.screening_grid import ScreeningGrid
 from data_pipelines.load.screening_stores import Images, ScreeningStore
 from data_pipelines.manifest import ScreeningVolume
+from experiments.saved_run import restore_screening
+from experiments.screening.config import ScreeningConfig
 from experiments.screening.run_eval import run_eval
-from experiments.screening.trained_run import restore_screening
 
 RUN = pathlib.Path(__file__).resolve().parents[2] / "run_folders" / "semt"
 SIDE = 32
@@ -47,10 +48,10 @@ def evaluated(small_store, tmp_path_factory):
     rows = [{"id": i, "sex": "fm"[k % 2]} for k, i in enumerate(small_store.ids("test"))]
     pd.DataFrame(rows).to_csv(folder / "screening.csv", index=False)
     given = {"manifest": str(folder / "screening.csv"), "bootstrap": 20}
-    run_eval(restore_screening(RUN, given), str(folder / "eval"), small_store)
+    run_eval(restore_screening(RUN, given, "best", ScreeningConfig), str(folder / "eval"), small_store)
     return folder / "eval"
 
 
 @pytest.fixture(scope="session")
 def small_run():
-    return restore_screening(RUN, {})
+    return restore_screening(RUN, {}, "best", ScreeningConfig)

@@ -11,7 +11,7 @@ from data_pipelines.bad_file import BadFile
 from experiments.config import RunConfig
 from experiments.run_predict import run_predict
 from experiments.runtime import UserError
-from experiments.trained_run import restore_run
+from experiments.saved_run import restore_run
 from imo_jax.predictor import dicom_objects
 from imo_jax.predictor.dicom_objects import save_dicom
 

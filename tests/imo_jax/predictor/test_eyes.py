@@ -14,7 +14,7 @@ import imo_jax
 from experiments.config import RunConfig
 from experiments.run_predict import run_predict
 from experiments.runtime import UserError
-from experiments.trained_run import restore_run
+from experiments.saved_run import restore_run
 from imo_jax.models.imo import sample
 from imo_jax.predictor.answers import how_asked
 from imo_jax.predictor.calibration import EyeCalibration

@@ -9,9 +9,10 @@ import pytest
 import imo_jax
 from data_pipelines.load.screening_stores import ScreeningArrayStore
 from data_pipelines.manifest import ScreeningManifest, ScreeningVolume
+from experiments.saved_run import restore_screening
+from experiments.screening.config import ScreeningConfig
 from experiments.screening.prediction import predict_volumes
 from experiments.screening.run_predict import run_predict
-from experiments.screening.trained_run import restore_screening
 from imo_jax.models.semt.predict import predict_batch
 
 
@@ -51,7 +52,7 @@ def test_a_prediction_has_its_fields(result, tmp_path):
 
 def test_the_program_and_evaluation_say_the_same(screening_folder, volume, result, tmp_path):
     np.save(tmp_path / "v.npy", volume)
-    run = restore_screening(screening_folder("semt"), {})
+    run = restore_screening(screening_folder("semt"), {}, "best", ScreeningConfig)
     out = tmp_path / "out"
     (said,) = run_predict(
         run, volume=str(tmp_path / "v.npy"), eye=None, manifest=None, out=str(out)
