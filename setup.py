@@ -51,7 +51,7 @@ COMMANDS = [
     "imo-grader = experiments.grader:PROGRAM.run",
     "imo-tables = experiments.tables:main",
     "imo-manifest = data_pipelines.manifest.__main__:main",
-    "semt = experiments.semt:run",
+    "semt = experiments.semt:PROGRAM.run",
 ]
 
 setuptools.setup(

@@ -1,7 +1,8 @@
 """The settings of a run on eyes: dataclasses, from which flags and config.json are derived."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from data_pipelines.augment import AugmentConfig
 from data_pipelines.volume_form import ORDERS, VolumeForm
@@ -212,6 +213,10 @@ class EyeRunConfig:
             found.append(f"locator={self.squares.locator!r} is for region=disc")
         if found:
             raise ValueError("; ".join(found))
+
+    def implied(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings without a flag that follow from those that the user names."""
+        return {}
 
     def completed(self) -> Self:
         """The settings with what follows from others filled in."""

@@ -6,11 +6,11 @@ python -m experiments.grader --flagfile=experiments/flagfiles/tables/vit.flags -
 
 from experiments import runtime  # noqa: F401, first: it quiets what is imported next
 
-from experiments.config import GraderRunConfig  # isort: skip
-from experiments.eye_program import EyeProgram
-from experiments.presets import GRADER_PRESETS
+from experiments.eye_programs import GRADER  # isort: skip
+from experiments.eyes import EYE_MODES, EYES
+from experiments.program import Program
 
-PROGRAM = EyeProgram(__doc__, GraderRunConfig, GRADER_PRESETS, workdir="runs/grader")
+PROGRAM = Program(__doc__, GRADER, EYES, EYE_MODES)
 
 if __name__ == "__main__":
     PROGRAM.run()

@@ -7,12 +7,11 @@ python -m experiments.imo --mode=predict --workdir=runs/imo --fundus=eye.jpg --o
 
 from experiments import runtime  # noqa: F401, first: it quiets what is imported next
 
-from experiments.config import RunConfig  # isort: skip
-from experiments.eye_program import EyeProgram
-from experiments.presets import PRESETS
-from imo_jax.models.imo.config import SIZE_SETTINGS
+from experiments.eye_programs import IMO  # isort: skip
+from experiments.eyes import EYE_MODES, EYES
+from experiments.program import Program
 
-PROGRAM = EyeProgram(__doc__, RunConfig, PRESETS, workdir="runs/imo", sizes=SIZE_SETTINGS)
+PROGRAM = Program(__doc__, IMO, EYES, EYE_MODES)
 
 if __name__ == "__main__":
     PROGRAM.run()

@@ -2,14 +2,15 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 from data_pipelines.cache_folder import EYES, cache_folder
 from data_pipelines.load.counts import count, describe
 from data_pipelines.load.stores import Store
 from data_pipelines.manifest import Manifest, ManifestError, format_problems, read_manifest
 from data_pipelines.manifest.check import check_manifest, doubts_by_id
-from data_pipelines.manifest.problems import errors
+from data_pipelines.manifest.problems import Problem, errors
 from data_pipelines.phantom import make_phantom
 from data_pipelines.squares import Square
 from experiments.config import PHANTOM, EyeRunConfig
@@ -19,48 +20,76 @@ from experiments.runtime import UserError, check_memory, say
 PHANTOM_EYES = 240
 PHANTOM_FRACTIONS = {"val_fraction": 0.1, "test_fraction": 0.3}
 
+Read = TypeVar("Read")
+
 
 def make_default_phantom(manifest: str) -> None:
     """Makes the phantom data set where the default manifest is asked for and absent."""
+    made_where_absent(manifest, PHANTOM, f"{PHANTOM_EYES} eyes", eyes=PHANTOM_EYES, seed=0,
+                      **PHANTOM_FRACTIONS)  # fmt: skip
+
+
+def made_where_absent(manifest: str, default: str, what: str, **settings: Any) -> None:
+    """Makes a phantom where a program's default manifest is asked for and absent."""
     path = pathlib.Path(manifest)
-    if manifest != PHANTOM or path.exists():
-        return
-    say(f"making a phantom data set of {PHANTOM_EYES} eyes in {path.parent} (once)")
-    make_phantom(path.parent, eyes=PHANTOM_EYES, seed=0, **PHANTOM_FRACTIONS)
+    if manifest == default and not path.exists():
+        say(f"making a phantom data set of {what} in {path.parent} (once)")
+        make_phantom(path.parent, **settings)
 
 
-def checked_manifest(
-    manifest: str, data_root: str | None, need: Collection[str], config: EyeRunConfig
-) -> Manifest:
-    """Reads a manifest after checking it and every file it names.
+def problems_of(
+    config: EyeRunConfig,
+    need: Collection[str],
+    manifest: str | None = None,
+    say: Callable[[str], None] = say,
+) -> list[Problem]:
+    """All that is wrong with a manifest and the files it names.
 
     Args:
-      manifest: path of manifest.csv.
-      data_root: folder of the images where it is not the manifest's.
-      need: of "train", "eval", "predict": what is going to be done.
       config: of the run; says which labels are used, and what volumes mean.
-
-    Raises:
-      UserError: with the complete list of problems.
+      need: of "train", "eval", "predict": what is going to be done.
+      manifest: path of manifest.csv; None = the run's.
+      say: told how it gets on.
     """
-    problems = check_manifest(
-        manifest,
-        data_root,
+    return check_manifest(
+        manifest or config.data.manifest,
+        config.data.data_root,
         need=need,
         labels=used_labels(config),
         memory=check_memory(),
         oct_form=config.oct.form,
         say=say,
     )
+
+
+def read_sound(manifest: str, problems: list[Problem], read: Callable[[], Read]) -> Read:
+    """What `read` gives of a manifest in which there are no errors; says what is doubted.
+
+    Raises:
+      UserError: with the complete list of problems.
+    """
     if errors(problems):
         raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")
     if problems:
         say(f"{manifest}:\n{format_problems(problems)}")
     try:
-        read = read_manifest(manifest, data_root, config.oct.form)
-        return dataclasses.replace(read, doubts=doubts_by_id(manifest, data_root, problems))
+        return read()
     except ManifestError as error:
         raise UserError(f"{manifest} cannot be used:\n{error}") from error
+
+
+def checked_manifest(
+    config: EyeRunConfig, need: Collection[str], manifest: str | None = None
+) -> Manifest:
+    """Reads a manifest after checking it and every file it names; arguments as problems_of.
+
+    Raises:
+      UserError: with the complete list of problems.
+    """
+    path, data_root = manifest or config.data.manifest, config.data.data_root
+    problems = problems_of(config, need, path)
+    read = read_sound(path, problems, lambda: read_manifest(path, data_root, config.oct.form))
+    return dataclasses.replace(read, doubts=doubts_by_id(path, data_root, problems))
 
 
 def used_labels(config: EyeRunConfig) -> tuple[str, ...]:
@@ -72,9 +101,7 @@ def used_labels(config: EyeRunConfig) -> tuple[str, ...]:
 
 def checked_store(config: EyeRunConfig, need: Collection[str]) -> Store:
     """The eyes of a run's manifest, after checking all of it; see checked_manifest."""
-    data = config.data
-    manifest = checked_manifest(data.manifest, data.data_root, need, config)
-    return prepared_store(manifest, config)
+    return prepared_store(checked_manifest(config, need), config)
 
 
 def prepared_store(

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from experiments.config import RunConfig
-from experiments.configured import configured
+from experiments.program_settings import configured
 from experiments.run_folder import RunFolder
 from experiments.run_lock import locked
 from experiments.runtime import UserError, say

@@ -141,8 +141,7 @@ def asked_eyes(
         unknown = [None] * len(asked.files)
         files = list(asked.files)
         return AskedEyes(distinct_names(asked), files, scans, unknown, unknown, asked.many)
-    data_root = run.config.data.data_root
-    eyes = checked_manifest(manifest, data_root, ("predict",), run.config).eyes
+    eyes = checked_manifest(run.config, ("predict",), manifest).eyes
     scans = [eye.oct if run.config.model.use_oct else None for eye in eyes]
     return AskedEyes(
         [eye.id for eye in eyes],

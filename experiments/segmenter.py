@@ -6,11 +6,11 @@ python -m experiments.segmenter --flagfile=experiments/flagfiles/tables/unetpp.f
 
 from experiments import runtime  # noqa: F401, first: it quiets what is imported next
 
-from experiments.config import SegmenterRunConfig  # isort: skip
-from experiments.eye_program import EyeProgram
-from experiments.presets import SEGMENTER_PRESETS
+from experiments.eye_programs import SEGMENTER  # isort: skip
+from experiments.eyes import EYE_MODES, EYES
+from experiments.program import Program
 
-PROGRAM = EyeProgram(__doc__, SegmenterRunConfig, SEGMENTER_PRESETS, workdir="runs/segmenter")
+PROGRAM = Program(__doc__, SEGMENTER, EYES, EYE_MODES)
 
 if __name__ == "__main__":
     PROGRAM.run()

@@ -1,9 +1,11 @@
 """The rooms of the house: who may import whom, and where pmap may be said."""
 
 import ast
+import functools
 import pathlib
 import subprocess
 import sys
+from collections.abc import Collection
 
 import pytest
 
@@ -64,6 +66,55 @@ def forbidden(path: pathlib.Path) -> set[str]:
 
 def room_of(relative: str) -> str:
     return relative.partition("/")[0]
+
+
+FLOORS = 10  # of experiments/: the longest chain of imports in it
+
+
+def test_experiments_has_so_many_floors():
+    found = floors(ROOT / "experiments")
+    highest = {module for module, floor in found.items() if floor == max(found.values())}
+    assert max(found.values()) == FLOORS, f"{sorted(highest)} stand on floor {max(found.values())}"
+
+
+def floors(room: pathlib.Path) -> dict[str, int]:
+    """Module -> length of the longest chain of imports below it, within its room; 1 = none."""
+    modules = {module_of(path, room.parent): path for path in room.rglob("*.py")}
+    below = {
+        module: {known for name in imported_names(path) if (known := _known(name, modules))}
+        - {module}
+        for module, path in modules.items()
+    }
+
+    @functools.cache
+    def floor(module: str) -> int:
+        return 1 + max(map(floor, below[module]), default=0)
+
+    return {module: floor(module) for module in modules}
+
+
+def module_of(path: pathlib.Path, root: pathlib.Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _known(name: str, modules: Collection[str]) -> str | None:
+    """The module that an imported name is, or is of."""
+    module = name.rpartition(".")[0]
+    return name if name in modules else module if module in modules else None
+
+
+def test_floors_are_counted_along_the_longest_chain(tmp_path):
+    room = tmp_path / "room"
+    (room / "inner").mkdir(parents=True)
+    for name, text in {
+        "__init__.py": "", "a.py": "import os", "b.py": "from room.a import x",
+        "inner/__init__.py": "", "inner/c.py": "def f():\n    from room import b, a",
+        "d.py": "import room.inner.c",
+    }.items():  # fmt: skip
+        (room / name).write_text(text)
+    assert floors(room) == {
+        "room": 1, "room.a": 1, "room.b": 2, "room.inner": 1, "room.inner.c": 3, "room.d": 4,
+    }  # fmt: skip
 
 
 def test_the_library_is_light_until_a_predictor_is_asked_for():

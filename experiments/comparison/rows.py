@@ -11,7 +11,7 @@ class Row:
     Attributes:
       name: of its flagfile (experiments/flagfiles/tables) and of the folder of its runs.
       title: what the table calls it.
-      program: of comparison.settings.PROGRAMS, which trains it; None: it is made of other rows.
+      program: of eye_programs.PROGRAMS, which trains it; None: it is made of other rows.
       paper_size: --size of the paper's network, which the flagfile says in words.
       paper: metric -> the paper's figure in 0..1, as far as it is known.
     """

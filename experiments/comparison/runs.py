@@ -175,9 +175,7 @@ class Stores:
         data = config.data
         checked = (data.manifest, data.data_root, used_labels(config))
         if checked not in self._manifests:
-            self._manifests[checked] = checked_manifest(
-                data.manifest, data.data_root, ("train", "eval"), config
-            )
+            self._manifests[checked] = checked_manifest(config, ("train", "eval"))
             if not self._manifests[checked].split("val"):
                 raise UserError(
                     f"{data.manifest} has no eye in the split 'val', on which a table chooses "

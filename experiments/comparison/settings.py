@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
-from experiments import flag_fields, grader, imo, segmenter
 from experiments.comparison.rows import Row
 from experiments.config import EyeRunConfig
-from experiments.eye_program import EyeProgram
+from experiments.eye_programs import PROGRAMS
+from experiments.program_settings import ProgramSettings
 from experiments.runtime import UserError
 
-PROGRAMS = {"imo": imo.PROGRAM, "segmenter": segmenter.PROGRAM, "grader": grader.PROGRAM}
 FLAGFILES = pathlib.Path(__file__).resolve().parents[1] / "flagfiles" / "tables"
 
 # Scale -> learning rates tried. How long and at what size is said in scale_*.flags.
@@ -104,7 +103,7 @@ def weights_of(study: Study, row: Row) -> str | None:
     return study.pretrained.get(row.name, of_imo)
 
 
-def parsed(program: EyeProgram, arguments: Sequence[str]) -> EyeRunConfig:
+def parsed(program: ProgramSettings, arguments: Sequence[str]) -> EyeRunConfig:
     """The settings that a program's command line stands for.
 
     Raises:
@@ -115,10 +114,10 @@ def parsed(program: EyeProgram, arguments: Sequence[str]) -> EyeRunConfig:
         values(["tables", *arguments])
     except flags.Error as error:
         raise UserError(str(error)) from error
-    return program.configured(values, flag_fields.given_flags(program.config_class, values))
+    return program.configured(values)
 
 
-def split_extra(program: EyeProgram, extra: Sequence[str]) -> tuple[list[str], list[str]]:
+def split_extra(program: ProgramSettings, extra: Sequence[str]) -> tuple[list[str], list[str]]:
     """The settings that a program has, and those that it has not."""
     values = _flags_of(program)
     try:
@@ -167,13 +166,8 @@ def fold_manifests(manifest: str, folds: int | None) -> tuple[str, ...]:
     return tuple(map(str, paths))
 
 
-def _flags_of(program: EyeProgram) -> flags.FlagValues:
+def _flags_of(program: ProgramSettings) -> flags.FlagValues:
     """The flags of a program that define a run, apart from those of this process."""
     values = flags.FlagValues()
-    presets = list(program.presets)
-    flags.DEFINE_enum("preset", presets[0], presets, "", flag_values=values)
-    flags.DEFINE_string("workdir", program.workdir, "", flag_values=values)
-    if program.sizes:
-        flags.DEFINE_enum("size", None, list(program.sizes), "", flag_values=values)
-    flag_fields.define_flags(program.config_class, values)
+    program.define_flags(values)
     return values

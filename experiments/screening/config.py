@@ -1,7 +1,8 @@
 """The settings of a screening run: one dataclass, from which flags and config.json are derived."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from data_pipelines.augment.scan import ScanAugmentConfig
 from data_pipelines.load.screening_grid import NEIGHBOURS
@@ -196,6 +197,10 @@ class ScreeningConfig:
             found.append(f"pretrained weights are for 2-D networks, not for {self.method}")
         if found:
             raise ValueError("; ".join(found))
+
+    def implied(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings without a flag that follow from those that the user names."""
+        return {"network": METHODS[given.get("method", self.method)].network}
 
     def completed(self) -> Self:
         """The settings with what follows from others filled in."""

@@ -1,19 +1,16 @@
 """From a screening manifest to a store of prepared volumes, with all complaints about the input."""
 
-import pathlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 
 from data_pipelines.cache_folder import VOLUMES, cache_folder
 from data_pipelines.load.screening_counts import count_screening, describe_screening
 from data_pipelines.load.screening_stores import ScreeningStore
-from data_pipelines.manifest import ManifestError, format_problems
 from data_pipelines.manifest.check import check_screening_manifest
-from data_pipelines.manifest.problems import errors
+from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.screening import ScreeningManifest, read_screening_manifest
-from data_pipelines.phantom import make_phantom
-from data_pipelines.volume_form import VolumeForm
+from experiments.reading import made_where_absent, read_sound
 from experiments.runtime import UserError, check_memory, say
 from experiments.screening.config import PHANTOM, ScreeningConfig
 
@@ -31,52 +28,39 @@ PHANTOM_SETTINGS = {
 
 def make_default_phantom(manifest: str) -> None:
     """Makes the phantom data set where the default manifest is asked for and absent."""
-    path = pathlib.Path(manifest)
-    if manifest != PHANTOM or path.exists():
-        return
     eyes = PHANTOM_SETTINGS["eyes"]
     volumes = eyes * PHANTOM_SETTINGS["visits"] * PHANTOM_SETTINGS["volumes_per_visit"]
-    say(f"making a phantom data set of {volumes} volumes of {eyes} eyes in {path.parent} (once)")
-    make_phantom(path.parent, **PHANTOM_SETTINGS)
+    made_where_absent(manifest, PHANTOM, f"{volumes} volumes of {eyes} eyes", **PHANTOM_SETTINGS)
+
+
+def problems_of(
+    config: ScreeningConfig,
+    need: Collection[str],
+    manifest: str | None = None,
+    say: Callable[[str], None] = say,
+) -> list[Problem]:
+    """All that is wrong with a screening manifest and its volumes; see reading.problems_of."""
+    return check_screening_manifest(
+        manifest or config.data.manifest,
+        config.data.data_root,
+        need=need,
+        surrogates=config.recipe.surrogates and config.train_subset == "all",
+        memory=check_memory(),
+        oct_form=config.oct.form,
+        say=say,
+    )
 
 
 def checked_manifest(
-    manifest: str,
-    data_root: str | None,
-    need: Collection[str],
-    *,
-    surrogates: bool,
-    oct_form: VolumeForm,
+    config: ScreeningConfig, need: Collection[str], manifest: str | None = None
 ) -> ScreeningManifest:
-    """Reads a screening manifest after checking it and every file it names.
-
-    Args:
-      manifest: path of the CSV file.
-      data_root: folder of the volumes where it is not the manifest's.
-      need: of "train", "eval", "predict": what is going to be done.
-      surrogates: visual fields are going to be borrowed.
-      oct_form: of the volumes whose row does not say it.
-
-    Raises:
-      UserError: with the complete list of problems.
-    """
-    problems = check_screening_manifest(
-        manifest,
-        data_root,
-        need=need,
-        surrogates=surrogates,
-        memory=check_memory(),
-        oct_form=oct_form,
-        say=say,
+    """Reads a screening manifest after checking it and its volumes; see reading.checked_manifest."""
+    path, data_root = manifest or config.data.manifest, config.data.data_root
+    return read_sound(
+        path,
+        problems_of(config, need, path),
+        lambda: read_screening_manifest(path, data_root, config.oct.form),
     )
-    if errors(problems):
-        raise UserError(f"{manifest} cannot be used:\n{format_problems(problems)}")
-    if problems:
-        say(f"{manifest}:\n{format_problems(problems)}")
-    try:
-        return read_screening_manifest(manifest, data_root, oct_form)
-    except ManifestError as error:
-        raise UserError(f"{manifest} cannot be used:\n{error}") from error
 
 
 def checked_store(config: ScreeningConfig, need: Collection[str]) -> ScreeningStore:
@@ -84,16 +68,8 @@ def checked_store(config: ScreeningConfig, need: Collection[str]) -> ScreeningSt
     # TensorFlow is imported here, so that check and predict need none.
     from data_pipelines.builders.oct_screening import prepare_screening
 
-    data = config.data
-    surrogates = config.recipe.surrogates and config.train_subset == "all"
-    manifest = checked_manifest(
-        data.manifest, data.data_root, need, surrogates=surrogates, oct_form=config.oct.form
-    )
-    store = prepare_screening(
-        manifest,
-        cache_folder() / VOLUMES,
-        *config.grid,
-    )
+    manifest = checked_manifest(config, need)
+    store = prepare_screening(manifest, cache_folder() / VOLUMES, *config.grid)
     say(f"data: {describe_screening(count_screening(store))}")
     return store
 

@@ -87,13 +87,7 @@ def asked_of(
             require_apart(folder, asked)
         sides = [eye] * len(asked.files)
         return AskedVolumes(distinct_names(asked), list(asked.files), sides, asked.many)
-    volumes = checked_manifest(
-        manifest,
-        run.config.data.data_root,
-        ("predict",),
-        surrogates=False,
-        oct_form=run.config.oct.form,
-    ).volumes
+    volumes = checked_manifest(run.config, ("predict",), manifest).volumes
     return AskedVolumes(
         [v.id for v in volumes],
         [v.oct for v in volumes],

@@ -5,8 +5,8 @@ import itertools
 import pytest
 from absl import flags
 
-from experiments import flag_fields, grader, imo, segmenter
-from experiments.configured import configured
+from experiments.eye_programs import IMO, PROGRAMS
+from experiments.program_settings import configured
 from experiments.runtime import UserError
 from experiments.screening.methods import METHODS
 from experiments.screening.presets import PRESETS as SCREENING_PRESETS
@@ -16,33 +16,28 @@ from imo_jax.models.semt.config import OF_SIZE as OF_SEMT
 from imo_jax.models.semt.config import SIZE_SETTINGS as SEMT_SIZES
 from imo_jax.settings.fields import leaves
 
-PROGRAMS = {"imo": imo.PROGRAM, "segmenter": segmenter.PROGRAM, "grader": grader.PROGRAM}
-
 
 def parsed(program, *arguments):
     values = flags.FlagValues()
-    flags.DEFINE_enum("preset", next(iter(program.presets)), list(program.presets), "", values)
-    if program.sizes:
-        flags.DEFINE_enum("size", None, list(program.sizes), "", flag_values=values)
-    flag_fields.define_flags(program.config_class, values)
+    program.define_flags(values)
     values(["program", *arguments])
-    return program.configured(values, flag_fields.given_flags(program.config_class, values))
+    return program.configured(values)
 
 
 @pytest.mark.parametrize(
-    ("preset", "size"), itertools.product(imo.PROGRAM.presets, imo.PROGRAM.sizes)
+    ("preset", "size"), itertools.product(IMO.presets, IMO.sizes)
 )
 def test_a_size_of_imo_changes_what_it_owns_and_nothing_else(preset, size):
-    before = leaves(imo.PROGRAM.presets[preset]())
-    after = leaves(parsed(imo.PROGRAM, f"--preset={preset}", f"--size={size}"))
+    before = leaves(IMO.presets[preset]())
+    after = leaves(parsed(IMO, f"--preset={preset}", f"--size={size}"))
     assert {name for name in before if before[name] != after[name]} <= set(OF_IMO)
     assert {name: after[name] for name in OF_IMO} == {
         name: getattr(IMO_SIZES[size], name) for name in OF_IMO
     }
 
 
-@pytest.mark.parametrize("preset", imo.PROGRAM.presets)
-@pytest.mark.parametrize("size", imo.PROGRAM.sizes)
+@pytest.mark.parametrize("preset", IMO.presets)
+@pytest.mark.parametrize("size", IMO.sizes)
 @pytest.mark.parametrize(
     "named",
     ["--signal_scale=0.3", "--time_difference=2", "--start_time=0.9", "--label_embedding=expected",
@@ -50,7 +45,7 @@ def test_a_size_of_imo_changes_what_it_owns_and_nothing_else(preset, size):
 )  # fmt: skip
 def test_what_the_user_names_is_kept_in_any_order(preset, size, named):
     for arguments in itertools.permutations((f"--preset={preset}", f"--size={size}", named)):
-        config = parsed(imo.PROGRAM, *arguments)
+        config = parsed(IMO, *arguments)
         name, value = named[2:].split("=")
         assert str(leaves(config)[name]) == value
 
@@ -76,10 +71,10 @@ def test_a_size_of_semt_changes_what_it_owns_and_nothing_else(preset, size, meth
 
 
 def test_a_run_that_is_shorter_than_its_warmup_warms_up_in_a_tenth(capsys):
-    config = parsed(imo.PROGRAM, "--train_steps=40")
+    config = parsed(IMO, "--train_steps=40")
     assert config.optimiser.warmup_steps == 4
     assert "warms up in 4" in capsys.readouterr().err
-    assert parsed(imo.PROGRAM, "--train_steps=60").optimiser.warmup_steps == 60
+    assert parsed(IMO, "--train_steps=60").optimiser.warmup_steps == 60
     assert capsys.readouterr().err == ""
 
 
