@@ -8,6 +8,7 @@ A batch is a dict of numpy arrays (B examples):
   scan_number int32 (B,), the centre B-scan, 0 for cubes · id list[str].
 """
 
+import operator
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -111,18 +112,26 @@ def train_cube_batches(
     backend: str | None = None,
     workers: int | None = None,
     ahead: int = 2,
+    crop: tuple[int, int, int] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Endless training batches of whole cubes; arguments and errors as train_scan_batches."""
+    """Endless training batches of cubes; arguments and errors as train_scan_batches.
+
+    Args:
+      crop: (slices, depth, width) of the part of each cube that a batch holds, drawn anew for each
+        example; None = all of it.
+    """
     right = _right_eyes(store, split)
     row_of = _training_order(store, split, rows, seed, start_step)
 
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
-        cube = store.cube(split, row)
+        cube, rng = store.cube(split, row), example_generator(seed, index)
+        if crop is not None:
+            cube = random_part(cube, crop, rng)
         if augment_config is not None:
-            cube = augment_cube(cube, right[row], augment_config, example_generator(seed, index))
+            cube = augment_cube(cube, right[row], augment_config, rng)
         return cube, 0
 
-    make = _Batches(store, split, "cube", batch_size, shard, row_of, image_of)
+    make = _Batches(store, split, "cube", batch_size, shard, row_of, image_of, crop)
     return make.iterate(start_step, sys.maxsize, backend, workers, ahead)
 
 
@@ -198,6 +207,14 @@ def eval_cube_batches(
     return make.iterate(0, -(-len(chosen) // batch_size), backend, workers, ahead)
 
 
+def random_part(
+    cube: np.ndarray, shape: tuple[int, int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """A part of a cube, (slices, depth, width), every place of it as likely as any other."""
+    starts = [int(rng.integers(n - part + 1)) for n, part in zip(cube.shape, shape, strict=True)]
+    return cube[tuple(slice(a, a + part) for a, part in zip(starts, shape, strict=True))]
+
+
 def centres(count: int, stride: int) -> range:
     """The centre B-scans of a volume of `count`: every `stride`-th, at least one."""
     return range(min(stride // 2, count // 2), count, stride)
@@ -239,7 +256,7 @@ def _training_order(
 
 class _Batches:
     """Makes the batch of a step: row_of(global index) is a row, None for padding; image_of(row,
-    global index) its image and scan number."""
+    global index) its image, of `shape` (None = all of the store's), and scan number."""
 
     def __init__(
         self,
@@ -250,10 +267,14 @@ class _Batches:
         shard: tuple[int, int],
         row_of: Callable[[int], int | None],
         image_of: Callable[[int, int], tuple[np.ndarray, int]],
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         self._share = Share.of(batch_size, shard)
         size = self._share.stop - self._share.start
-        self._spec = screening_spec(size, part, image_shape(store.grid, part))
+        whole = image_shape(store.grid, part)
+        if shape is not None and any(map(operator.gt, shape, whole)):
+            raise ValueError(f"crop={shape} is larger than a {part} of {whole}")
+        self._spec = screening_spec(size, part, shape or whole)
         self._labels = {name: getattr(store, name)(split) for name in ("glaucoma", "vf", "has_vf")}
         self._ids, self._backend, self._part = store.ids(split), store.backend, part
         self._row_of, self._image_of = row_of, image_of

@@ -29,7 +29,7 @@ from data_pipelines.volume_numbers import AS_SAID, GUESSED
 NEEDS = {"train": ("train", "val"), "eval": ("test",), "predict": ()}
 LABELS = ("mask", "grade")
 
-# A run on eyes without this split trains to its last step: no checkpoint is chosen.
+# A run without this split trains to its last step: no checkpoint is chosen.
 SELECTION = "val"
 
 # Decoding releases the interpreter lock; more threads than this only hold more memory.
@@ -95,7 +95,7 @@ def check_screening_manifest(
     _check_names(need, NEEDS)
     _, rows, problems = parse_screening_manifest(path, data_root, oct_form)
     if rows:
-        problems += _check_split_sizes(rows, need)
+        problems += _check_split_sizes(rows, need, may_lack=(SELECTION,))
         if "train" in need:
             problems += _check_classes(rows) + (_check_donors(rows) if surrogates else [])
             problems += _check_circular(rows)
@@ -219,7 +219,7 @@ def _check_copies(
 
 
 def _check_split_sizes(
-    rows: Sequence[ParsedRow], need: Collection[str], may_lack: Collection[str] = ()
+    rows: Sequence[ParsedRow], need: Collection[str], may_lack: Collection[str]
 ) -> list[Problem]:
     """The splits that the run needs must have rows; a warning where it can do without."""
     problems = []

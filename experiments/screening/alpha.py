@@ -38,7 +38,7 @@ def run_select_alpha(config: ScreeningConfig, workdir: str, grid: list[float]) -
       The exit code: not 0 where a run was interrupted; the same command goes on.
 
     Raises:
-      UserError: the method regresses no visual field, a bad grid, or bad input.
+      UserError: the method regresses no visual field, a bad grid, no validation volumes, or bad input.
     """
     if not config.model.regresses:
         raise UserError(f"--method={config.method} regresses no visual field: it has no alpha")
@@ -46,6 +46,10 @@ def run_select_alpha(config: ScreeningConfig, workdir: str, grid: list[float]) -
         raise UserError(f"--alphas={grid}: want weights that are not negative")
     root = pathlib.Path(workdir)
     search = _Search(config, root, checked_store(config, ("train",)))
+    if not search.store.num("val"):
+        raise UserError(
+            f"{config.data.manifest} has no volume in the split 'val', on which alpha is chosen"
+        )
     if exit_code := search.prepare():
         return exit_code
     best: Alphas | None = None

@@ -1,5 +1,6 @@
 """The settings of a screening run: one dataclass, from which flags and config.json are derived."""
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -8,7 +9,7 @@ from data_pipelines.augment.scan import ScanAugmentConfig
 from data_pipelines.load.screening_grid import NEIGHBOURS
 from experiments.config import OctFormConfig
 from experiments.screening.methods import METHODS, SUBSETS, Method
-from imo_jax.models.semt.config import SemtConfig
+from imo_jax.models.semt.config import SemtConfig, volume_shape
 from imo_jax.settings.fields import ALWAYS, EVALUATE, problems
 from imo_jax.surrogate.descriptor import POOLINGS
 from imo_jax.surrogate.labels import WEIGHTINGS
@@ -69,6 +70,43 @@ class ScreeningDataConfig:
     batch_size: int = field(
         default=32,
         metadata={"help": "B-scan triplets, or cubes, a step, over all devices", "at_least": 1},
+    )
+
+
+@dataclass(frozen=True)
+class RawVolumesConfig:
+    """How the 3-D ResNet sees volumes: raw, as the paper says, while the 3-D CNN sees cubes."""
+
+    raw_slices: int = field(
+        default=0,
+        metadata={
+            "help": "B-scans of a volume as the 3-D ResNet sees it, their own number for raw "
+            "volumes; 0 = cube_slices",
+            "at_least": 0,
+        },
+    )
+    raw_depth: int = field(
+        default=0,
+        metadata={"help": "its depth in voxels; 0 = cube_depth", "at_least": 0},
+    )
+    raw_width: int = field(
+        default=0,
+        metadata={"help": "its width in voxels; 0 = cube_width", "at_least": 0},
+    )
+    raw_crop: tuple[int, ...] = field(
+        default=(),
+        metadata={
+            "help": "slices,depth,width of the part of each volume that the 3-D ResNet is trained "
+            "on, drawn at random; empty = whole volumes",
+            "at_least": 1,
+        },
+    )
+    raw_accumulation: int = field(
+        default=1,
+        metadata={
+            "help": "parts of the 3-D ResNet's batch, taken one after the other to save memory",
+            "at_least": 1,
+        },
     )
 
 
@@ -172,6 +210,7 @@ class ScreeningConfig:
         metadata={"help": "file of ImageNet weights for the 2-D ResNet (.pth, .safetensors, .npz)"},
     )
     data: ScreeningDataConfig = ScreeningDataConfig()
+    raw: RawVolumesConfig = RawVolumesConfig()
     oct: OctFormConfig = OctFormConfig()
     augment: ScanAugmentConfig = ScanAugmentConfig()
     model: SemtConfig = SemtConfig()
@@ -193,6 +232,11 @@ class ScreeningConfig:
                 f"method={self.method} has the network {METHODS[self.method].network}, "
                 f"not {self.model.network}"
             )
+        if self.crop and (
+            len(self.crop) != 3 or any(map(operator.gt, self.crop, self.cube_shape))
+        ):
+            size = " x ".join(map(str, self.cube_shape))
+            found.append(f"raw_crop={self.crop} is no part of a volume of {size}")
         if self.pretrained and self.method in METHODS and self.recipe.whole_volumes:
             found.append(f"pretrained weights are for 2-D networks, not for {self.method}")
         if found:
@@ -212,9 +256,33 @@ class ScreeningConfig:
         return METHODS[self.method]
 
     @property
+    def cube_shape(self) -> tuple[int, int, int]:
+        """(slices, depth, width) of the volumes that a 3-D method sees."""
+        data, raw = self.data, self.raw
+        return volume_shape(
+            self.model.network,
+            (data.cube_slices, data.cube_depth, data.cube_width),
+            (raw.raw_slices, raw.raw_depth, raw.raw_width),
+        )
+
+    @property
+    def crop(self) -> tuple[int, int, int] | None:
+        """(slices, depth, width) of the part of a volume that is trained on; None = the whole."""
+        return self.raw.raw_crop or None if self.model.network == "resnet3d" else None
+
+    @property
+    def accumulation(self) -> int:
+        """Parts of a training batch, one after the other."""
+        return (
+            self.raw.raw_accumulation * self.optimiser.accumulation
+            if self.model.network == "resnet3d"
+            else self.optimiser.accumulation
+        )
+
+    @property
     def grid(self) -> tuple[int | None, tuple[int, int, int] | None, int | None, str]:
         """scan_size, cube_shape, max_scans and scan_neighbours of the images that the method sees."""
         data = self.data
         if self.recipe.whole_volumes:
-            return None, (data.cube_slices, data.cube_depth, data.cube_width), None, "volume"
+            return None, self.cube_shape, None, "volume"
         return data.scan_size, None, data.max_scans or None, data.scan_neighbours

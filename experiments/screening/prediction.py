@@ -12,6 +12,7 @@ from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_b
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.screening.config import ScreeningConfig
 from imo_jax.metrics.screening import VolumeRecord
+from imo_jax.models.semt.config import volumes_at_once
 from imo_jax.models.semt.predict import predict_batch
 from imo_jax.surrogate.descriptor import Norm3Pooling
 from imo_jax.volume_sums import VolumeSums
@@ -138,7 +139,9 @@ def batches_of(
 ) -> Iterator[dict[str, Any]]:
     """Every `stride`-th B-scan (None = scan_stride), or the cubes, of the volumes of a split."""
     settings = {
-        "batch_size": config.evaluation.eval_batch_size,
+        "batch_size": volumes_at_once(
+            store.grid.cube_shape, config.evaluation.eval_batch_size
+        ),
         "right_as_left": config.augment.right_as_left,
     }
     if config.recipe.whole_volumes:

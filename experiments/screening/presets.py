@@ -4,6 +4,7 @@ import dataclasses
 
 from data_pipelines.augment.scan import ScanAugmentConfig
 from experiments.screening.config import (
+    RawVolumesConfig,
     ScreeningConfig,
     ScreeningDataConfig,
     ScreeningEvaluationConfig,
@@ -35,6 +36,8 @@ def paper() -> ScreeningConfig:
     return dataclasses.replace(
         base,
         data=ScreeningDataConfig(),
+        # A Cirrus cube of the optic disc; a step of 32 crops in eight parts (docs/semt.md).
+        raw=RawVolumesConfig(200, 1024, 200, raw_crop=(64, 512, 96), raw_accumulation=8),
         model=SIZES["resnet18"],
         optimiser=OptimiserConfig(learning_rate=1e-4, warmup_steps=500, ema_decay=0.0),
         loop=LoopConfig(

@@ -1,6 +1,7 @@
 """Training of a screening run: one network, or SEMT's two stages, from prepared volumes."""
 
 import contextlib
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Iterator
@@ -36,6 +37,10 @@ from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 from imo_jax.train.screening_objective import ScreeningObjective
 
+NO_VALIDATION = (
+    "no volume is in the split 'val': nothing chooses a checkpoint or a threshold, or stops early; "
+    "the network of the last step counts"
+)
 Fields = tuple[np.ndarray, np.ndarray]  # (N, 3) float32 and (N, 3) bool, of a split's volumes
 HOST_ONLY = ("row", "scan_number")  # of a batch; the step has no use for them
 BACKBONE = ("backbone",)  # where its parameters lie
@@ -149,9 +154,12 @@ def train_stage(
     rows: np.ndarray,
     fields: Fields,
 ) -> Result:
-    """Trains one network in the folder `root` on the volumes `rows` with their visual fields."""
+    """Trains one network in the folder `root` on the volumes `rows` with their visual fields.
+
+    Where none is in the split "val", no checkpoint is chosen and the last one counts.
+    """
     folder = RunFolder(root)
-    devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
+    devices = devices_for(config.data.batch_size, config.accumulation)
     variables = draw(functools.partial(initial_variables, config.model), config.seed)
     if config.pretrained is not None:
         variables = with_pretrained(variables, config.pretrained, BACKBONE)
@@ -166,13 +174,17 @@ def train_stage(
             devices,
         )
     )
+    checked = functools.partial(validate, store=store, config=config, log=folder.validation)
+    if not store.num("val"):
+        checked = None
+        say(NO_VALIDATION)
     return train_network(
         folder,
         variables,
         objective=ScreeningObjective(config.model, config.objective),
         batches=functools.partial(training_batches, store, config, rows, fields),
-        validate=functools.partial(validate, store=store, config=config, log=folder.validation),
-        optimiser=config.optimiser,
+        validate=checked,
+        optimiser=dataclasses.replace(config.optimiser, accumulation=config.accumulation),
         loop=config.loop,
         seed=config.seed,
         devices=devices,
@@ -184,8 +196,13 @@ def sees(config: ScreeningConfig) -> str:
     """What the network is shown, in words."""
     _, cube_shape, *_ = config.grid
     if cube_shape is not None:
-        return f"cubes of {' x '.join(map(str, cube_shape))} voxels"
+        of = "cubes of" if config.crop is None else f"parts of {_voxels(config.crop)} of volumes of"
+        return f"{of} {_voxels(cube_shape)} voxels"
     return f"three adjacent B-scans of {config.data.scan_size} pixels"
+
+
+def _voxels(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def training_batches(
@@ -196,7 +213,11 @@ def training_batches(
     start_step: int,
 ) -> Iterator[dict[str, Any]]:
     """This process's share of the batches from `start_step` on, with the fields to learn from."""
-    make = train_cube_batches if config.recipe.whole_volumes else train_scan_batches
+    make = (
+        functools.partial(train_cube_batches, crop=config.crop)
+        if config.recipe.whole_volumes
+        else train_scan_batches
+    )
     vf, has_vf = fields
     with contextlib.closing(
         make(

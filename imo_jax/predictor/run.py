@@ -13,6 +13,7 @@ from data_pipelines.volume_form import AS_STORED, VolumeForm
 from imo_jax.checkpoints import restore_variables
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.registry import KINDS, diffuses, kind_of
+from imo_jax.models.semt.config import volume_shape, volumes_at_once
 from imo_jax.models.variables import variable_shapes
 from imo_jax.predictor.calibration import FILE as CALIBRATION_FILE
 from imo_jax.predictor.calibration import EyeCalibration
@@ -82,7 +83,12 @@ def volume_settings(config: Any) -> VolumeSettings:
     """How the network of a screening run is asked, from the run's configuration."""
     data = config.data
     if config.model.input == "cube":
-        grid = ScreeningGrid(None, (data.cube_slices, data.cube_depth, data.cube_width))
+        cube = data.cube_slices, data.cube_depth, data.cube_width
+        raw = getattr(config, "raw", None)  # runs of form 1 have cubes alone
+        if raw is not None:
+            raw_shape = raw.raw_slices, raw.raw_depth, raw.raw_width
+            cube = volume_shape(config.model.network, cube, raw_shape)
+        grid = ScreeningGrid(None, cube)
     else:
         grid = ScreeningGrid(
             data.scan_size,
@@ -95,7 +101,7 @@ def volume_settings(config: Any) -> VolumeSettings:
         grid=grid,
         right_as_left=config.augment.right_as_left,
         scan_stride=config.evaluation.scan_stride,
-        batch_size=config.evaluation.eval_batch_size,
+        batch_size=volumes_at_once(grid.cube_shape, config.evaluation.eval_batch_size),
         oct_form=oct_form(config),
     )
 

@@ -151,6 +151,10 @@ def test_check_lists_all_faults_and_fails(volumes, cache, tmp_path):
         assert said in done.stdout, f"{said}\n{done.stdout}"
 
 
+RAW = ("--raw_slices=12", "--raw_depth=24", "--raw_width=12", "--raw_crop=8,16,8",
+       "--raw_accumulation=2")  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["mt", "2d", "3d_resnet", "3d_cnn"])
 def test_every_rival_trains_evaluates_and_predicts(volumes, cache, tmp_path, method):
@@ -158,9 +162,11 @@ def test_every_rival_trains_evaluates_and_predicts(volumes, cache, tmp_path, met
     flagfile = f"--flagfile=experiments/flagfiles/semt/all_{method}.flags"
     manifest = volumes / "screening.csv"
     done = small_run.run(
-        small_screening.command(workdir, manifest, flagfile, f"--workdir={workdir}"), cache, 600
+        small_screening.command(workdir, manifest, flagfile, *RAW, f"--workdir={workdir}"), cache, 600
     )
     assert done.returncode == 0, done.stderr
+    raw = "parts of 8 x 16 x 8 of volumes of 12 x 24 x 12 voxels"
+    assert (raw in done.stderr) == (method == "3d_resnet"), done.stderr
     volume = min((volumes / "oct").glob("*.npy"))
     done = semt(cache, "--mode=predict", f"--workdir={workdir}", f"--oct={volume}")
     assert done.returncode == 0, done.stderr

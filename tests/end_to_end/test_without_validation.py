@@ -4,6 +4,9 @@ import json
 
 import pandas as pd
 import small_run
+import small_screening
+
+from data_pipelines.phantom import make_phantom
 
 STEPS = ("--train_steps=3", "--eval_every=1", "--save_every=1", "--nograde", "--nouse_oct")
 
@@ -21,3 +24,22 @@ def test_a_run_without_a_validation_split_takes_its_last_step(phantom, cache, tm
     assert summary["checkpoint_step"] == 3
     report = (tmp_path / "run" / "eval" / "report.html").read_text()
     assert "no validation eyes and no choice of a checkpoint" in report
+
+
+def test_screening_without_a_validation_split_takes_its_last_step(cache, tmp_path):
+    made = make_phantom(tmp_path / "phantom", **small_screening.PHANTOM)
+    rows = pd.read_csv(made / "screening.csv", dtype=str)
+    rows["split"] = rows["split"].replace("val", "train")
+    manifest = made / "without_validation.csv"
+    rows.to_csv(manifest, index=False)
+    command = small_screening.command(tmp_path / "run", manifest, "--method=2d")
+    done = small_run.run(command, cache, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert "no row has the split 'val'" in done.stderr
+    assert "no volume is in the split 'val'" in done.stderr
+    summary = json.loads((tmp_path / "run" / "eval" / "summary.json").read_text())
+    assert summary["checkpoint_step"] == 6 and summary["chosen_thresholds"] is None
+    assert (tmp_path / "run" / "eval" / "report.html").exists()
+    alpha = small_screening.command(tmp_path / "alpha", manifest, "--mode=select_alpha")
+    done = small_run.run(alpha, cache)
+    assert done.returncode == 2 and "on which alpha is chosen" in done.stderr

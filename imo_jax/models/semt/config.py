@@ -1,6 +1,7 @@
 """Everything that defines a screening network, and its sizes by name."""
 
 import dataclasses
+import math
 from dataclasses import field
 
 import jax.numpy as jnp
@@ -10,6 +11,40 @@ from imo_jax.dtypes import DTYPES
 
 # What a network takes: B-scan triplets (B, H, W, 3) or volumes (B, slices, depth, width, 1).
 INPUTS = {"multi_task": "scan", "resnet": "scan", "resnet3d": "cube", "cnn3d": "cube"}
+
+
+# Voxels that are predicted at a time at most; of the 3-D ResNet, some 4 GB of activations.
+VOXELS_AT_ONCE = 2**25
+
+
+def volume_shape(
+    network: str, cube: tuple[int, int, int], raw: tuple[int, int, int]
+) -> tuple[int, int, int]:
+    """(slices, depth, width) of the volumes that a 3-D network sees.
+
+    The 3-D ResNet sees them raw, the 3-D CNN downsampled (Wang et al. 2019, section 3).
+
+    Args:
+      network: of INPUTS.
+      cube: downsampled.
+      raw: raw, 0 where it is as `cube`.
+    """
+    if network != "resnet3d":
+        return cube
+    slices, depth, width = (own or resampled for own, resampled in zip(raw, cube, strict=True))
+    return slices, depth, width
+
+
+def volumes_at_once(shape: tuple[int, int, int] | None, wanted: int) -> int:
+    """How many images are predicted at a time: as many as wanted, of large volumes fewer.
+
+    Args:
+      shape: (slices, depth, width) of a volume; None = B-scans.
+      wanted: at most so many.
+    """
+    if shape is None:
+        return wanted
+    return max(1, min(wanted, VOXELS_AT_ONCE // math.prod(shape)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -202,6 +202,25 @@ def test_stride_leaves_scans_out_but_not_their_neighbours(store):
     assert batch["scan"][1, 0, -1].tolist() == [82, 83, 84]
 
 
+def test_parts_of_cubes_lie_in_them_and_everywhere(store):
+    crop, starts = (3, 5, 6), set()
+    for batch in train(store, "cube", 12, augment_config=None, crop=crop):
+        assert batch["cube"].shape[1:] == crop
+        for image, row in zip(batch["cube"], batch["row"], strict=True):
+            whole = store.cube("train", row)
+            found = [
+                (i, j)
+                for i in range(4 - 3 + 1)
+                for j in range(8 - 5 + 1)
+                if (whole[i : i + 3, j : j + 5] == image).all()
+            ]
+            assert found
+            starts |= set(found)
+    assert {i for i, _ in starts} == {0, 1} and {j for _, j in starts} == {0, 1, 2, 3}
+    with pytest.raises(ValueError, match=r"crop=\(5, 8, 6\) is larger than a cube of \(4, 8, 6\)"):
+        train(store, "cube", 1, crop=(5, 8, 6))
+
+
 def test_cubes_are_evaluated_in_order(store):
     batches = list(eval_cube_batches(store, "val", batch_size=3))
     rows = np.concatenate([batch["row"] for batch in batches])
