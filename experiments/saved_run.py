@@ -11,6 +11,7 @@ from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import UserError
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables, saved_steps
 from imo_jax.models.variables import variable_shapes
+from imo_jax.npz import read_npz
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eyes import NOT_MEASURED, EyePredictor
 from imo_jax.predictor.load import predictor_of
@@ -130,8 +131,7 @@ def read_baseline(folder: RunFolder) -> dict[str, np.ndarray]:
     if not folder.baseline.exists():
         return {}
     try:
-        with np.load(folder.baseline, allow_pickle=False) as arrays:
-            return dict(arrays)
+        return read_npz(folder.baseline)
     except Exception as error:  # damaged archives raise many kinds
         raise UserError(
             f"{folder.baseline} is damaged ({describe(error)}); without it there is no baseline to "

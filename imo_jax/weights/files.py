@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from imo_jax.npz import read_npz
 from imo_jax.weights.torch_file import Inert, arrays_of, read_torch
 
 # Under which names training scripts save the weights, those first that they would evaluate.
@@ -86,9 +87,9 @@ def _is_finite(array: np.ndarray) -> bool:
 
 
 def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        prefixed = [name for name in file.files if name.startswith("param/")]
-        return {name.removeprefix("param/"): file[name] for name in prefixed or file.files}
+    state = read_npz(path)
+    prefixed = [name for name in state if name.startswith("param/")]
+    return {name.removeprefix("param/"): state[name] for name in prefixed or state}
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:

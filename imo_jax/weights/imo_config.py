@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from imo_jax.models.imo.config import IMOConfig
+from imo_jax.npz import read_npz
 from imo_jax.settings.saved import from_dict
 from imo_jax.weights.files import read_state_dict
 from imo_jax.weights.imo import CHANNEL_MLP, from_torch, strip_prefixes
@@ -51,10 +52,8 @@ def stored_config(path: str | os.PathLike) -> IMOConfig | None:
     """
     if pathlib.Path(path).suffix.lower() != ".npz":
         return None
-    with np.load(path, allow_pickle=False) as file:
-        if "config" not in file.files:
-            return None
-        return from_dict(IMOConfig, json.loads(str(file["config"])))
+    arrays = read_npz(path)
+    return from_dict(IMOConfig, json.loads(str(arrays["config"]))) if "config" in arrays else None
 
 
 def config_of(state: Mapping[str, np.ndarray], **told: Any) -> IMOConfig:

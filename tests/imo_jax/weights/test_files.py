@@ -1,6 +1,7 @@
 """Weights files of each kind."""
 
 import argparse
+import zipfile
 
 import numpy as np
 import pytest
@@ -130,3 +131,11 @@ def test_a_torch_file_that_holds_a_list_is_refused(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match="list.pth: .*it holds a list"):
         read_state_dict(tmp_path / "list.pth")
+
+
+def test_a_member_that_is_no_array_is_named(tmp_path):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("stem.npy", b"\x92NUMPY")
+    with pytest.raises(ValueError, match=r"a\.npz: cannot be read .*no arrays: stem"):
+        read_state_dict(path)
