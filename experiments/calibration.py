@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.config import EyeRunConfig
-from experiments.prediction import predict_batches
+from experiments.prediction import predict_split
 from experiments.run_folder import RunFolder
 from experiments.saved_run import TrainedRun
 from experiments.scoring import score_all
@@ -56,20 +55,7 @@ def validation_records(
     between: Callable[[], None] = lambda: None,
 ) -> list[EyeRecord]:
     """Records of the validation eyes, predicted as evaluation does: compiled once for both."""
-    batches = eval_batches(
-        store,
-        SPLIT,
-        batch_size=config.evaluation.eval_batch_size,
-        use_oct=config.model.use_oct,
-    )
-    predictions = predict_batches(
-        variables,
-        batches,
-        config.model,
-        samples=config.samples,
-        mirror=config.evaluation.mirror,
-        between=between,
-    )
+    predictions = predict_split(variables, store, SPLIT, config, between=between)
     return score_all(store, SPLIT, predictions)
 
 

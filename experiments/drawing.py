@@ -9,10 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.config import EyeRunConfig, RunConfig
-from experiments.prediction import EyePrediction, predict_batches
+from experiments.prediction import EyePrediction, predict_split
 from experiments.scoring import score
 from imo_jax.atomic_files import write_picture
 from imo_jax.diffusion.ddim import sampling_times
@@ -62,15 +61,8 @@ def validation_images(
     del step  # TensorBoard keeps it beside the image
     if not config.model.segment:
         return {}
-    batches = eval_batches(
-        store,
-        "val",
-        batch_size=config.evaluation.eval_batch_size,
-        use_oct=config.model.use_oct,
-    )
-    images = {}
-    number = config.samples
-    for prediction in predict_batches(variables, batches, config.model, samples=number):
+    images: dict[str, np.ndarray] = {}
+    for prediction in predict_split(variables, store, "val", config, mirror=False):
         if len(images) == VALIDATION_EYES:
             break
         record = score(store, "val", prediction)

@@ -13,9 +13,10 @@ from experiments.reading import checked_store, make_default_phantom, problems_of
 from experiments.run_eval import run_eval
 from experiments.run_import import run_import
 from experiments.run_predict import run_predict
+from experiments.run_train import run_stages
 from experiments.runtime import UserError
 from experiments.saved_run import TrainedRun, restore_run
-from experiments.squares import evaluation_store, run_stages
+from experiments.squares import evaluation_store
 from imo_jax.metrics.disc_measures import NAMES_BY_SIDE
 
 FLAGS = flags.FLAGS

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from data_pipelines.manifest import read_manifest
 from data_pipelines.squares import Disc, find_disc
 from experiments.config import EYE_RUNS, EyeRunConfig, RunConfig
-from experiments.prediction import predict_batches
+from experiments.prediction import predict_split
 from experiments.presets import PRESETS
 from experiments.reading import prepared_store
 from experiments.run_folder import RunFolder, read_json, replaced_folder
@@ -161,12 +160,8 @@ def find_discs(folder: RunFolder, config: EyeRunConfig, whole: Store) -> dict[st
 
 def located(run: TrainedRun, whole: Store, split: str) -> Iterator[Disc | None]:
     """What a locator finds in the photographs of a split, in order."""
-    batches = eval_batches(
-        whole, split, batch_size=run.config.evaluation.eval_batch_size, use_oct=False
-    )
-    for prediction in predict_batches(
-        run.variables, batches, run.config.model, samples=run.config.samples
-    ):
+    asked = {"use_oct": False, "mirror": False}
+    for prediction in predict_split(run.variables, whole, split, run.config, **asked):
         yield find_disc(prediction.probabilities, whole.frame(split, prediction.index))
 
 

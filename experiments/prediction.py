@@ -7,7 +7,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from data_pipelines.load.batches import eval_batches
+from data_pipelines.load.stores import Store
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask
+
+SCORED = "test"  # the split that evaluations and tables score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,3 +59,37 @@ def predict_batches(
             answer = answer_of(outputs, row)
             parts = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
             yield EyePrediction(index=int(batch["index"][row]), id=batch["id"][row], **parts)
+
+
+def predict_split(
+    variables: Any,
+    store: Store,
+    split: str,
+    config: Any,
+    *,
+    use_oct: bool | None = None,
+    **asked: Any,
+) -> Iterator[EyePrediction]:
+    """Predicts the eyes of a split in order, as a run evaluates them.
+
+    Args:
+      variables: of the network.
+      store, split: the eyes.
+      config: of the run.
+      use_oct: whether volumes are read; None = as the network wants.
+      asked: of `predict_batches`, where it is to be asked in another way.
+    """
+    how = config.evaluation
+    batches = eval_batches(
+        store,
+        split,
+        batch_size=how.eval_batch_size,
+        use_oct=config.model.use_oct if use_oct is None else use_oct,
+    )
+    asked = {"samples": config.samples, "mirror": how.mirror, **asked}
+    return predict_batches(variables, batches, config.model, **asked)
+
+
+def predictions(run: Any, store: Store, **control: Any) -> Iterator[EyePrediction]:
+    """Predictions of the test split, of a trained run's network or of one of its controls."""
+    return predict_split(run.variables, store, SCORED, run.config, **control)

@@ -20,7 +20,9 @@ import pandas as pd
 
 from experiments import validation_log
 from experiments.run_folder import RunFolder, read_json
-from imo_jax.atomic_files import write_json, write_picture
+from experiments.seed_means import markdown
+from experiments.studies import write_study
+from imo_jax.atomic_files import write_json
 from imo_jax.visualisation.plots import learning_curves
 
 # What the default recipe was found from: its settings when the study was made.
@@ -44,7 +46,7 @@ METRICS = ("disc_dice", "cup_dice", "micro_mdice", "vcdr_mae", "qwk")
 def run_one(out: pathlib.Path, name: str, seed: int, more: list[str]) -> None:
     """Trains and evaluates one variant with one seed, unless that is done."""
     folder = RunFolder(out / f"{name}-seed{seed}")
-    if (folder.evaluation / "summary.json").exists():
+    if folder.summary.exists():
         return
     folder.root.mkdir(parents=True, exist_ok=True)
     command = [
@@ -66,9 +68,9 @@ def collect(out: pathlib.Path, names: list[str], seeds: int) -> pd.DataFrame:
     for name in names:
         for seed in range(seeds):
             folder = RunFolder(out / f"{name}-seed{seed}")
-            if not (folder.evaluation / "summary.json").exists():
+            if not folder.summary.exists():
                 continue
-            summary = read_json(folder.evaluation / "summary.json")
+            summary = read_json(folder.summary)
             rows.append({"variant": name, "seed": seed, **_row(summary, folder)})
     return pd.DataFrame(rows)
 
@@ -79,21 +81,21 @@ def _row(summary: dict[str, Any], folder: RunFolder) -> dict[str, float]:
         shapes = [scores[metric]["value"] for metric in ("disc_dice", "cup_dice")]
         row[control] = float(np.mean(shapes))
     row["shapes"] = (row["disc_dice"] + row["cup_dice"]) / 2
-    row["validation"] = float(validation_log.read(folder.validation)["score"].max())
+    row["validation"] = validation_log.best(folder.validation, "score", "max")
     return row
 
 
 def as_markdown(rows: pd.DataFrame) -> str:
     """Mean ± standard deviation over the seeds of each variant."""
     columns = ["validation", *METRICS, "shapes", "one_step", "x_t_zeroed"]
-    lines = ["| variant | seeds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    lines = []
     for name, group in rows.groupby("variant", sort=False):
         cells = [
             f"{group[c].mean():.3f}" + (f" ± {group[c].std():.3f}" if len(group) > 1 else "")
             for c in columns
         ]
-        lines.append(f"| {name} | {len(group)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([str(name), str(len(group)), *cells])
+    return markdown(["variant", "seeds", *columns], lines)
 
 
 def curves(out: pathlib.Path, names: list[str], seeds: int) -> np.ndarray:
@@ -129,11 +131,8 @@ def main() -> None:
             for run in concurrent.futures.as_completed(runs):
                 run.result()
     rows = collect(options.out, names, options.seeds)
-    text = as_markdown(rows)
-    (options.out / "recipe.md").write_text(text + "\n", encoding="utf-8")
-    rows.to_csv(options.out / "recipe.csv", index=False)
-    write_picture(options.out / "curves.png", curves(options.out, names, options.seeds))
-    print(text)
+    pictures = {"curves.png": curves(options.out, names, options.seeds)}
+    write_study(options.out, "recipe", as_markdown(rows), rows, pictures)
 
 
 if __name__ == "__main__":

@@ -4,27 +4,21 @@ import pathlib
 import time
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.calibration import cdr_range, kept_promises
 from experiments.drawing import denoisings, draw_plots, eye_picture
+from experiments.evaluation_files import Evaluation, score_lines, write_evaluation
 from experiments.locator import seen_whole
-from experiments.prediction import EyePrediction, predict_batches
+from experiments.prediction import SCORED, EyePrediction, predictions
 from experiments.report import eye_cards
 from experiments.report.eyes import eyes_report
-from experiments.run_folder import replaced_folder
-from experiments.runtime import say
 from experiments.saved_run import TrainedRun
 from experiments.scoring import baseline_predictions, score_all
-from imo_jax.atomic_files import write_json, write_picture
+from imo_jax.atomic_files import write_picture
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import imo_difference, imo_summary
 from imo_jax.models.registry import diffuses, kind_of
 
-SPLIT = "test"
 STRIPS = 3  # denoising strips drawn
 SLIDERS = 12  # eyes of the report whose denoising steps are shown
 
@@ -68,18 +62,15 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
     Returns:
       What summary.json holds.
     """
-    target = pathlib.Path(out) if out else run.folder.evaluation
     started = time.monotonic()
-    with replaced_folder(target) as folder:
+
+    def evaluate(folder: pathlib.Path) -> Evaluation:
         cards: list[dict[str, Any]] = []
         each = drawer(run, store, folder, cards)
-        records = score_all(store, SPLIT, predictions(run, store), each)
+        records = score_all(store, SCORED, predictions(run, store), each)
         others = {"baseline": baseline_records(run, store)} | control_records(run, store)
-        whole = seen_whole(run.config, store, SPLIT)
+        whole = seen_whole(run.config, store, SCORED)
         summary = summarise(run, records, others) | {"seen_whole": whole}
-        write_json(folder / "summary.json", summary)
-        rows = [eye_row(record) | {"warnings": "; ".join(record["warnings"])} for record in records]
-        pd.DataFrame(rows).to_csv(folder / "per_eye.csv", index=False)
         methods = {
             kind_of(run.config.model).title(run.config.model): summary,
             "baseline": summary["baseline"],
@@ -87,31 +78,24 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
         }
         draw_plots(folder, records, methods)
         draw_denoising(run, store, folder, cards)
-        text = table(summary)
-        (folder / "table.txt").write_text(text + "\n", encoding="utf-8")
+        rows = [eye_row(record) | {"warnings": "; ".join(record["warnings"])} for record in records]
         seconds = time.monotonic() - started
         page = eyes_report(run, store, summary, records, cards, scores=TABLE, seconds=seconds)
-        (folder / "report.html").write_text(page, encoding="utf-8")
-    print(text)
-    if whole:
-        say(
-            f"warning: no credible disc in {len(whole)} of {store.num(SPLIT)} {SPLIT} eyes, which "
-            f"were seen whole: {', '.join(whole)}"
+        return Evaluation(
+            summary, {"per_eye.csv": rows}, table(summary), page, warnings_of(whole, store)
         )
-    say(f"written to {target}; open {target / 'report.html'} in a browser")
-    return summary
+
+    return write_evaluation(run, out, evaluate)
 
 
-def predictions(run: TrainedRun, store: Store, **control: Any):
-    """Predictions of the test split, of the network or of one of its controls."""
-    batches = eval_batches(
-        store,
-        SPLIT,
-        batch_size=run.config.evaluation.eval_batch_size,
-        use_oct=run.config.model.use_oct,
+def warnings_of(whole: list[str], store: Store) -> tuple[str, ...]:
+    """What is said of eyes in which a run in two stages found no disc."""
+    if not whole:
+        return ()
+    return (
+        f"no credible disc in {len(whole)} of {store.num(SCORED)} {SCORED} eyes, which were seen "
+        f"whole: {', '.join(whole)}",
     )
-    asked = {"samples": run.config.samples, "mirror": run.config.evaluation.mirror}
-    return predict_batches(run.variables, batches, run.config.model, **asked, **control)
 
 
 def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]:
@@ -119,17 +103,17 @@ def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]
     controls: dict[str, dict[str, Any]] = {}
     if diffuses(run.config.model):
         controls |= STEP_CONTROLS
-    if run.config.model.use_oct and store.has_oct(SPLIT).any():
+    if run.config.model.use_oct and store.has_oct(SCORED).any():
         controls |= OCT_CONTROLS
     return {
-        name: score_all(store, SPLIT, predictions(run, store, **control))
+        name: score_all(store, SCORED, predictions(run, store, **control))
         for name, control in controls.items()
     }
 
 
 def baseline_records(run: TrainedRun, store: Store) -> list[EyeRecord]:
     """Records of the trivial baseline that was fitted on the training split."""
-    return score_all(store, SPLIT, baseline_predictions(run.baseline, store, SPLIT))
+    return score_all(store, SCORED, baseline_predictions(run.baseline, store, SCORED))
 
 
 def drawer(run: TrainedRun, store: Store, folder: pathlib.Path, cards: list[dict[str, Any]]):
@@ -138,11 +122,11 @@ def drawer(run: TrainedRun, store: Store, folder: pathlib.Path, cards: list[dict
 
     def draw(prediction: EyePrediction, record: EyeRecord) -> None:
         between = cdr_range(run, record)
-        example = store.example(SPLIT, prediction.index)
+        example = store.example(SCORED, prediction.index)
         cards.append(eye_cards.eye_card(example, prediction, record, between))
         wanted = most < 0 or prediction.index < most
         if wanted and prediction.probabilities is not None:
-            picture = eye_picture(store, SPLIT, prediction, record, between)
+            picture = eye_picture(store, SCORED, prediction, record, between)
             write_picture(folder / "overlays" / f"{prediction.id}.png", picture)
 
     return draw
@@ -154,8 +138,8 @@ def draw_denoising(
     """Writes denoising strips of the first eyes, and gives their cards the steps."""
     if not diffuses(run.config.model):
         return
-    number = min(SLIDERS, store.num(SPLIT))
-    examples = [store.example(SPLIT, i) for i in range(number)]
+    number = min(SLIDERS, store.num(SCORED))
+    examples = [store.example(SCORED, i) for i in range(number)]
     found = denoisings(run.variables, run.config, examples)
     for i, (card, steps) in enumerate(zip(cards, found, strict=False)):
         card["steps"] = eye_cards.step_cards(steps.probabilities, steps.times, card)
@@ -178,7 +162,7 @@ def summarise(
             name: imo_difference(records, r, **settings) for name, r in controls.items()
         },
         "manifest": run.config.data.manifest,
-        "split": SPLIT,
+        "split": SCORED,
         "checkpoint_step": run.step,
         "network": kind_of(run.config.model).title(run.config.model),
         "samples": run.config.samples,
@@ -187,26 +171,12 @@ def summarise(
 
 def table(summary: dict[str, Any]) -> str:
     """The scores as text: the network with its intervals, the baseline and the controls."""
-    columns = {"baseline": summary["baseline"], **summary["controls"]}
-    names = [name.replace("_", " ") for name in columns]
-    widths = [max(9, len(name)) for name in names]
-    head = "  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True))
-    lines = [
+    head = (
         f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients, "
-        f"{summary['manifest']} (checkpoint of step {summary['checkpoint_step']})",
-        f"{summary['network']:38}  {'value':>6}  {'95 % interval':>15}  {head}",
-    ]
-    for key, name in TABLE.items():
-        if (value := summary[key]) is None:
-            continue
-        interval = f"{value['low']:.3f} .. {value['high']:.3f}"
-        cells = (
-            _number(column.get(key)).rjust(width)
-            for column, width in zip(columns.values(), widths, strict=True)
-        )
-        lines.append(f"{name:38}  {value['value']:6.3f}  {interval:>15}  {'  '.join(cells)}")
-    return "\n".join(lines)
-
-
-def _number(value: dict[str, float] | None) -> str:
-    return "-" if value is None or np.isnan(value["value"]) else f"{value['value']:.3f}"
+        f"{summary['manifest']} (checkpoint of step {summary['checkpoint_step']})"
+    )
+    others = {"baseline": summary["baseline"], **summary["controls"]}
+    lines = score_lines(
+        summary, others, TABLE, title=summary["network"], value="value", widths=(38, 6, 15, 9)
+    )
+    return "\n".join([head, *lines])

@@ -61,6 +61,11 @@ class RunFolder:
         return self.root / "eval"
 
     @property
+    def summary(self) -> pathlib.Path:
+        """The scores of the evaluation: with them a run of a study is finished."""
+        return self.evaluation / "summary.json"
+
+    @property
     def predictions(self) -> pathlib.Path:
         return self.root / "predictions"
 

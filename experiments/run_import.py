@@ -10,15 +10,12 @@ from experiments.run_folder import RunFolder
 from experiments.run_lock import locked
 from experiments.runtime import UserError, say
 from experiments.saved_run import refuse_other_config
-from imo_jax.atomic_files import write_json
+from experiments.training import first_state, optimiser_of, write_config
 from imo_jax.checkpoints import Checkpoints
 from imo_jax.models.imo.config import IMOConfig
-from imo_jax.settings.saved import to_json
-from imo_jax.train.optimiser import learning_rate, make_optimiser
-from imo_jax.train.packing import decays
+from imo_jax.models.registry import kind_of
 from imo_jax.train.selection import Selection
-from imo_jax.train.state import TrainState, create, to_items
-from imo_jax.train.weight_decay import DECAY_MASKS
+from imo_jax.train.state import to_items
 from imo_jax.weights.imo_config import imo_of_file
 
 
@@ -52,20 +49,9 @@ def run_import(preset: RunConfig, given: dict[str, Any], weights: str, workdir: 
         refuse_other_config(workdir, config)
         if checkpoints.steps():
             raise UserError(f"{workdir} holds a trained run already; choose another --workdir")
-        write_json(folder.config, to_json(config, config.kind))
-        items = to_items(first_state(config, variables))
-        checkpoints.save(0, progress=dataclasses.asdict(Selection()), **items)
+        write_config(config, folder)
+        state = first_state(config, variables, optimiser_of(config, kind_of(model).backbone)[0])
+        checkpoints.save(0, progress=dataclasses.asdict(Selection()), **to_items(state))
     say(f"{weights} is now the run {workdir}; evaluate, predict or train it on from there")
     return folder
 
-
-def first_state(config: RunConfig, variables: dict[str, Any]) -> TrainState:
-    """The state of a training before its first step."""
-    settings = config.optimiser
-    rate = learning_rate(settings, config.loop.train_steps)
-    return create(
-        variables,
-        make_optimiser(settings, rate, decays),
-        decay_mask=DECAY_MASKS[settings.weight_decay_on],
-        keep_ema=settings.ema_decay > 0,
-    )

@@ -1,41 +1,65 @@
-"""Training of a run on eyes, from prepared eyes to checkpoints."""
+"""Training of a run on eyes, of both its stages where it has two, from prepared eyes to checkpoints."""
 
 import functools
-import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from data_pipelines.load.batches import train_batches
 from data_pipelines.load.stores import Store
-from experiments import validation_log
 from experiments.calibration import calibrate, validation_records
 from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
+from experiments.locator import check_masks, copy_locator, locator_config
 from experiments.run_folder import RunFolder
 from experiments.runtime import say
+from experiments.saved_run import refuse_other_config
 from experiments.scoring import fit_baseline, validation_metrics
-from experiments.training import (
-    devices_for,
-    first_line,
-    holds_its_folder,
-    train_network,
-    with_pretrained,
-)
-from imo_jax.atomic_files import write_json
+from experiments.squares import found_squares
+from experiments.training import holds_its_folder, train_network, write_config
+from imo_jax.atomic_files import write_arrays
 from imo_jax.models.registry import kind_of
-from imo_jax.models.variables import initial_variables
-from imo_jax.settings.saved import to_json
 from imo_jax.train import processes
-from imo_jax.train.initial import draw
-from imo_jax.train.interrupt import Interrupt
 from imo_jax.train.loop import Result
 
 NO_VALIDATION = (
     "no eye is in the split 'val': nothing chooses a checkpoint or stops early; the network of the "
     "last step counts"
 )
+
+
+@holds_its_folder
+def run_stages(
+    config: EyeRunConfig, workdir: str | pathlib.Path, whole: Store
+) -> tuple[Result, Store]:
+    """Trains a run, both its stages where it has two; the result, and the store to evaluate on.
+
+    A locator that is given is copied, not trained.
+
+    Args:
+      config, workdir: as run_train.
+      whole: the eyes of its manifest, as whole photographs.
+
+    Raises:
+      UserError: as run_train, or the locator that is given is none.
+    """
+    if not config.two_stages:
+        return run_train(config, workdir, whole), whole
+    folder = RunFolder(pathlib.Path(workdir))
+    check_masks(config, whole)
+    if config.squares.locator is None:
+        located = locator_config(config)
+        say("stage 1: a network finds the disc on the whole photograph")
+        processes.in_first(lambda: refuse_other_config(folder.locator, located))
+        result = run_train(located, folder.locator, whole)
+        if result.exit_code:
+            return result, whole
+    else:
+        processes.in_first(lambda: copy_locator(config.squares.locator, folder))
+        say(f"stage 1: the disc is found by the network of {config.squares.locator}")
+    say("stage 2: a network works on the square around the disc")
+    training, seen, learned = found_squares(config, folder, whole)
+    return run_train(config, workdir, training, seen, learned), seen
 
 
 @holds_its_folder
@@ -61,39 +85,17 @@ def run_train(
         work in the folder.
     """
     seen, learned = seen or store, learned or config
-    folder = RunFolder(pathlib.Path(workdir))
-    devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
-    variables = draw(functools.partial(initial_variables, config.model), config.seed)
-    network = kind_of(config.model)
-    if config.pretrained is not None:
-        variables = with_pretrained(variables, config.pretrained, network.backbone)
-    say(
-        first_line(
-            network.title(config.model),
-            variables,
-            config.model.dtype,
-            f"images of {learned.augment.crop_size} pixels",
-            config.data.batch_size,
-            config.loop.train_steps,
-            devices,
-        )
-    )
-    checked = functools.partial(validate, store=seen, config=config, log=folder.validation)
-    if not seen.num("val"):
-        checked = None
-        say(NO_VALIDATION)
-    processes.in_first(functools.partial(write_start, folder, config, seen))
+    folder, network = RunFolder(pathlib.Path(workdir)), kind_of(config.model)
     result = train_network(
+        config,
         folder,
-        variables,
+        title=network.title(config.model),
+        sees=f"images of {learned.augment.crop_size} pixels",
+        encoder=network.backbone,
         objective=config.minimised(),
         batches=functools.partial(training_batches, store, learned),
-        validate=checked,
-        optimiser=config.optimiser,
-        loop=config.loop,
-        seed=config.seed,
-        devices=devices,
-        encoder=network.backbone,
+        scores=functools.partial(validation_scores, seen, config) if seen.num("val") else None,
+        begin=functools.partial(begin, folder, config, seen),
         draw=functools.partial(validation_images, store=seen, config=config),
     )
     if result.exit_code == 0 and processes.is_first():
@@ -101,10 +103,12 @@ def run_train(
     return result
 
 
-def write_start(folder: RunFolder, config: EyeRunConfig, store: Store) -> None:
+def begin(folder: RunFolder, config: EyeRunConfig, store: Store) -> None:
     """Writes what is known before the first step: the settings, and the trivial baseline."""
-    write_json(folder.config, to_json(config, config.kind))
-    save_baseline(folder, fit_baseline(store, "train"))
+    if not store.num("val"):
+        say(NO_VALIDATION)
+    processes.in_first(lambda: write_config(config, folder))
+    processes.in_first(lambda: write_arrays(folder.baseline, fit_baseline(store, "train")))
 
 
 def training_batches(store: Store, config: EyeRunConfig, start_step: int):
@@ -121,24 +125,8 @@ def training_batches(store: Store, config: EyeRunConfig, start_step: int):
     )
 
 
-def validate(
-    variables: Any,
-    step: int,
-    interrupt: Interrupt,
-    *,
-    store: Store,
-    config: EyeRunConfig,
-    log: pathlib.Path,
+def validation_scores(
+    store: Store, config: EyeRunConfig, variables: Any, between: Callable[[], None]
 ) -> dict[str, float]:
-    """Point scores on the validation split; `score` among them decides which step is the best."""
-    metrics = validation_metrics(validation_records(variables, store, config, interrupt.check))
-    validation_log.append(log, step, metrics)
-    return metrics
-
-
-def save_baseline(folder: RunFolder, baseline: dict[str, np.ndarray]) -> None:
-    """Writes baseline.npz whole or not at all."""
-    part = folder.baseline.with_name(".baseline.npz")
-    with part.open("wb") as file:
-        np.savez(file, **baseline)
-    os.replace(part, folder.baseline)
+    """Point scores on the validation split."""
+    return validation_metrics(validation_records(variables, store, config, between))

@@ -7,6 +7,7 @@ import numpy as np
 
 from data_pipelines.load.stores import Store
 from experiments.prediction import EyePrediction
+from experiments.validation_log import point_values
 from imo_jax.labels import CLASS_NAMES, CUP, GRADE_NAMES, RIM
 from imo_jax.metrics.baseline import grade_frequencies, mean_shape
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
@@ -56,8 +57,7 @@ def score_all(
 
 def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:
     """Point values of the summary, and `score`, the mean of SCORE_PARTS that are defined."""
-    summary = imo_summary(records, resamples=1)
-    values = {name: v["value"] for name, v in summary.items() if isinstance(v, dict)}
+    values = point_values(imo_summary(records, resamples=1))
     parts = [values[name] for name in SCORE_PARTS if name in values]
     if "qwk" not in values and "referable_auc" in values:  # Binary labels have no kappa of grades.
         parts.append(values["referable_auc"])

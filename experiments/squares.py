@@ -10,7 +10,6 @@ found is seen whole.
 import csv
 import dataclasses
 import math
-import pathlib
 from typing import Any
 
 from data_pipelines.load.stores import Store
@@ -24,52 +23,30 @@ from data_pipelines.squares import (
     square_around,
 )
 from experiments.config import EyeRunConfig
-from experiments.locator import check_masks, copy_locator, find_discs, locator_config
+from experiments.locator import find_discs
 from experiments.reading import prepared_store
 from experiments.run_folder import RunFolder
-from experiments.run_train import run_train
 from experiments.runtime import say
-from experiments.saved_run import TrainedRun, refuse_other_config
-from experiments.training import holds_its_folder
+from experiments.saved_run import TrainedRun
 from imo_jax.atomic_files import replacing, write_json
 from imo_jax.predictor.locator import NOT_LOCATED
 from imo_jax.train import processes
-from imo_jax.train.loop import Result
 
 # Training squares are stored so much larger than they are seen: room for moves and turns.
 MARGIN = 1.5
 
 
-@holds_its_folder
-def run_stages(
-    config: EyeRunConfig, workdir: str | pathlib.Path, whole: Store
-) -> tuple[Result, Store]:
-    """Trains a run, both its stages where it has two; the result, and the store to evaluate on.
+def found_squares(
+    config: EyeRunConfig, folder: RunFolder, whole: Store
+) -> tuple[Store, Store, EyeRunConfig]:
+    """What the second stage learns from, and what it is validated and evaluated on.
 
-    A locator that is given is copied, not trained.
+    Writes what the locator in the run's folder finds, and its error.
 
-    Args:
-      config, workdir: as run_train.
-      whole: the eyes of its manifest, as whole photographs.
-
-    Raises:
-      UserError: as run_train, or the locator that is given is none.
+    Returns:
+      The squares of the training eyes, those that the locator found of all eyes, and the settings
+      by which the former are moved.
     """
-    if not config.two_stages:
-        return run_train(config, workdir, whole), whole
-    folder = RunFolder(pathlib.Path(workdir))
-    check_masks(config, whole)
-    if config.squares.locator is None:
-        located = locator_config(config)
-        say("stage 1: a network finds the disc on the whole photograph")
-        processes.in_first(lambda: refuse_other_config(folder.locator, located))
-        result = run_train(located, folder.locator, whole)
-        if result.exit_code:
-            return result, whole
-    else:
-        processes.in_first(lambda: copy_locator(config.squares.locator, folder))
-        say(f"stage 1: the disc is found by the network of {config.squares.locator}")
-    say("stage 2: a network works on the square around the disc")
     found = find_discs(folder, config, whole)
     true = {split: true_discs(whole, split) for split in whole.splits}
     error = measured_error(found.get("val", []), true.get("val", []))
@@ -79,7 +56,7 @@ def run_stages(
     around = squares_of(config, whole, {"train": drawn}, MARGIN)
     training = _store(config, around, whole, splits=("train",), image_size=stored_side(config))
     seen = _store(config, squares_of(config, whole, found), whole)
-    return run_train(config, workdir, training, seen, moved(config, error)), seen
+    return training, seen, moved(config, error)
 
 
 def evaluation_store(run: TrainedRun, whole: Store) -> Store:

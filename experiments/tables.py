@@ -11,17 +11,34 @@ docs/tables.md.
 from experiments import runtime  # noqa: F401, first: it quiets what is imported next
 
 import argparse  # isort: skip
+import functools
 import pathlib
 import sys
+import time
 from collections.abc import Sequence
 
-from experiments.comparison.compare import run_table
-from experiments.comparison.rows import TABLES
-from experiments.comparison.settings import SCALES, Study, fold_manifests
+from experiments.comparison.figure import eyes_picture
+from experiments.comparison.finished import best_run, described, finished_row
+from experiments.comparison.page import table_page
+from experiments.comparison.report import flat, in_words, intervals_picture, numbers_of
+from experiments.comparison.rows import IMO, TABLES, Table
+from experiments.comparison.runs import check_study, run_row
+from experiments.comparison.scores import Finished
+from experiments.comparison.settings import (
+    SCALES,
+    Study,
+    config_of,
+    fold_manifests,
+    restored,
+    run_folder,
+)
+from experiments.comparison.stores import Stores
 from experiments.config import PHANTOM
 from experiments.program_end import exit_code
 from experiments.reading import make_default_phantom
 from experiments.runtime import set_up
+from experiments.squares import evaluation_store
+from experiments.studies import chosen_rows, done_in_order, write_study
 
 
 def parser() -> argparse.ArgumentParser:
@@ -113,6 +130,68 @@ def _filled(options: argparse.Namespace, extra: Sequence[str]) -> int:
         pretrained=options.pretrained,
     )
     return run_table(study, options.table, options.only)
+
+
+def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> int:
+    """Runs what is missing of a table and writes report.html, table.md, table.csv and pictures.
+
+    Args:
+      study: what all rows share.
+      number: of the paper's table, 1 to 3.
+      names: rows (Row.name); None = all.
+
+    Returns:
+      The exit code: not 0 where a run was interrupted; the same command goes on.
+
+    Raises:
+      UserError: unknown rows, bad input, or a folder with runs of other settings.
+    """
+    started = time.monotonic()
+    table = TABLES[number]
+    rows = chosen_rows(table.rows, names)
+    check_study(study, rows)
+    stores = Stores()
+    trained = [row for row in rows if row.program]
+    if code := done_in_order(functools.partial(run_row, study, row, stores) for row in trained):
+        return code
+    finished = [finished_row(study, row, stores) for row in rows]
+    write_all(study.out / f"table{number}", study, table, finished, stores, started)
+    return 0
+
+
+def write_all(
+    folder: pathlib.Path,
+    study: Study,
+    table: Table,
+    finished: Sequence[Finished],
+    stores: Stores,
+    started: float,
+) -> None:
+    """Writes all files of a finished table, begun at `started`, and prints it as Markdown."""
+    rows = [f.row for f in finished]
+    shown = best_run(study, rows[0] if rows[0].program else IMO)
+    first = config_of(study, shown)
+    seen = evaluation_store(restored(study, shown), stores.of(first))
+    setting = described(study, rows)
+    numbers = numbers_of(finished, first.evaluation.bootstrap)
+    runs = {row.title: best_run(study, row) for row in rows if row.program}
+    settings = {title: config_of(study, run) for title, run in runs.items()}
+    curves = [
+        (title, run_folder(study, run).validation, settings[title].loop.best_metric)
+        for title, run in runs.items()
+    ]
+    pictures = {
+        "intervals.png": intervals_picture(table, finished, numbers),
+        "eyes.png": eyes_picture(
+            finished, seen, table.heads, f"{table.title}: test eyes, seed 0"
+        ),
+    }
+    page = table_page(
+        table, finished, numbers, setting, store=seen, manifest=study.manifests[0],
+        settings=settings, curves=curves, seconds=time.monotonic() - started,
+    )  # fmt: skip
+    text = in_words(table, finished, numbers, setting)
+    write_study(folder, "table", text, flat(table, finished, numbers), pictures, page)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,23 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import jax
 import numpy as np
 
+from experiments import validation_log
 from experiments.run_folder import RunFolder
 from experiments.run_lock import locked
 from experiments.runtime import UserError, describe_devices, say
 from experiments.saved_run import refuse_other_config
+from imo_jax.atomic_files import write_json
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
-from imo_jax.train import parallel, processes
-from imo_jax.train.loop import Batches, LoopConfig, Result, train
+from imo_jax.models.variables import initial_variables, parameters
+from imo_jax.settings.saved import to_json
+from imo_jax.train import initial, parallel, processes
+from imo_jax.train.interrupt import Interrupt
+from imo_jax.train.loop import Batches, Result, train
 from imo_jax.train.metric_log import NonFiniteLoss
 from imo_jax.train.objectives import Objective
-from imo_jax.train.optimiser import OptimiserConfig, learning_rate, make_optimiser
+from imo_jax.train.optimiser import learning_rate, make_optimiser
 from imo_jax.train.packing import decays
-from imo_jax.train.state import create
+from imo_jax.train.state import TrainState, create
 from imo_jax.train.step import train_step
 from imo_jax.train.tensorboard import TensorBoard
 from imo_jax.train.weight_decay import DECAY_MASKS
@@ -94,39 +99,68 @@ def devices_for(batch_size: int, accumulation: int) -> int:
 
 
 def train_network(
+    config: Any,
     folder: RunFolder,
-    variables: Any,
     *,
+    title: str,
+    sees: str,
+    encoder: tuple[str, ...],
     objective: Objective,
     batches: Callable[[int], Batches],
-    validate: Callable[..., Mapping[str, float]] | None,
-    optimiser: OptimiserConfig,
-    loop: LoopConfig,
-    seed: int,
-    devices: int,
-    encoder: tuple[str, ...],
+    scores: Callable[[Any, Callable[[], None]], Mapping[str, float]] | None,
+    begin: Callable[[], None] = lambda: None,
     draw: Callable[[dict, int], Mapping[str, np.ndarray]] | None = None,
 ) -> Result:
-    """Trains the network of `variables` in `folder`, or goes on where that was interrupted.
+    """Trains a run's network in `folder`, or goes on where that was interrupted.
 
     Of several processes the first reads and writes the folder and reports.
 
     Args:
-      folder: where checkpoints and TensorBoard's files go.
-      variables: before training, {"params", "batch_stats"}.
-      objective: what is minimised.
-      batches, validate, draw: see `imo_jax.train.loop.train`.
-      optimiser, loop: settings.
-      seed: of every draw in the steps.
-      devices: from devices_for.
+      config: of the run: seed, pretrained, data, model, optimiser, loop.
+      folder: where checkpoints, validations and TensorBoard's files go.
+      title: of the network.
+      sees: what it is shown, in words.
       encoder: where the encoder's parameters lie.
+      objective: what is minimised.
+      batches, draw: see `imo_jax.train.loop.train`.
+      scores: (variables, what may raise to stop) -> point scores on the validation split; None =
+        nothing is validated.
+      begin: called once it is said what is trained.
 
     Raises:
-      UserError: a loss that is not finite, or a checkpoint of another network.
+      UserError: a batch that cannot be cut, weights that do not fit, a loss that is not finite, or
+        a checkpoint of another network.
     """
-    rate = learning_rate(optimiser, loop.train_steps)
-    decay_mask = DECAY_MASKS[optimiser.weight_decay_on]
-    adamw = make_optimiser(optimiser, rate, decays, encoder)
+    devices = devices_for(config.data.batch_size, config.optimiser.accumulation)
+    variables = initial.draw(functools.partial(initial_variables, config.model), config.seed)
+    if config.pretrained is not None:
+        variables = with_pretrained(variables, config.pretrained, encoder)
+    say(first_line(config, title, sees, variables, devices))
+    begin()
+    validate = None if scores is None else functools.partial(validated, scores, folder)
+    return run_loop(config, folder, variables, encoder, objective, devices,
+                    batches=batches, validate=validate, draw=draw)  # fmt: skip
+
+
+def run_loop(
+    config: Any,
+    folder: RunFolder,
+    variables: Any,
+    encoder: tuple[str, ...],
+    objective: Objective,
+    devices: int,
+    **calls: Any,
+) -> Result:
+    """`imo_jax.train.loop.train` with the settings and the files of a run.
+
+    Args:
+      config, folder, encoder, objective: as train_network.
+      variables: before training.
+      devices: from devices_for.
+      calls: `batches`, `validate` and `draw` of the loop.
+    """
+    optimiser, loop = config.optimiser, config.loop
+    adamw, rate = optimiser_of(config, encoder)
     step = functools.partial(
         train_step,
         objective=objective,
@@ -149,35 +183,60 @@ def train_network(
             stream = stack.enter_context(open(os.devnull, "w"))
         try:
             return train(
-                create(
-                    variables,
-                    adamw,
-                    decay_mask=decay_mask,
-                    keep_ema=optimiser.ema_decay > 0,
-                ),
+                first_state(config, variables, adamw),
                 step=step,
-                key=jax.random.key(seed),
-                batches=batches,
-                validate=validate,
+                key=jax.random.key(config.seed),
                 checkpoints=checkpoints,
                 config=loop,
                 accumulation=optimiser.accumulation,
                 num_devices=devices,
                 tensorboard=board,
-                draw=draw,
                 stream=stream,
+                **calls,
             )
         except (NonFiniteLoss, CheckpointMismatch) as error:
             raise UserError(str(error)) from error
 
 
-def first_line(
-    name: str, variables: Any, dtype: str, sees: str, batch_size: int, steps: int, devices: int
-) -> str:
+def optimiser_of(config: Any, encoder: tuple[str, ...]) -> tuple[Any, Any]:
+    """The optimiser of a run, and its learning rate by step; see train_network for `encoder`."""
+    rate = learning_rate(config.optimiser, config.loop.train_steps)
+    return make_optimiser(config.optimiser, rate, decays, encoder), rate
+
+
+def first_state(config: Any, variables: Any, optimiser: Any) -> TrainState:
+    """The state of a training before its first step."""
+    settings = config.optimiser
+    return create(
+        variables,
+        optimiser,
+        decay_mask=DECAY_MASKS[settings.weight_decay_on],
+        keep_ema=settings.ema_decay > 0,
+    )
+
+
+def validated(
+    scores: Callable[[Any, Callable[[], None]], Mapping[str, float]],
+    folder: RunFolder,
+    variables: Any,
+    step: int,
+    interrupt: Interrupt,
+) -> Mapping[str, float]:
+    """The scores of a step, kept in the run's folder; `best_metric` among them decides on it."""
+    values = scores(variables, interrupt.check)
+    validation_log.append(folder.validation, step, values)
+    return values
+
+
+def first_line(config: Any, title: str, sees: str, variables: Any, devices: int) -> str:
     """What runs where: network, parameters, precision, images, devices."""
-    parameters = sum(x.size for x in jax.tree.leaves(variables["params"]))
     return (
-        f"{name} with {parameters:,} parameters in {dtype}, {sees}, batch {batch_size}, "
-        f"{steps} steps on {describe_devices()}"
+        f"{title} with {parameters(variables):,} parameters in {config.model.dtype}, {sees}, batch "
+        f"{config.data.batch_size}, {config.loop.train_steps} steps on {describe_devices()}"
         + (f", {devices * processes.count()} devices a step" if devices > 1 else "")
     )
+
+
+def write_config(config: Any, folder: RunFolder) -> None:
+    """Writes the settings into a run's folder."""
+    write_json(folder.config, to_json(config, config.kind))

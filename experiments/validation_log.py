@@ -1,10 +1,11 @@
 """Validation scores of a run by step, as a table beside its checkpoints."""
 
-import os
 import pathlib
 from collections.abc import Mapping
 
 import pandas as pd
+
+from imo_jax.atomic_files import write_table
 
 
 def append(path: pathlib.Path, step: int, values: Mapping[str, float]) -> None:
@@ -16,11 +17,19 @@ def append(path: pathlib.Path, step: int, values: Mapping[str, float]) -> None:
     if len(rows):
         rows = rows[rows["step"] < step]
     rows = pd.concat([rows, pd.DataFrame([{"step": step, **values}])], ignore_index=True)
-    part = path.with_name(f".{path.name}")
-    rows.to_csv(part, index=False)
-    os.replace(part, path)
+    write_table(path, rows)
 
 
 def read(path: pathlib.Path) -> pd.DataFrame:
     """One row a validation, ascending `step`."""
     return pd.read_csv(path)
+
+
+def best(path: pathlib.Path, metric: str, mode: str) -> float:
+    """The "max" or "min" of a metric over all validations; NaN where it was never defined."""
+    return float(read(path)[metric].agg(mode))
+
+
+def point_values(summary: Mapping[str, object]) -> dict[str, float]:
+    """The scores of a summary without their intervals."""
+    return {name: found["value"] for name, found in summary.items() if isinstance(found, dict)}

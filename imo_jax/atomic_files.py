@@ -6,11 +6,14 @@ import json
 import os
 import pathlib
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextlib.contextmanager
@@ -30,11 +33,27 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
         raise
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes JSON. Raises ValueError, before anything is written, for NaN and infinity."""
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes text as UTF-8."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes JSON. Raises ValueError, before anything is written, for NaN and infinity."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name as .npz."""
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def write_table(path: pathlib.Path, rows: "pd.DataFrame") -> None:
+    """Writes a table as CSV."""
+    with replacing(path) as part:
+        rows.to_csv(part, index=False)
 
 
 def write_picture(path: pathlib.Path, pixels: np.ndarray) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
-from experiments.run_eval import SPLIT
+from experiments.prediction import SCORED
 from experiments.runtime import describe_devices
 from experiments.saved_run import TrainedRun
 from imo_jax.flops import count_flops
+from imo_jax.models.variables import parameters
 from imo_jax.predictor.answers import INPUTS, outputs_of
 
 REPEATS = 20  # timed predictions, after one that is not
@@ -25,7 +26,7 @@ def measure_cost(run: TrainedRun, store: Store) -> dict[str, Any]:
       `parameters`; `flops` (see count_flops); `latency_s`, the median over REPEATS; `samples` an
       eye; `device`. Ready for JSON.
     """
-    batches = eval_batches(store, SPLIT, batch_size=1, use_oct=run.config.model.use_oct)
+    batches = eval_batches(store, SCORED, batch_size=1, use_oct=run.config.model.use_oct)
     batch = next(iter(batches))
     inputs = jax.device_put({name: batch[name] for name in INPUTS if name in batch})
     variables = jax.device_put(run.variables)
@@ -35,7 +36,7 @@ def measure_cost(run: TrainedRun, store: Store) -> dict[str, Any]:
         return outputs_of(variables, inputs, run.config.model, samples=number)
 
     return {
-        "parameters": sum(int(np.size(x)) for x in jax.tree.leaves(run.variables["params"])),
+        "parameters": parameters(run.variables),
         "flops": count_flops(predicted, variables, inputs),
         "latency_s": median_seconds(functools.partial(predicted, variables, inputs)),
         "samples": number,

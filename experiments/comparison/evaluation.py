@@ -1,6 +1,5 @@
 """Test eyes of finished runs: scored once, kept on disk, read back for the tables."""
 
-import dataclasses
 import pathlib
 from collections.abc import Iterable, Iterator
 
@@ -8,25 +7,16 @@ import numpy as np
 import pandas as pd
 
 from data_pipelines.load.stores import Store
-from experiments.comparison.runs import Run, Stores, config_of, run_folder
-from experiments.comparison.settings import Study
-from experiments.prediction import EyePrediction
-from experiments.run_eval import SPLIT, predictions
+from experiments.comparison.settings import Run, Study, restored, run_folder
+from experiments.comparison.stores import Stores
+from experiments.prediction import SCORED, EyePrediction, predictions
 from experiments.run_folder import replaced_folder
 from experiments.runtime import UserError
-from experiments.saved_run import TrainedRun, restore_run
 from experiments.scoring import score_all
 from experiments.squares import evaluation_store
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 
 RECORDS, MASKS = "records.npz", "masks.npz"
-
-
-def restored(study: Study, run: Run) -> TrainedRun:
-    """A finished run, with the evaluation settings of now."""
-    config = config_of(study, run)
-    found = restore_run(str(run_folder(study, run).root), {}, "best", type(config))
-    return dataclasses.replace(found, config=config)
 
 
 def evaluate_run(study: Study, run: Run, stores: Stores) -> None:
@@ -93,7 +83,7 @@ def write_scored(
         if prediction.probabilities is not None:
             masks.append(prediction.probabilities.argmax(axis=-1).astype(np.uint8))
 
-    records = score_all(store, SPLIT, predicted, keep)
+    records = score_all(store, SCORED, predicted, keep)
     with replaced_folder(target) as folder:
         table = pd.DataFrame([eye_row(record) for record in records])
         table.to_csv(folder / "per_eye.csv", index=False)

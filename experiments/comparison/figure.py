@@ -6,7 +6,7 @@ import numpy as np
 
 from data_pipelines.load.stores import Store
 from experiments.comparison.scores import Finished
-from experiments.run_eval import SPLIT
+from experiments.prediction import SCORED
 from imo_jax.labels import GRADE_NAMES, REGIONS
 from imo_jax.metrics.cup_to_disc import vertical_cdr
 from imo_jax.metrics.imo_eye import EyeRecord
@@ -40,12 +40,12 @@ def shown_eyes(store: Store, number: int = EYES) -> list[int]:
     So they are the same for all tables, and not picked for any method. Without masks: the first.
     """
     ratios = {}
-    for i in np.flatnonzero(store.has_mask(SPLIT)):
-        ratio = vertical_cdr(store.native_mask(SPLIT, int(i)))
+    for i in np.flatnonzero(store.has_mask(SCORED)):
+        ratio = vertical_cdr(store.native_mask(SCORED, int(i)))
         if np.isfinite(ratio):
             ratios[int(i)] = ratio
     if not ratios:
-        return list(range(min(number, store.num(SPLIT))))
+        return list(range(min(number, store.num(SCORED))))
     ordered = sorted(ratios, key=ratios.get)
     places = np.linspace(0, len(ordered) - 1, min(number, len(ordered)))
     return [ordered[round(place)] for place in places]
@@ -55,11 +55,11 @@ def compared(
     finished: Sequence[Finished], store: Store, heads: Sequence[str], i: int
 ) -> ComparedEye:
     """Test eye i with what each row says of it."""
-    example = store.example(SPLIT, i)
+    example = store.example(SCORED, i)
     mask = example["mask"] if example["has_mask"] else None
     lines = []
     if mask is not None and "segment" in heads:
-        ratio = vertical_cdr(store.native_mask(SPLIT, i))
+        ratio = vertical_cdr(store.native_mask(SCORED, i))
         lines.append(f"vertical CDR {ratio:.2f}" if np.isfinite(ratio) else "no disc")
     if example["has_grade"] and "grade" in heads:
         lines.append(GRADE_NAMES[int(example["grade"])])

@@ -9,10 +9,10 @@ import numpy as np
 from data_pipelines.load.stores import Store
 from experiments.comparison.figure import compared
 from experiments.comparison.scores import Finished
+from experiments.prediction import SCORED
 from experiments.report.cards import gallery_section, jpeg
 from experiments.report.eye_cards import PHOTO, PHOTO_QUALITY, group_names, groups_of, order_of
 from experiments.report.page import Section
-from experiments.run_eval import SPLIT
 from imo_jax.labels import REGIONS
 from imo_jax.metrics.segmentation import pixel_confusion, region_dice
 from imo_jax.visualisation.methods_panel import shown_box
@@ -44,7 +44,7 @@ def eyes_section(finished: Sequence[Finished], store: Store, heads: Sequence[str
     return gallery_section(
         "eyes",
         [TEXT],
-        [eye_card(finished, store, heads, i) for i in range(store.num(SPLIT))],
+        [eye_card(finished, store, heads, i) for i in range(store.num(SCORED))],
         orders=DISAGREEMENTS | _errors(finished),
         groups=group_names() | {f"wrong_{f.row.name}": f"wrong by {f.title}" for f in finished},
         layers={f.row.name: f.title for f in outlined} | {"truth": TRUTH},

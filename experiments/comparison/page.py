@@ -12,10 +12,9 @@ from experiments.comparison.report import BARS, COMPARED, NAMES, Numbers, headin
 from experiments.comparison.rows import Table
 from experiments.comparison.scores import Finished
 from experiments.report.figures import interval_figure, learning_curves, roc_figure
-from experiments.report.model_card import use_section
-from experiments.report.page import Figure, Section, render
-from experiments.report.run_facts import ended, made, run_section
+from experiments.report.page import Figure, Section
 from experiments.seed_means import over_seeds
+from experiments.studies import study_page
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import glaucoma_of
 
@@ -61,17 +60,19 @@ def table_page(
         if section.key == "differences":
             sections.append(charts["apart"])
     rocs = roc_figures(finished) if "grade" in table.heads else []
-    seeds, rows = len(finished[0].seeds), ", ".join(f.title for f in finished)
-    facts = [("rows", rows), ("seeds", str(seeds)), ("manifest", manifest),
-             ("time of this call", ended(seconds))]  # fmt: skip
     sections += [
         Section("curves", "Curves", figures=learning_curves(curves, CURVES) + rocs),
         eyes_section(finished, store, table.heads),
-        run_section({f"Settings of {title}": config for title, config in settings.items()}, facts),
-        use_section(manifest),
     ]
-    subtitle = f"{len(finished)} rows on {manifest}"
-    return render(table.title, subtitle, sections, made())
+    return study_page(
+        table.title,
+        sections,
+        rows=[f.title for f in finished],
+        seeds=len(finished[0].seeds),
+        manifest=manifest,
+        settings=settings,
+        seconds=seconds,
+    )
 
 
 def score_figures(

@@ -1,8 +1,7 @@
-"""A finished table as Markdown, CSV and pictures."""
+"""A finished table as Markdown, as numbers and as a picture."""
 
 import dataclasses
 import math
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ from experiments.comparison.scores import TESTED, Finished, differences, summari
 from experiments.report.page import Section
 from experiments.report.page import Table as TextTable
 from experiments.seed_means import cell, in_markdown, over_seeds
-from imo_jax.atomic_files import write_picture
 from imo_jax.visualisation.plots import interval_bars
 
 HEADS = {"segment": "Shapes", "grade": "Grades"}
@@ -79,13 +77,12 @@ def numbers_of(finished: Sequence[Finished], resamples: int) -> Numbers:
     )
 
 
-def write_report(
-    folder: pathlib.Path, table: Table, finished: Sequence[Finished], numbers: Numbers, setting: str
+def in_words(
+    table: Table, finished: Sequence[Finished], numbers: Numbers, setting: str
 ) -> str:
-    """Writes table.md, table.csv and intervals.png; returns the Markdown.
+    """The table as Markdown.
 
     Args:
-      folder: where to.
       table: of the paper.
       finished: its rows, or some of them, in its order.
       numbers: of them.
@@ -93,17 +90,17 @@ def write_report(
     """
     parts = [f"## {table.title}", heading(table, finished, numbers, setting)]
     parts += [in_markdown(section) for section in sections_of(table, finished, numbers)]
-    text = "\n\n".join(parts)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.md").write_text(text + "\n", encoding="utf-8")
-    flat(table, finished, numbers).to_csv(folder / "table.csv", index=False)
+    return "\n\n".join(parts)
+
+
+def intervals_picture(table: Table, finished: Sequence[Finished], numbers: Numbers) -> np.ndarray:
+    """(height, width, 3) uint8: the main scores of the rows with their intervals."""
     keys = [key for head in table.heads for key in BARS[head]]
     bars = {
         f.title: {key: over_seeds(numbers.scores[f.row.name], key) for key in keys}
         for f in finished
     }
-    write_picture(folder / "intervals.png", interval_bars(bars, title=table.title))
-    return text
+    return interval_bars(bars, title=table.title)
 
 
 def sections_of(

@@ -1,4 +1,4 @@
-"""What a comparison runs: the settings of its rows, read from their flagfiles."""
+"""What a comparison runs: its runs, and the settings of its rows, read from their flagfiles."""
 
 import dataclasses
 import functools
@@ -12,7 +12,9 @@ from experiments.comparison.rows import Row
 from experiments.config import EyeRunConfig
 from experiments.eye_programs import PROGRAMS
 from experiments.program_settings import ProgramSettings
+from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
+from experiments.saved_run import TrainedRun, restore_run
 
 FLAGFILES = pathlib.Path(__file__).resolve().parents[1] / "flagfiles" / "tables"
 
@@ -171,3 +173,44 @@ def _flags_of(program: ProgramSettings) -> flags.FlagValues:
     values = flags.FlagValues()
     program.define_flags(values)
     return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training of a row."""
+
+    row: Row
+    fold: int
+    seed: int
+    rate: float
+
+    @property
+    def name(self) -> str:
+        """Where it lies in the study's folder."""
+        return f"{self.row.name}/fold{self.fold}-seed{self.seed}-rate{self.rate:g}"
+
+
+def run_folder(study: Study, run: Run) -> RunFolder:
+    return RunFolder(study.out / run.name)
+
+
+def config_of(study: Study, run: Run) -> EyeRunConfig:
+    return row_config(study, run.row, run.fold, run.seed, run.rate)
+
+
+def tried_runs(study: Study, row: Row) -> list[Run]:
+    """The runs among which the learning rate is chosen: seed 0 of fold 0."""
+    return [Run(row, 0, 0, rate) for rate in study.rates]
+
+
+def scored_runs(study: Study, row: Row, rate: float) -> list[list[Run]]:
+    """The runs whose test eyes count, with the chosen rate: seed -> one a fold."""
+    folds = range(len(study.manifests))
+    return [[Run(row, fold, seed, rate) for fold in folds] for seed in range(study.seeds)]
+
+
+def restored(study: Study, run: Run) -> TrainedRun:
+    """A finished run, with the evaluation settings of now."""
+    config = config_of(study, run)
+    found = restore_run(str(run_folder(study, run).root), {}, "best", type(config))
+    return dataclasses.replace(found, config=config)

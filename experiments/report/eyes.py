@@ -1,7 +1,6 @@
 """The report of an evaluation on eyes."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,15 +8,14 @@ import numpy as np
 from data_pipelines.load.stores import Store
 from experiments.report import eye_cards
 from experiments.report.cards import gallery_section
+from experiments.report.evaluation import Content, evaluation_report
 from experiments.report.figures import (
     calibration_figure,
     confusion_matrix,
     learning_curves,
     roc_figure,
 )
-from experiments.report.model_card import card_section, trained_on
-from experiments.report.page import Figure, Section, Table, render
-from experiments.report.run_facts import ended, made, parameters, run_section
+from experiments.report.page import Figure, Section, Table
 from experiments.report.score_table import score_table
 from experiments.saved_run import TrainedRun
 from experiments.seed_means import cell
@@ -60,23 +58,21 @@ def eyes_report(
     """The HTML of the report.
 
     Args:
-      run: that was evaluated.
-      store: its eyes.
-      summary: of the evaluation.
-      records: of its eyes.
+      run, store, summary, records, seconds: see `evaluation_report`.
       cards: of its eyes, from `eye_card`.
       scores: key of the summary -> what to call it.
-      seconds: that the evaluation took.
     """
     others = {"baseline": summary["baseline"], **summary.get("controls", {})}
-    table = score_table(summary["network"], summary, others, scores)
     curves = [(name, run.folder.validation, column) for column, name in CURVES.items()]
-    count = f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients"
-    sections = [
-        Section("scores", "Scores", score_text(summary), table),
-        Section("plots", "Plots", figures=[*grade_figures(records), *shape_figures(records)]),
-        Section("training", "Training", figures=learning_curves(curves)),
-        gallery_section(
+    content = Content(
+        network=summary["network"],
+        noun="eyes",
+        count=f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients",
+        how_to_read=score_text(summary),
+        scores=score_table(summary["network"], summary, others, scores),
+        plots=[*grade_figures(records), *shape_figures(records)],
+        curves=learning_curves(curves),
+        gallery=gallery_section(
             "eyes",
             GALLERY,
             cards,
@@ -85,20 +81,13 @@ def eyes_report(
             layers=eye_cards.LAYERS,
             off=("heat",),
         ),
-        data_section(store),
-        run_section({"All settings": run.config}, run_facts(run, summary, seconds)),
-        card_section(
-            trained_on(run.config.data.manifest, store, "eyes"),
-            run.config.data.manifest,
-            records,
-            partial(group_scores, resamples=run.config.evaluation.bootstrap),
-            who=lambda record: (record["id"], record["patient"]),
-            limits=LIMITS,
-        ),
-    ]
-    title = f"{summary['network']} on {count}"
-    subtitle = f"{summary['manifest']}, checkpoint of step {summary['checkpoint_step']}"
-    return render(title, subtitle, sections, made())
+        data=data_section(store),
+        facts=((), [("samples an eye", str(summary["samples"]))]),
+        group_scores=group_scores,
+        who=lambda record: (record["id"], record["patient"]),
+        limits=LIMITS,
+    )
+    return evaluation_report(run, store, summary, records, content, seconds)
 
 
 def score_text(summary: dict[str, Any]) -> list[str]:
@@ -166,22 +155,6 @@ def data_section(store: Store) -> Section:
         parts = (store.num(split), patients, *labels, *counts, int((~known).sum()))
         rows.append((split or "none", *map(str, parts)))
     return Section("data", "Data", table=Table(columns, rows))
-
-
-def run_facts(
-    run: TrainedRun, summary: dict[str, Any], seconds: float
-) -> list[tuple[str, str]]:
-    """What only an evaluation on eyes knows of its run."""
-    return [
-        ("run folder", str(run.folder.root)),
-        ("manifest", summary["manifest"]),
-        ("network", f"{summary['network']}, {parameters(run.variables):,} parameters"),
-        ("checkpoint", f"step {summary['checkpoint_step']} of {run.config.loop.train_steps}"),
-        ("samples an eye", str(summary["samples"])),
-        ("pretrained weights", run.config.pretrained or "none"),
-        ("seed", str(run.config.seed)),
-        ("time of evaluation", ended(seconds)),
-    ]
 
 
 def group_scores(records: Sequence[EyeRecord], resamples: int) -> dict[str, str]:

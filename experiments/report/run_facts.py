@@ -12,8 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from experiments.report.page import Section, Table
 from experiments.runtime import describe_devices
 from imo_jax import __version__
@@ -55,14 +53,6 @@ def run_section(settings: Mapping[str, Any], facts: Sequence[tuple[str, str]]) -
         name: json.dumps(dataclasses.asdict(config), indent=2) for name, config in settings.items()
     }
     return Section("run", "What was run", table=Table((), rows, "words"), notes=notes)
-
-
-def parameters(variables: Any) -> int:
-    """Number of learned values in a tree of arrays."""
-    params = variables["params"]
-    return sum(
-        parameters({"params": v}) if isinstance(v, dict) else np.size(v) for v in params.values()
-    )
 
 
 def hardware() -> str:

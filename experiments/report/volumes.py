@@ -1,7 +1,6 @@
 """The report of an evaluation on OCT volumes."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,17 @@ from data_pipelines.load.screening_counts import count_screening
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.report import volume_cards
 from experiments.report.cards import gallery_section
+from experiments.report.evaluation import Content, evaluation_report
 from experiments.report.figures import (
     calibration_figure,
     confusion_matrix,
     learning_curves,
     roc_figure,
 )
-from experiments.report.model_card import card_section, trained_on
-from experiments.report.page import Figure, Section, Table, render
-from experiments.report.run_facts import ended, made, parameters, run_section
+from experiments.report.page import Figure, Section, Table
 from experiments.report.score_table import score_table
 from experiments.run_folder import RunFolder
 from experiments.saved_run import TrainedScreening
-from experiments.screening.run_surrogate import stage1_folder
 from experiments.seed_means import cell
 from imo_jax import visual_field
 from imo_jax.labels import SCREENING_NAMES
@@ -69,31 +66,21 @@ def volumes_report(
     """The HTML of the report.
 
     Args:
-      run: that was evaluated.
-      store: its volumes.
-      summary: of the evaluation.
-      records: of its volumes.
+      run, store, summary, records, seconds: see `evaluation_report`.
       cards: of its volumes, from `volume_card`.
       scores: key of the summary -> what to call it.
-      seconds: that the evaluation took.
     """
-    count = (
-        f"{summary['num_volumes']} {summary['split']} volumes of {summary['num_cases']} eye visits "
-        f"of {summary['num_patients']} patients"
-    )
-    table = score_table(
-        summary["method"], summary, {"majority class": summary["baseline"]}, scores
-    )
-    manifest = run.config.data.manifest
-    sections = [
-        Section("scores", "Scores", score_text(summary), table),
-        Section(
-            "plots",
-            "Plots",
-            figures=[*class_figures(records, summary["chosen_thresholds"]), *field_figures(records)],
-        ),
-        Section("training", "Training", figures=curves_of(run)),
-        gallery_section(
+    others = {"majority class": summary["baseline"]}
+    content = Content(
+        network=summary["method"],
+        noun="volumes",
+        count=f"{summary['num_volumes']} {summary['split']} volumes of {summary['num_cases']} eye "
+        f"visits of {summary['num_patients']} patients",
+        how_to_read=score_text(summary),
+        scores=score_table(summary["method"], summary, others, scores),
+        plots=[*class_figures(records, summary["chosen_thresholds"]), *field_figures(records)],
+        curves=curves_of(run),
+        gallery=gallery_section(
             "volumes",
             GALLERY,
             cards,
@@ -101,19 +88,13 @@ def volumes_report(
             groups=volume_cards.GROUPS,
             layers=volume_cards.LAYERS,
         ),
-        data_section(store),
-        run_section({"All settings": run.config}, run_facts(run, summary, seconds)),
-        card_section(
-            trained_on(manifest, store, "volumes"),
-            manifest,
-            records,
-            partial(group_scores, resamples=run.config.evaluation.bootstrap),
-            who=lambda record: (record.id, record.patient),
-            limits=LIMITS,
-        ),
-    ]
-    subtitle = f"{summary['manifest']}, checkpoint of step {summary['checkpoint_step']}"
-    return render(f"{summary['method']} on {count}", subtitle, sections, made())
+        data=data_section(store),
+        facts=([("training volumes", summary["train_subset"])], ()),
+        group_scores=group_scores,
+        who=lambda record: (record.id, record.patient),
+        limits=LIMITS,
+    )
+    return evaluation_report(run, store, summary, records, content, seconds)
 
 
 def score_text(summary: dict[str, Any]) -> list[str]:
@@ -201,7 +182,7 @@ def curves_of(run: TrainedScreening) -> list[Figure]:
     """Learning curves, of both stages where there were two."""
     figures = _curves(run.folder)
     if run.config.recipe.surrogates:
-        first = RunFolder(stage1_folder(run.config, run.folder.root))
+        first = RunFolder(run.config.stage1_folder(run.folder.root))
         title = "Stage 1, whose features are compared: scores on the validation split"
         figures += _curves(first, title)
     return figures
@@ -223,22 +204,6 @@ def data_section(store: ScreeningStore) -> Section:
         for split, c in count_screening(store).items()
     ]
     return Section("data", "Data", table=Table(columns, rows))
-
-
-def run_facts(
-    run: TrainedScreening, summary: dict[str, Any], seconds: float
-) -> list[tuple[str, str]]:
-    """What only an evaluation on volumes knows of its run."""
-    return [
-        ("run folder", str(run.folder.root)),
-        ("manifest", summary["manifest"]),
-        ("network", f"{summary['method']}, {parameters(run.variables):,} parameters"),
-        ("training volumes", summary["train_subset"]),
-        ("checkpoint", f"step {summary['checkpoint_step']} of {run.config.loop.train_steps}"),
-        ("pretrained weights", run.config.pretrained or "none"),
-        ("seed", str(run.config.seed)),
-        ("time of evaluation", ended(seconds)),
-    ]
 
 
 def group_scores(records: Sequence[VolumeRecord], resamples: int) -> dict[str, str]:

@@ -12,10 +12,9 @@ from experiments.runtime import UserError, say
 from experiments.saved_run import refuse_other_config
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.reading import checked_store
-from experiments.screening.run_surrogate import stage1_config, write_table
 from experiments.screening.run_train import run_train
 from imo_jax import visual_field
-from imo_jax.atomic_files import write_json
+from imo_jax.atomic_files import write_json, write_table
 
 # The paper chooses by validation and does not say from what; these are facts/semt.md's defaults.
 GRID = (0.1, 0.5, 1.0, 5.0)
@@ -83,7 +82,7 @@ class _Search:
         """Trains what all tries share: the features that surrogates are found by."""
         if not self.config.recipe.surrogates or self.config.surrogate.stage1 is not None:
             return 0
-        stage1 = stage1_config(self.config)
+        stage1 = self.config.stage1()
         folder = self.root / "stage1"
         refuse_other_config(folder, stage1)
         self.config = dataclasses.replace(
@@ -106,8 +105,8 @@ class _Search:
         refuse_other_config(folder.root, config)
         if exit_code := run_train(config, folder.root, self.store).exit_code:
             return exit_code
-        log = validation_log.read(folder.validation)[config.loop.best_metric]
-        self.scores[alphas] = float(log.max() if config.loop.best_mode == "max" else log.min())
+        loop = config.loop
+        self.scores[alphas] = validation_log.best(folder.validation, loop.best_metric, loop.best_mode)
         write_table(self.root / "alpha.csv", self.table())
         return 0
 

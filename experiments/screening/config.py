@@ -1,8 +1,9 @@
 """The settings of a screening run: one dataclass, from which flags and config.json are derived."""
 
 import operator
+import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 from data_pipelines.augment.scan import ScanAugmentConfig
@@ -249,6 +250,21 @@ class ScreeningConfig:
     def completed(self) -> Self:
         """The settings with what follows from others filled in."""
         return self
+
+    def stage1(self) -> Self:
+        """The run that learns the features by which visual fields are borrowed: from classes alone."""
+        return replace(
+            self,
+            method="2d",
+            model=replace(self.model, network=METHODS["2d"].network),
+            surrogate=replace(self.surrogate, stage1=None),
+        )
+
+    def stage1_folder(self, workdir: str | pathlib.Path) -> pathlib.Path:
+        """Where they come from: the run that the user names, or one in this run's folder."""
+        if self.surrogate.stage1 is not None:
+            return pathlib.Path(self.surrogate.stage1)
+        return pathlib.Path(workdir) / "stage1"
 
     @property
     def recipe(self) -> Method:

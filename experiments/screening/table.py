@@ -1,29 +1,32 @@
 """`--mode=table`: all rows of the paper's Table 1 on one data set, resumed where it was stopped."""
 
 import dataclasses
+import functools
 import pathlib
 import time
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.report.page import Section, Table
 from experiments.run_folder import RunFolder, read_json
-from experiments.runtime import UserError, say
+from experiments.runtime import say
 from experiments.saved_run import refuse_other_config, restore_screening
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.methods import METHODS, TABLE_1, Row
 from experiments.screening.reading import checked_store
-from experiments.screening.run_eval import read_records, run_eval
+from experiments.screening.run_eval import run_eval
 from experiments.screening.run_train import run_train
+from experiments.screening.scores import read_records
 from experiments.screening.table_page import table_page
 from experiments.seed_means import cell, in_markdown, over_seeds
+from experiments.studies import chosen_rows, done_in_order, write_study
 from imo_jax import visual_field
-from imo_jax.atomic_files import write_json, write_picture
+from imo_jax.atomic_files import write_json
 from imo_jax.metrics.screening_summary import screening_difference
+from imo_jax.models.variables import parameters
 from imo_jax.visualisation.plots import interval_bars
 
 LEVELS, SCORES = ("image", "case"), ("accuracy", "f1", "auc")
@@ -58,30 +61,25 @@ def run_table(
       UserError: unknown rows, bad input, or a folder with runs of other settings.
     """
     started = time.monotonic()
-    rows = chosen_rows(names)
+    rows = chosen_rows(TABLE_1, names)
     root = pathlib.Path(workdir)
     runs = [row_config(config, row, seed, rows, root) for seed in range(seeds) for row in rows]
     for run, folder in runs:
         refuse_other_config(folder, run)
     stores: dict[Any, ScreeningStore] = {}
-    for k, (run, folder) in enumerate(runs, 1):
-        if (RunFolder(folder).evaluation / "summary.json").exists():
-            continue
-        say(f"== run {k} of {len(runs)}: {folder.name}")
+
+    def done(number: int, run: ScreeningConfig, folder: pathlib.Path) -> int:
+        if RunFolder(folder).summary.exists():
+            return 0
+        say(f"== run {number} of {len(runs)}: {folder.name}")
         if run.grid not in stores:
             stores[run.grid] = checked_store(widest(run, runs), ("train", "eval"))
-        if exit_code := run_row(run, folder, stores[run.grid]):
-            return exit_code
+        return run_row(run, folder, stores[run.grid])
+
+    if code := done_in_order(functools.partial(done, k, *run) for k, run in enumerate(runs, 1)):
+        return code
     write_tables(root, config, rows, seeds, started)
     return 0
-
-
-def chosen_rows(names: list[str] | None) -> list[Row]:
-    """Rows of Table 1 by name, in its order; UserError names those that are not there."""
-    known = {row.name: row for row in TABLE_1}
-    if unknown := [name for name in names or () if name not in known]:
-        raise UserError(f"rows {', '.join(unknown)}: there are {', '.join(known)}")
-    return [row for row in TABLE_1 if names is None or row.name in names]
 
 
 def row_folder(root: pathlib.Path, row: Row, seed: int) -> pathlib.Path:
@@ -124,11 +122,8 @@ def run_row(config: ScreeningConfig, folder: pathlib.Path, store: ScreeningStore
         return exit_code
     run = restore_screening(folder, {}, "best", ScreeningConfig)
     run_eval(run, None, store)
-    parameters = sum(np.size(x) for x in jax.tree.leaves(run.variables["params"]))
-    write_json(
-        folder / "cost.json",
-        {"seconds": time.monotonic() - started, "parameters": int(parameters)},
-    )
+    cost = {"seconds": time.monotonic() - started, "parameters": parameters(run.variables)}
+    write_json(folder / "cost.json", cost)
     return 0
 
 
@@ -145,10 +140,9 @@ def write_tables(
     """
     manifest = config.data.manifest
     finished = {
-        row.name: [read_json(RunFolder(row_folder(root, row, s)).evaluation / "summary.json")
-                   for s in range(seeds)]
+        row.name: [read_json(RunFolder(row_folder(root, row, s)).summary) for s in range(seeds)]
         for row in rows
-    }  # fmt: skip
+    }
     words = heading(manifest, finished, seeds)
     sections = [
         scores_table(root, rows, finished),
@@ -156,7 +150,6 @@ def write_tables(
         claims_table(root, rows, seeds),
     ]
     text = "\n\n".join([words, *map(in_markdown, sections)])
-    (root / "table.md").write_text(text + "\n", encoding="utf-8")
     flat = [
         {"row": row.name, "seed": seed, "key": key, **summary[key]}
         for row in rows
@@ -164,19 +157,16 @@ def write_tables(
         for key in (*KEYS, *FIELD_KEYS)
         if summary.get(key) is not None
     ]
-    pd.DataFrame(flat).to_csv(root / "table.csv", index=False)
     bars = {
         row.title: {key.replace("_", " "): over_seeds(finished[row.name], key) for key in KEYS}
         for row in rows
     }
-    write_picture(root / "table.png", interval_bars(bars, title=manifest))
+    pictures = {"table.png": interval_bars(bars, title=manifest)}
     folders = {row.title: RunFolder(row_folder(root, row, 0)) for row in rows}
     named = {row.title: finished[row.name] for row in rows}
     configs = {row.title: row_config(config, row, 0, rows, root)[0] for row in rows}
     page = table_page(words, sections, named, folders, configs, time.monotonic() - started)
-    (root / "report.html").write_text(page, encoding="utf-8")
-    print(text)
-    say(f"written to {root}; open {root / 'report.html'} in a browser")
+    write_study(root, "table", text, pd.DataFrame(flat), pictures, page)
 
 
 def heading(manifest: str, finished: dict[str, list[dict[str, Any]]], seeds: int) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.report.figures import interval_figure, learning_curves, roc_figure
-from experiments.report.model_card import use_section
-from experiments.report.page import Figure, Section, render
-from experiments.report.run_facts import ended, made, run_section
+from experiments.report.page import Figure, Section
 from experiments.run_folder import RunFolder
 from experiments.screening.config import ScreeningConfig
-from experiments.screening.run_eval import TABLE, read_records
+from experiments.screening.scores import SCORES, read_records
 from experiments.seed_means import over_seeds
+from experiments.studies import study_page
 from imo_jax.metrics.screening_summary import scores_and_classes
 
 # Scores that have a chart of their own: keys of summary.json.
@@ -36,20 +35,21 @@ def table_page(
       configs: title of a row -> settings of that run; all have one manifest.
       seconds: that this call took.
     """
-    manifest = next(iter(configs.values())).data.manifest
-    seeds = len(next(iter(finished.values())))
-    facts = [("rows", ", ".join(folders)), ("seeds", str(seeds)), ("manifest", manifest),
-             ("time of this call", ended(seconds))]  # fmt: skip
     sections = [
         Section("setting", "What is compared", [words]),
         *(section for section in tables if section.table is not None and section.table.rows),
         Section("intervals", "Scores with their intervals", figures=score_figures(finished)),
         Section("curves", "Curves of seed 0", figures=curve_figures(folders, configs)),
-        run_section({f"Settings of {title}": config for title, config in configs.items()}, facts),
-        use_section(manifest),
     ]
-    title = "Screening with OCT volumes: SEMT and its rivals"
-    return render(title, f"{len(folders)} rows on {manifest}", sections, made())
+    return study_page(
+        "Screening with OCT volumes: SEMT and its rivals",
+        sections,
+        rows=list(folders),
+        seeds=len(next(iter(finished.values()))),
+        manifest=next(iter(configs.values())).data.manifest,
+        settings=configs,
+        seconds=seconds,
+    )
 
 
 def score_figures(finished: Summaries) -> list[Figure]:
@@ -58,7 +58,7 @@ def score_figures(finished: Summaries) -> list[Figure]:
     for key in CHARTS:
         values = [(title, over_seeds(summaries, key)) for title, summaries in finished.items()]
         if known := [(title, value) for title, value in values if value is not None]:
-            figures.append(interval_figure(known, TABLE[key]))
+            figures.append(interval_figure(known, SCORES[key]))
     return figures
 
 

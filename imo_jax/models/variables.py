@@ -1,9 +1,11 @@
 """The variables of any kind of network, from its config alone."""
 
 import functools
+import math
 from typing import Any
 
 import jax
+import numpy as np
 
 from imo_jax.models.registry import kind_of
 
@@ -20,3 +22,8 @@ def initial_variables(model: Any, key: jax.Array) -> dict[str, Any]:
 def variable_shapes(model: Any) -> Any:
     """Names, shapes and dtypes of the network's variables, without computing any."""
     return jax.eval_shape(functools.partial(initial_variables, model), jax.random.key(0))
+
+
+def parameters(variables: Any) -> int:
+    """Number of learned values in {"params", ...}."""
+    return sum(math.prod(np.shape(x)) for x in jax.tree.leaves(variables["params"]))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from data_pipelines.load.stores import ArrayStore
 from data_pipelines.manifest import read_manifest
-from experiments.comparison import evaluation, runs
+from experiments.comparison import evaluation, runs, settings
 from experiments.comparison.rows import TRAINED
 from experiments.comparison.settings import Study
 from experiments.run_predict import run_predict
@@ -50,11 +50,11 @@ def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(name,
     # One eye at a time: evaluation and prediction are the same program, compiled once.
     extra = (*SHORT, "--eval_batch_size=1", *(SMALL_IMO if row.program == "imo" else ()))
     study = Study(tmp_path, (str(phantom / "manifest.csv"),), rates=(1e-3,), extra=extra)
-    (run,) = runs.tried_runs(study, row)
+    (run,) = settings.tried_runs(study, row)
     stores = InMemory()
     assert runs.train_run(study, run, stores) == 0
     evaluation.evaluate_run(study, run, stores)
-    folder = runs.run_folder(study, run)
+    folder = settings.run_folder(study, run)
     records = evaluation.read_records(folder.evaluation)
     segments, grades = row.program != "grader", row.program != "segmenter"
     assert len(records) == 5
@@ -62,7 +62,7 @@ def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(name,
     assert all((r["grade_probabilities"] is not None) == grades for r in records)
 
     photograph = min((phantom / "fundus").glob("*.jpg"))
-    trained = evaluation.restored(study, run)
+    trained = settings.restored(study, run)
     (said,) = run_predict(
         trained, fundus=str(photograph), volume=None, manifest=None, out=str(tmp_path / "said")
     ).said

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from experiments import run_import, run_train, runtime, squares
+from experiments import run_import, run_train, runtime
 from experiments.config import RunConfig
 from experiments.program_end import exit_code
 from experiments.run_folder import RunFolder
@@ -114,7 +114,7 @@ def test_a_folder_in_use_says_by_whom_and_is_free_when_that_process_is_gone(tmp_
 
 
 @pytest.mark.parametrize(
-    "work", [run_train.run_train, squares.run_stages, screening.run_train, screening.run_surrogate]
+    "work", [run_train.run_train, run_train.run_stages, screening.run_train, screening.run_surrogate]
 )
 def test_nothing_is_read_or_written_in_a_folder_in_use(tmp_path, holder, work):
     (tmp_path / "config.json").write_text("the holder's")
@@ -139,7 +139,7 @@ def test_a_start_that_is_refused_leaves_no_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("work", [run_train.run_train, squares.run_stages])
+@pytest.mark.parametrize("work", [run_train.run_train, run_train.run_stages])
 def test_settings_are_held_against_the_folders_once_more_under_the_lock(tmp_path, work):
     # Another program began here between this one's first look and its lock.
     run = shutil.copytree(ROOT / "tests" / "run_folders" / "imo", tmp_path / "run")

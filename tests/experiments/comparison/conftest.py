@@ -1,13 +1,14 @@
 """A comparison without training: a small store, and runs that only leave what runs leave."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
 
 from data_pipelines.framing import Frame
-from experiments import validation_log
-from experiments.comparison import compare, evaluation, runs
+from experiments import tables, validation_log
+from experiments.comparison import evaluation, runs, settings, state, stores
 from experiments.prediction import EyePrediction
 from experiments.run_folder import RunFolder
 from imo_jax.atomic_files import write_json
@@ -112,7 +113,7 @@ class FakeRuns:
     code: int = 0
 
     def train(self, config, workdir, store):
-        folder = RunFolder(runs.pathlib.Path(workdir))
+        folder = RunFolder(pathlib.Path(workdir))
         self.trained.append("/".join(folder.root.parts[-2:]))
         write_json(folder.config, to_json(config, config.kind))
         for item in ITEMS:
@@ -145,9 +146,9 @@ def fake(monkeypatch):
     made = FakeRuns()
 
     def restored(study, run):
-        return FakeRun(runs.run_folder(study, run), runs.config_of(study, run))
+        return FakeRun(settings.run_folder(study, run), settings.config_of(study, run))
 
-    def store_of(stores, config):
+    def store_of(self, config):
         name = config.data.manifest
         return FakeStore(int(name.partition("_fold")[2][:1] or 0))
 
@@ -158,12 +159,13 @@ def fake(monkeypatch):
 
     monkeypatch.setattr(runs, "run_stages", made.train)
     monkeypatch.setattr(runs, "run_train", made.train_locator)
-    for module in (evaluation, compare):
+    for module in (evaluation, tables):
         monkeypatch.setattr(module, "evaluation_store", lambda run, whole: whole)
-    monkeypatch.setattr(runs.Stores, "of", store_of)
+    monkeypatch.setattr(stores.Stores, "of", store_of)
     monkeypatch.setattr(evaluation, "predictions", made.predictions)
-    monkeypatch.setattr(evaluation, "restored", restored)
-    monkeypatch.setattr(compare, "measure_cost", cost)
+    for module in (evaluation, state, tables):
+        monkeypatch.setattr(module, "restored", restored)
+    monkeypatch.setattr(state, "measure_cost", cost)
     return made
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.comparison import compare
+from experiments import tables
 from experiments.comparison.settings import Study
 
 pytestmark = pytest.mark.browser
@@ -16,7 +16,7 @@ def table(open_page, fake, tmp_path):
 
     def opened(number, *rows):
         study = Study(tmp_path, ("m.csv",), rates=(1e-3,), extra=("--bootstrap=30",))
-        assert compare.run_table(study, number, rows) == 0
+        assert tables.run_table(study, number, rows) == 0
         return open_page((tmp_path / f"table{number}" / "report.html").as_uri())
 
     return opened

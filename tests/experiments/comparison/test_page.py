@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from experiments.comparison import compare
+from experiments import tables
 from experiments.comparison.gallery import disagreements, eye_card, eyes_section
 from experiments.comparison.rows import TRAINED
 from experiments.comparison.scores import Finished
@@ -76,7 +76,7 @@ def test_the_controls_are_those_of_the_rows(rows, store):
 
 def page_of(tmp_path, number, names):
     study = Study(tmp_path, ("m.csv",), seeds=2, rates=(1e-3, 3e-3), extra=("--bootstrap=30",))
-    assert compare.run_table(study, number, names) == 0
+    assert tables.run_table(study, number, names) == 0
     return (tmp_path / f"table{number}" / "report.html").read_text()
 
 

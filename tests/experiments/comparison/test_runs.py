@@ -4,17 +4,11 @@ import numpy as np
 import pytest
 
 from experiments.comparison import runs
-from experiments.comparison.compare import check_study, run_row
 from experiments.comparison.rows import IMO, TRAINED
-from experiments.comparison.runs import (
-    Stores,
-    chosen_rate,
-    config_of,
-    rate_scores,
-    scored_runs,
-    tried_runs,
-)
-from experiments.comparison.settings import Study
+from experiments.comparison.runs import check_study, run_row
+from experiments.comparison.settings import Study, config_of, scored_runs, tried_runs
+from experiments.comparison.state import chosen_rate, rate_scores
+from experiments.comparison.stores import Stores
 from experiments.run_folder import read_json
 from experiments.runtime import UserError
 from imo_jax.train.metric_log import NonFiniteLoss

@@ -50,7 +50,7 @@ def test_an_interrupted_search_says_so(trained, tmp_path, monkeypatch):
 
 
 def test_a_method_without_regression_is_refused(trained, tmp_path):
-    config = alpha.stage1_config(default())
+    config = default().stage1()
     with pytest.raises(UserError, match="no alpha"):
         alpha.run_select_alpha(config, str(tmp_path), [1.0])
     with pytest.raises(UserError, match="not negative"):

@@ -12,8 +12,7 @@ from experiments.screening import prediction
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.prediction import descriptors, predict_volumes
 from experiments.screening.presets import PRESETS
-from experiments.screening.run_train import validate
-from imo_jax.train.interrupt import Interrupt
+from experiments.screening.run_train import validation_scores
 
 LEVELS = (10, 20, 30, 40, 50, 60)  # of the six B-scans of each of two volumes
 
@@ -64,10 +63,9 @@ def test_descriptors_are_of_all_b_scans_whatever_is_predicted(store, seen):
     np.testing.assert_allclose(found, np.full((2, 1), expected), rtol=1e-6)
 
 
-def test_a_validation_has_a_stride_of_its_own(store, seen, tmp_path):
+def test_a_validation_has_a_stride_of_its_own(store, seen):
     settings = config(validation_stride=2)
-    with Interrupt() as interrupt:
-        validate({}, 1, interrupt, store=store, config=settings, log=tmp_path / "log.csv")
+    validation_scores(store, settings, {}, lambda: None)
     assert seen == [20, 40, 60] * 2
 
 

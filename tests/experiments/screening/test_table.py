@@ -11,6 +11,8 @@ from experiments.runtime import UserError
 from experiments.screening import table
 from experiments.screening.methods import METHODS, TABLE_1
 from experiments.screening.presets import default
+from experiments.screening.scores import read_records
+from experiments.studies import chosen_rows
 from imo_jax.metrics.screening import VolumeRecord, record_row
 from imo_jax.metrics.screening_summary import screening_summary
 
@@ -25,14 +27,14 @@ def test_the_rows_are_the_papers():
 
 def test_unknown_rows_are_named():
     with pytest.raises(UserError, match="all_4d"):
-        table.chosen_rows(["all_mt", "all_4d"])
-    assert [row.name for row in table.chosen_rows(["all_semt", "part_2d"])] == [
+        chosen_rows(TABLE_1, ["all_mt", "all_4d"])
+    assert [row.name for row in chosen_rows(TABLE_1, ["all_semt", "part_2d"])] == [
         "part_2d", "all_semt",
     ]  # fmt: skip
 
 
 def test_settings_of_a_row(tmp_path):
-    rows = table.chosen_rows(None)
+    rows = chosen_rows(TABLE_1, None)
     for row in rows:
         config, folder = table.row_config(default(), row, 2, rows, tmp_path)
         assert (config.method, config.train_subset, config.seed) == (row.method, row.subset, 2)
@@ -41,7 +43,7 @@ def test_settings_of_a_row(tmp_path):
 
 
 def test_semt_compares_the_features_of_the_row_that_learns_them(tmp_path):
-    rows = table.chosen_rows(None)
+    rows = chosen_rows(TABLE_1, None)
     config, _ = table.row_config(default(), rows[-1], 1, rows, tmp_path)
     assert config.surrogate.stage1 == str(tmp_path / "all_2d-seed1")
     alone, _ = table.row_config(default(), rows[-1], 1, rows[-1:], tmp_path)
@@ -74,7 +76,7 @@ def finish(root, row, seed, shift):
 
 
 def test_the_table_holds_means_over_seeds_beside_the_papers_figures(tmp_path, capsys):
-    rows = table.chosen_rows(["all_2d", "all_mt"])
+    rows = chosen_rows(TABLE_1, ["all_2d", "all_mt"])
     summaries = [finish(tmp_path, row, seed, 0.1 * (1 + seed)) for row in rows for seed in (0, 1)]
     config = default()
     data = dataclasses.replace(config.data, manifest="phantom.csv")
@@ -100,7 +102,7 @@ def test_the_table_holds_means_over_seeds_beside_the_papers_figures(tmp_path, ca
 
 
 def test_a_page_of_rows_without_visual_fields_has_no_such_table(tmp_path):
-    rows = table.chosen_rows(["all_3d_cnn"])
+    rows = chosen_rows(TABLE_1, ["all_3d_cnn"])
     finish(tmp_path, rows[0], 0, 0.1)
     path = tmp_path / "all_3d_cnn-seed0" / "eval" / "per_image.csv"
     fields = [f"{index}_pred" for index in ("vfi", "md", "psd")]
@@ -117,7 +119,7 @@ def test_records_come_back_from_their_file(tmp_path):
     found = records(0.1)
     path = tmp_path / "per_image.csv"
     pd.DataFrame(map(record_row, found)).to_csv(path, index=False)
-    for before, after in zip(found, table.read_records(path), strict=True):
+    for before, after in zip(found, read_records(path), strict=True):
         assert (before.id, before.patient, before.visit) == (after.id, after.patient, after.visit)
         assert after.probability == pytest.approx(before.probability)
         np.testing.assert_allclose(after.vf_measured, before.vf_measured)

@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 from experiments import tables
-from experiments.comparison import compare
 from experiments.comparison.figure import compared, said, shown_eyes
+from experiments.comparison.finished import described, finished_row
 from experiments.comparison.rows import TABLES
 from experiments.comparison.settings import Study
+from experiments.comparison.stores import Stores
 from experiments.runtime import UserError
+from experiments.studies import chosen_rows
 from imo_jax.metrics.imo_eye import score_eye
 
 MORE = ("--bootstrap=30",)
@@ -29,15 +31,15 @@ def line_of(text, start):
 
 def test_unknown_rows_are_named():
     with pytest.raises(UserError, match="resnet101: there are unetpp"):
-        compare.chosen_rows(TABLES[1], ["imo", "resnet101"])
-    found = compare.chosen_rows(TABLES[1], ["imo", "unetpp"])
+        chosen_rows(TABLES[1].rows, ["imo", "resnet101"])
+    found = chosen_rows(TABLES[1].rows, ["imo", "unetpp"])
     assert [row.name for row in found] == ["unetpp", "imo"]
 
 
 def test_table_1_from_beginning_to_end(fake, tmp_path, capsys):
     asked = study(tmp_path, seeds=2)
     names = ["unetpp", "segformer", "imo", "ensemble"]
-    assert compare.run_table(asked, 1, names) == 0
+    assert tables.run_table(asked, 1, names) == 0
     text = (tmp_path / "table1" / "table.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
     assert "m.csv" in text and "8 of 5 patients" in text and "500 steps" in text
@@ -61,7 +63,7 @@ def test_table_1_from_beginning_to_end(fake, tmp_path, capsys):
 def test_the_ensemble_takes_the_segmenter_that_validates_best(fake, tmp_path):
     best = {"unetpp": 0.5, "segformer": 0.8, None: 0.9}
     fake.score = lambda config: best[getattr(config.model, "network", None)]
-    compare.run_table(study(tmp_path), 1, ["unetpp", "segformer", "imo", "ensemble"])
+    tables.run_table(study(tmp_path), 1, ["unetpp", "segformer", "imo", "ensemble"])
     text = (tmp_path / "table1" / "table.md").read_text()
     cost = [line for line in text.splitlines() if line.startswith("| SegFormer + IMO |")]
     assert any("| 2,468 | 5 | 24 | 2 |" in line for line in cost)  # sums of both
@@ -81,24 +83,24 @@ def test_the_ensemble_takes_the_segmenter_that_validates_best(fake, tmp_path):
 )
 def test_a_rate_chosen_on_eyes_that_other_folds_test_is_said(tmp_path, manifests, rates, says):
     asked = study(tmp_path, manifests=manifests, rates=rates)
-    text = compare.described(asked, [TABLES[1].rows[0]])
+    text = described(asked, [TABLES[1].rows[0]])
     assert ("test eyes of others" in text) == says
 
 
 def test_an_ensemble_without_its_members_says_what_to_do(fake, tmp_path):
     with pytest.raises(UserError, match="needs finished runs of imo and of a segmenter"):
-        compare.run_table(study(tmp_path), 1, ["ensemble"])
+        tables.run_table(study(tmp_path), 1, ["ensemble"])
 
 
 def test_tables_share_imos_runs_and_a_finished_table_runs_nothing(fake, tmp_path):
-    compare.run_table(study(tmp_path), 2, ["vit", "imo"])
+    tables.run_table(study(tmp_path), 2, ["vit", "imo"])
     before = list(fake.trained), list(fake.evaluated)
-    compare.run_table(study(tmp_path), 3, ["imo"])
+    tables.run_table(study(tmp_path), 3, ["imo"])
     assert (fake.trained, fake.evaluated) == before
 
 
 def test_table_2_is_of_grades(fake, tmp_path):
-    compare.run_table(study(tmp_path, rates=(1e-3, 3e-3)), 2, ["vit", "imo"])
+    tables.run_table(study(tmp_path, rates=(1e-3, 3e-3)), 2, ["vit", "imo"])
     text = (tmp_path / "table2" / "table.md").read_text()
     assert "kappa" in text and "Dice per eye" not in text and "Wilcoxon" not in text
     assert "| 0.750 |" in line_of(text, "| IMO |")
@@ -108,7 +110,7 @@ def test_table_2_is_of_grades(fake, tmp_path):
 
 def test_table_3_leaves_gaps_where_a_head_is_missing(fake, tmp_path):
     names = ["imo_without_grading", "imo_without_segmentation", "imo"]
-    compare.run_table(study(tmp_path), 3, names)
+    tables.run_table(study(tmp_path), 3, names)
     text = (tmp_path / "table3" / "table.md").read_text()
     segmented = line_of(text, "| w/o segmentation |")
     assert segmented == "| w/o segmentation | - | - | - | - | - | - |"
@@ -117,14 +119,14 @@ def test_table_3_leaves_gaps_where_a_head_is_missing(fake, tmp_path):
 
 def test_folds_are_pooled(fake, tmp_path):
     asked = study(tmp_path, manifests=("m_fold0.csv", "m_fold1.csv"), seeds=2)
-    compare.run_table(asked, 2, ["vit", "imo"])
+    tables.run_table(asked, 2, ["vit", "imo"])
     text = (tmp_path / "table2" / "table.md").read_text()
     assert "16 of 10 patients" in text and "2 folds" in text
 
 
 def test_an_interrupted_table_says_so(fake, tmp_path):
     fake.code = 143
-    assert compare.run_table(study(tmp_path), 2, ["vit", "imo"]) == 143
+    assert tables.run_table(study(tmp_path), 2, ["vit", "imo"]) == 143
     assert not (tmp_path / "table2").exists()
 
 
@@ -149,10 +151,10 @@ def test_an_eye_in_few_words():
 
 
 def test_a_table_of_grades_draws_no_outlines(fake, tmp_path, store):
-    compare.run_table(study(tmp_path), 2, ["vit", "imo"])
+    tables.run_table(study(tmp_path), 2, ["vit", "imo"])
     finished = [
-        compare.finished_row(study(tmp_path), row, compare.Stores())
-        for row in compare.chosen_rows(TABLES[2], ["imo"])
+        finished_row(study(tmp_path), row, Stores())
+        for row in chosen_rows(TABLES[2].rows, ["imo"])
     ]
     graded, both = (compared(finished, store, heads, 0) for heads in (("grade",), TABLES[3].heads))
     assert graded.methods["IMO"].ids is None and len(graded.methods["IMO"].lines) == 1

@@ -1,7 +1,5 @@
-"""Stage 1 of SEMT: features learned from classes, and the visual fields that they let borrow."""
+"""The visual fields that training volumes lack, borrowed by the features that stage 1 learned."""
 
-import dataclasses
-import os
 import pathlib
 
 import numpy as np
@@ -10,28 +8,49 @@ import pandas as pd
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
-from experiments.saved_run import TrainedScreening
+from experiments.saved_run import TrainedScreening, restore_screening
 from experiments.screening.config import ScreeningConfig
-from experiments.screening.methods import METHODS
 from experiments.screening.prediction import descriptors
+from imo_jax.atomic_files import write_table
+from imo_jax.settings.fields import EVALUATE, changeable, differences
 from imo_jax.surrogate.labels import Surrogates, assign, loan_rows
+from imo_jax.train import processes
+
+Fields = tuple[np.ndarray, np.ndarray]  # (N, 3) float32 and (N, 3) bool, of a split's volumes
 
 
-def stage1_config(config: ScreeningConfig) -> ScreeningConfig:
-    """The run that learns the features: the same, from class labels alone."""
-    return dataclasses.replace(
-        config,
-        method="2d",
-        model=dataclasses.replace(config.model, network=METHODS["2d"].network),
-        surrogate=dataclasses.replace(config.surrogate, stage1=None),
+def refuse_other_stage1(folder: pathlib.Path, wanted: ScreeningConfig) -> None:
+    """UserError where the run in `folder` is not one that `wanted` could have made."""
+    found = restore_screening(folder, {}, "best", ScreeningConfig).config
+    differing = differences(
+        found.data, wanted.data, ignore=changeable(type(wanted), EVALUATE)
     )
+    if found.method != wanted.method or differing:
+        raise UserError(
+            f"stage1={folder} is a run with --method={found.method}"
+            + "".join(f"\n  {line}" for line in differing)
+            + "\nname one with --method=2d and the same image settings"
+        )
 
 
-def stage1_folder(config: ScreeningConfig, workdir: str | pathlib.Path) -> pathlib.Path:
-    """Where the features come from: the run that the user names, or one in this run's folder."""
-    if config.surrogate.stage1 is not None:
-        return pathlib.Path(config.surrogate.stage1)
-    return pathlib.Path(workdir) / "stage1"
+def borrowed(
+    config: ScreeningConfig,
+    workdir: str | pathlib.Path,
+    store: ScreeningStore,
+    rows: np.ndarray,
+    fields: Fields,
+) -> Fields:
+    """The visual fields of the training split with what `rows` lack filled in.
+
+    Process 0 has the stage-1 network, and sends to the others what it found.
+    """
+    vf, has_vf = (values.copy() for values in fields)
+    has_vf[rows] |= has_vf[rows].any(axis=0)  # What nobody has, nobody lends.
+    with processes.all_or_none():
+        if processes.is_first():
+            stage1 = restore_screening(config.stage1_folder(workdir), {}, "best", ScreeningConfig)
+            vf[rows] = surrogate_fields(config, workdir, store, rows, stage1).vf
+    return processes.arrays_of_first(vf), has_vf
 
 
 def surrogate_fields(
@@ -76,11 +95,3 @@ def surrogate_fields(
     write_table(RunFolder(pathlib.Path(workdir)).surrogates, pd.DataFrame(loans))
     say(f"surrogates: {len(found.borrower)} of {len(rows)} training volumes borrow a visual field")
     return found
-
-
-def write_table(path: pathlib.Path, table: pd.DataFrame) -> None:
-    """Writes a CSV whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}")
-    table.to_csv(part, index=False)
-    os.replace(part, path)

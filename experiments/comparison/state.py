@@ -1,0 +1,96 @@
+"""How far the runs of a comparison are: what was trained, what validation says of it, its cost."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from experiments import validation_log
+from experiments.comparison.cost import measure_cost
+from experiments.comparison.rows import Row
+from experiments.comparison.settings import (
+    Run,
+    Study,
+    config_of,
+    restored,
+    run_folder,
+    scored_runs,
+    tried_runs,
+)
+from experiments.comparison.stores import Stores
+from experiments.run_folder import RunFolder, read_json
+from experiments.runtime import UserError
+from imo_jax.atomic_files import write_json
+from imo_jax.train.loop import LoopConfig
+
+
+def is_trained(study: Study, run: Run) -> bool:
+    return training_state(run_folder(study, run))["state"] == "trained"
+
+
+def training_seconds(study: Study, run: Run) -> float:
+    return training_state(run_folder(study, run))["seconds"]
+
+
+def rate_scores(study: Study, row: Row) -> dict[float, float] | None:
+    """Rate -> best validation score of seed 0 of fold 0, -inf where the training diverged.
+
+    None where a run is not finished yet.
+    """
+    scores = {}
+    for run in tried_runs(study, row):
+        folder = run_folder(study, run)
+        state = training_state(folder)["state"]
+        if state not in ("trained", "diverged"):
+            return None
+        scores[run.rate] = -np.inf
+        if state == "trained":
+            scores[run.rate] = validation_score(folder, config_of(study, run).loop)
+    return scores
+
+
+def validation_score(folder: RunFolder, loop: LoopConfig) -> float:
+    """The best value that the run's own selection saw; -inf where there is none."""
+    best = validation_log.best(folder.validation, loop.best_metric, loop.best_mode)
+    if np.isnan(best):
+        return -np.inf
+    return best if loop.best_mode == "max" else -best
+
+
+def chosen_rate(row: Row, scores: Mapping[float, float]) -> float:
+    """The rate with the best validation score, the first of equals.
+
+    Raises:
+      UserError: no rate has a score.
+    """
+    best = max(scores, key=scores.get)
+    if not np.isfinite(scores[best]):
+        raise UserError(
+            f"{row.name}: no validation score with any of the rates "
+            f"{', '.join(f'{rate:g}' for rate in scores)}; give lower ones, and see that the val "
+            "split has labels"
+        )
+    return best
+
+
+def cost_of(study: Study, row: Row, rate: float, stores: Stores) -> dict:
+    """The row's cost (cost.measure_cost, measured once), and `train_s`, median over its runs."""
+    runs = [run for seed in scored_runs(study, row, rate) for run in seed]
+    path = study.out / row.name / f"cost-rate{rate:g}.json"
+    if not path.exists():
+        store = stores.of(config_of(study, runs[0]))
+        write_json(path, measure_cost(restored(study, runs[0]), store))
+    seconds = float(np.median([training_seconds(study, run) for run in runs]))
+    return read_json(path) | {"train_s": seconds}
+
+
+def training_file(folder: RunFolder) -> pathlib.Path:
+    return folder.root / "training.json"
+
+
+def training_state(folder: RunFolder) -> dict[str, Any]:
+    """How far a training is ("new", "interrupted", "trained", "diverged"), and its seconds."""
+    if not training_file(folder).exists():
+        return {"state": "new", "seconds": 0.0}
+    return read_json(training_file(folder))
