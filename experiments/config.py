@@ -1,7 +1,7 @@
 """The settings of a run on eyes: dataclasses, from which flags and config.json are derived."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from data_pipelines.augment import AugmentConfig
@@ -11,7 +11,7 @@ from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.registry import diffuses
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.predictor.run import oct_shape
-from imo_jax.settings.fields import ALWAYS, EVALUATE, problems
+from imo_jax.settings.fields import ALWAYS, EVALUATE, problems, setting
 from imo_jax.train.baseline_objective import BaselineObjective
 from imo_jax.train.eye_losses import GradeLossConfig, MaskLossConfig
 from imo_jax.train.imo_objective import ImoObjective, ObjectiveConfig
@@ -27,58 +27,33 @@ PHANTOM = "data/phantom/manifest.csv"
 class DataConfig:
     """Which eyes, and at what size."""
 
-    manifest: str = field(
-        default=PHANTOM,
-        metadata={
-            "help": "manifest.csv of the eyes; the default one is made where it is absent",
-            "changes": (EVALUATE,),
-        },
+    manifest: str = setting(
+        PHANTOM, "manifest.csv of the eyes; the default one is made where it is absent",
+        changes=(EVALUATE,),
     )
-    data_root: str | None = field(
-        default=None,
-        metadata={
-            "help": "folder of the images, where it is not the manifest's",
-            "changes": ALWAYS,
-        },
+    data_root: str | None = setting(
+        None, "folder of the images, where it is not the manifest's", changes=ALWAYS,
     )
-    image_size: int = field(
-        default=192,
-        metadata={"help": "side of the square working image in pixels; x 4", "at_least": 32},
-    )
-    oct_depth: int = field(
-        default=64, metadata={"help": "depth of the OCT grid in pixels", "at_least": 1}
-    )
-    oct_width: int = field(
-        default=64, metadata={"help": "width of the OCT grid in pixels", "at_least": 1}
-    )
-    crop_to_field: bool = field(
-        default=True, metadata={"help": "cut the black border around the photograph"}
-    )
-    batch_size: int = field(
-        default=8, metadata={"help": "eyes a step, over all devices", "at_least": 1}
-    )
+    image_size: int = setting(192, "side of the square working image in pixels; x 4", at_least=32)
+    oct_depth: int = setting(64, "depth of the OCT grid in pixels", at_least=1)
+    oct_width: int = setting(64, "width of the OCT grid in pixels", at_least=1)
+    crop_to_field: bool = setting(True, "cut the black border around the photograph")
+    batch_size: int = setting(8, "eyes a step, over all devices", at_least=1)
 
 
 @dataclass(frozen=True)
 class OctFormConfig:
     """What is said of all volumes whose manifest does not say it."""
 
-    oct_axes: str | None = field(
-        default=None,
-        metadata={
-            "help": "order of the axes in the files of OCT volumes, where no column oct_axes says "
-            "it; default: slices,depth,width",
-            "choices": ORDERS,
-            "changes": (EVALUATE,),
-        },
+    oct_axes: str | None = setting(
+        None,
+        "order of the axes in the files of OCT volumes, where no column oct_axes says "
+        "it; default: slices,depth,width", choices=ORDERS, changes=(EVALUATE,),
     )
-    oct_range: str | None = field(
-        default=None,
-        metadata={
-            "help": "numbers of black and white in OCT volumes, as 0..40, where no column oct_range "
-            "says it; default: judged by the numbers",
-            "changes": (EVALUATE,),
-        },
+    oct_range: str | None = setting(
+        None,
+        "numbers of black and white in OCT volumes, as 0..40, where no column oct_range "
+        "says it; default: judged by the numbers", changes=(EVALUATE,),
     )
 
     def __post_init__(self) -> None:
@@ -96,29 +71,21 @@ class OctFormConfig:
 class SquaresConfig:
     """Where on a photograph the network looks."""
 
-    region: str = field(
-        default="photograph",
-        metadata={
-            "help": "what the network sees: the photograph, or, in two stages, a square around the "
-            "disc that a first network finds (disc)",
-            "choices": ("photograph", "disc"),
-        },
+    region: str = setting(
+        "photograph",
+        "what the network sees: the photograph, or, in two stages, a square around the "
+        "disc that a first network finds (disc)", choices=("photograph", "disc"),
     )
-    square_diameters: float = field(
-        default=2.0,
-        metadata={"help": "side of that square in disc diameters", "at_least": 1.2, "at_most": 8},
+    square_diameters: float = setting(
+        2.0, "side of that square in disc diameters", at_least=1.2, at_most=8,
     )
-    locator_steps: int = field(
-        default=300,
-        metadata={"help": "training steps of the network that finds the disc", "at_least": 1},
+    locator_steps: int = setting(
+        300, "training steps of the network that finds the disc", at_least=1,
     )
-    locator: str | None = field(
-        default=None,
-        metadata={
-            "help": "folder of a trained run that finds the disc: its first stage, or the run "
-            "itself; default: one is trained",
-            "changes": (EVALUATE,),
-        },
+    locator: str | None = setting(
+        None,
+        "folder of a trained run that finds the disc: its first stage, or the run "
+        "itself; default: one is trained", changes=(EVALUATE,),
     )
 
 
@@ -126,41 +93,22 @@ class SquaresConfig:
 class EvaluationConfig:
     """How eyes are predicted and scored. May be changed for a run that is trained."""
 
-    eval_batch_size: int = field(
-        default=8, metadata={"help": "eyes predicted at a time", "at_least": 1, "changes": ALWAYS}
+    eval_batch_size: int = setting(8, "eyes predicted at a time", at_least=1, changes=ALWAYS)
+    mirror: bool = setting(
+        False, "predict the mirrored eye, too, and take the mean; twice the time", changes=ALWAYS,
     )
-    mirror: bool = field(
-        default=False,
-        metadata={
-            "help": "predict the mirrored eye, too, and take the mean; twice the time",
-            "changes": ALWAYS,
-        },
+    bootstrap: int = setting(
+        2000, "resamples of the patients for the 95 % intervals", at_least=1, changes=ALWAYS,
     )
-    bootstrap: int = field(
-        default=2000,
-        metadata={
-            "help": "resamples of the patients for the 95 % intervals",
-            "at_least": 1,
-            "changes": ALWAYS,
-        },
-    )
-    overlays: int = field(
-        default=24,
-        metadata={"help": "eyes drawn at most; -1 = all", "at_least": -1, "changes": ALWAYS},
-    )
+    overlays: int = setting(24, "eyes drawn at most; -1 = all", at_least=-1, changes=ALWAYS)
 
 
 @dataclass(frozen=True)
 class ImoEvaluationConfig(EvaluationConfig):
     """How eyes are predicted and scored by a network that samples."""
 
-    eval_samples: int = field(
-        default=4,
-        metadata={
-            "help": "diffusion samples an eye, averaged; their spread is shown",
-            "at_least": 1,
-            "changes": ALWAYS,
-        },
+    eval_samples: int = setting(
+        4, "diffusion samples an eye, averaged; their spread is shown", at_least=1, changes=ALWAYS,
     )
 
 
@@ -170,16 +118,12 @@ class EyeRunConfig:
 
     kind: ClassVar[str]  # a key of settings.saved.PROGRAMS
 
-    seed: int = field(
-        default=0, metadata={"help": "seed of initialisation, order and noise", "at_least": 0}
-    )
-    pretrained: str | None = field(
-        default=None,
-        metadata={
-            "help": "pretrained weights for the backbone: a file (.safetensors, .pth, .npz), or "
-            f"a name that stands for an installed package's ({', '.join(PACKAGES)}); "
-            "python -m imo_jax.weights.inspect FILE says what a file is"
-        },
+    seed: int = setting(0, "seed of initialisation, order and noise", at_least=0)
+    pretrained: str | None = setting(
+        None,
+        "pretrained weights for the backbone: a file (.safetensors, .pth, .npz), or "
+        f"a name that stands for an installed package's ({', '.join(PACKAGES)}); "
+        "python -m imo_jax.weights.inspect FILE says what a file is",
     )
     data: DataConfig = DataConfig()
     oct: OctFormConfig = OctFormConfig()

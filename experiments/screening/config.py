@@ -3,7 +3,7 @@
 import operator
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from data_pipelines.augment.scan import ScanAugmentConfig
@@ -11,7 +11,7 @@ from data_pipelines.load.screening_grid import NEIGHBOURS
 from experiments.config import OctFormConfig
 from experiments.screening.methods import METHODS, SUBSETS, Method
 from imo_jax.models.semt.config import SemtConfig, volume_shape
-from imo_jax.settings.fields import ALWAYS, EVALUATE, problems
+from imo_jax.settings.fields import ALWAYS, EVALUATE, problems, setting
 from imo_jax.surrogate.descriptor import POOLINGS
 from imo_jax.surrogate.labels import WEIGHTINGS
 from imo_jax.train.loop import LoopConfig
@@ -25,89 +25,46 @@ PHANTOM = "data/screening_phantom/screening.csv"
 class ScreeningDataConfig:
     """Which volumes, and at what size."""
 
-    manifest: str = field(
-        default=PHANTOM,
-        metadata={
-            "help": "screening manifest of the volumes; the default one is made where it is absent",
-            "changes": (EVALUATE,),
-        },
+    manifest: str = setting(
+        PHANTOM, "screening manifest of the volumes; the default one is made where it is absent",
+        changes=(EVALUATE,),
     )
-    data_root: str | None = field(
-        default=None,
-        metadata={
-            "help": "folder of the volumes, where it is not the manifest's",
-            "changes": ALWAYS,
-        },
+    data_root: str | None = setting(
+        None, "folder of the volumes, where it is not the manifest's", changes=ALWAYS,
     )
-    scan_size: int = field(
-        default=224,
-        metadata={"help": "side of the square B-scans in pixels (2-D methods)", "at_least": 32},
+    scan_size: int = setting(224, "side of the square B-scans in pixels (2-D methods)", at_least=32)
+    max_scans: int = setting(
+        0, "B-scans of a volume that are looked at, evenly chosen; 0 = all", at_least=0,
     )
-    max_scans: int = field(
-        default=0,
-        metadata={
-            "help": "B-scans of a volume that are looked at, evenly chosen; 0 = all",
-            "at_least": 0,
-        },
+    scan_neighbours: str = setting(
+        "volume",
+        "the B-scans next to one where max_scans leaves out some: those of the volume, "
+        "or those kept (runs of version 0.1)", choices=NEIGHBOURS, older="kept",
     )
-    scan_neighbours: str = field(
-        default="volume",
-        metadata={
-            "help": "the B-scans next to one where max_scans leaves out some: those of the volume, "
-            "or those kept (runs of version 0.1)",
-            "choices": NEIGHBOURS,
-            "older": "kept",
-        },
-    )
-    cube_slices: int = field(
-        default=64, metadata={"help": "B-scans of a cube (3-D methods)", "at_least": 1}
-    )
-    cube_depth: int = field(
-        default=128, metadata={"help": "depth of a cube in voxels", "at_least": 1}
-    )
-    cube_width: int = field(
-        default=64, metadata={"help": "width of a cube in voxels", "at_least": 1}
-    )
-    batch_size: int = field(
-        default=32,
-        metadata={"help": "B-scan triplets, or cubes, a step, over all devices", "at_least": 1},
-    )
+    cube_slices: int = setting(64, "B-scans of a cube (3-D methods)", at_least=1)
+    cube_depth: int = setting(128, "depth of a cube in voxels", at_least=1)
+    cube_width: int = setting(64, "width of a cube in voxels", at_least=1)
+    batch_size: int = setting(32, "B-scan triplets, or cubes, a step, over all devices", at_least=1)
 
 
 @dataclass(frozen=True)
 class RawVolumesConfig:
     """How the 3-D ResNet sees volumes: raw, as the paper says, while the 3-D CNN sees cubes."""
 
-    raw_slices: int = field(
-        default=0,
-        metadata={
-            "help": "B-scans of a volume as the 3-D ResNet sees it, their own number for raw "
-            "volumes; 0 = cube_slices",
-            "at_least": 0,
-        },
+    raw_slices: int = setting(
+        0,
+        "B-scans of a volume as the 3-D ResNet sees it, their own number for raw "
+        "volumes; 0 = cube_slices", at_least=0,
     )
-    raw_depth: int = field(
-        default=0,
-        metadata={"help": "its depth in voxels; 0 = cube_depth", "at_least": 0},
+    raw_depth: int = setting(0, "its depth in voxels; 0 = cube_depth", at_least=0)
+    raw_width: int = setting(0, "its width in voxels; 0 = cube_width", at_least=0)
+    raw_crop: tuple[int, ...] = setting(
+        (),
+        "slices,depth,width of the part of each volume that the 3-D ResNet is trained "
+        "on, drawn at random; empty = whole volumes", at_least=1,
     )
-    raw_width: int = field(
-        default=0,
-        metadata={"help": "its width in voxels; 0 = cube_width", "at_least": 0},
-    )
-    raw_crop: tuple[int, ...] = field(
-        default=(),
-        metadata={
-            "help": "slices,depth,width of the part of each volume that the 3-D ResNet is trained "
-            "on, drawn at random; empty = whole volumes",
-            "at_least": 1,
-        },
-    )
-    raw_accumulation: int = field(
-        default=1,
-        metadata={
-            "help": "parts of the 3-D ResNet's batch, taken one after the other to save memory",
-            "at_least": 1,
-        },
+    raw_accumulation: int = setting(
+        1, "parts of the 3-D ResNet's batch, taken one after the other to save memory", at_least=1,
     )
 
 
@@ -115,30 +72,17 @@ class RawVolumesConfig:
 class SurrogateConfig:
     """How visual fields that were not measured are borrowed."""
 
-    pooling: str = field(
-        default="sum",
-        metadata={
-            "help": "norm-3 pooling over the B-scans of a volume",
-            "choices": tuple(POOLINGS),
-        },
+    pooling: str = setting(
+        "sum", "norm-3 pooling over the B-scans of a volume", choices=tuple(POOLINGS),
     )
-    neighbours: int = field(
-        default=1,
-        metadata={"help": "volumes that lend to one that lacks a visual field", "at_least": 1},
+    neighbours: int = setting(1, "volumes that lend to one that lacks a visual field", at_least=1)
+    weighting: str = setting(
+        "inverse_distance", "how several that lend are averaged", choices=tuple(WEIGHTINGS),
     )
-    weighting: str = field(
-        default="inverse_distance",
-        metadata={
-            "help": "how several that lend are averaged",
-            "choices": tuple(WEIGHTINGS),
-        },
-    )
-    stage1: str | None = field(
-        default=None,
-        metadata={
-            "help": "folder of a run with --method=2d whose features are used; without it, "
-            "one is trained in the folder of this run"
-        },
+    stage1: str | None = setting(
+        None,
+        "folder of a run with --method=2d whose features are used; without it, "
+        "one is trained in the folder of this run",
     )
 
 
@@ -146,44 +90,20 @@ class SurrogateConfig:
 class ScreeningEvaluationConfig:
     """How volumes are predicted and scored. May be changed for a run that is trained."""
 
-    eval_batch_size: int = field(
-        default=64,
-        metadata={
-            "help": "B-scans, or cubes, predicted at a time",
-            "at_least": 1,
-            "changes": ALWAYS,
-        },
+    eval_batch_size: int = setting(
+        64, "B-scans, or cubes, predicted at a time", at_least=1, changes=ALWAYS,
     )
-    scan_stride: int = field(
-        default=1,
-        metadata={
-            "help": "every so many B-scans of a volume are predicted",
-            "at_least": 1,
-            "changes": (EVALUATE,),
-        },
+    scan_stride: int = setting(
+        1, "every so many B-scans of a volume are predicted", at_least=1, changes=(EVALUATE,),
     )
-    validation_stride: int = field(
-        default=1,
-        metadata={
-            "help": "every so many B-scans of a volume are predicted in validations",
-            "at_least": 1,
-        },
+    validation_stride: int = setting(
+        1, "every so many B-scans of a volume are predicted in validations", at_least=1,
     )
-    bootstrap: int = field(
-        default=2000,
-        metadata={
-            "help": "resamples of the patients for the 95 % intervals",
-            "at_least": 1,
-            "changes": ALWAYS,
-        },
+    bootstrap: int = setting(
+        2000, "resamples of the patients for the 95 % intervals", at_least=1, changes=ALWAYS,
     )
-    overlays: int = field(
-        default=6,
-        metadata={
-            "help": "volumes of each class drawn with their activation maps",
-            "at_least": 0,
-            "changes": ALWAYS,
-        },
+    overlays: int = setting(
+        6, "volumes of each class drawn with their activation maps", at_least=0, changes=ALWAYS,
     )
 
 
@@ -193,22 +113,13 @@ class ScreeningConfig:
 
     kind: ClassVar[str] = "semt"
 
-    seed: int = field(
-        default=0, metadata={"help": "seed of initialisation, order and dropout", "at_least": 0}
+    seed: int = setting(0, "seed of initialisation, order and dropout", at_least=0)
+    method: str = setting("semt", "row of Table 1", choices=tuple(METHODS))
+    train_subset: str = setting(
+        "all", "training volumes: all, or the part with a measured visual field", choices=SUBSETS,
     )
-    method: str = field(
-        default="semt", metadata={"help": "row of Table 1", "choices": tuple(METHODS)}
-    )
-    train_subset: str = field(
-        default="all",
-        metadata={
-            "help": "training volumes: all, or the part with a measured visual field",
-            "choices": SUBSETS,
-        },
-    )
-    pretrained: str | None = field(
-        default=None,
-        metadata={"help": "file of ImageNet weights for the 2-D ResNet (.pth, .safetensors, .npz)"},
+    pretrained: str | None = setting(
+        None, "file of ImageNet weights for the 2-D ResNet (.pth, .safetensors, .npz)",
     )
     data: ScreeningDataConfig = ScreeningDataConfig()
     raw: RawVolumesConfig = RawVolumesConfig()

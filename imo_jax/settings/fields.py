@@ -36,6 +36,11 @@ _BOUNDS = {
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
+def setting(default: Any, help: str, **metadata: Any) -> Any:
+    """A field of a configuration dataclass, with what is said of it (see above)."""
+    return dataclasses.field(default=default, metadata={"help": help, **metadata})
+
+
 def leaf_fields(config_class: type) -> Iterator[tuple[tuple[str, ...], dataclasses.Field, Any]]:
     """Yields (path, field, type) of every leaf of a nested dataclass, depth first.
 
