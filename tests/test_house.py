@@ -1,15 +1,15 @@
 """The rooms of the house: who may import whom, and where pmap may be said."""
 
 import ast
-import functools
 import pathlib
 import subprocess
 import sys
-from collections.abc import Collection
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from floors import floors, imported_names  # noqa: E402
 
 FORBIDDEN = {
     "data_pipelines": {"jax", "jaxlib", "flax", "optax", "orbax", "imo_jax", "experiments"},
@@ -32,17 +32,6 @@ TENSORFLOW_ROOMS = ("data_pipelines/builders", "data_pipelines/load")
 
 def python_files(room: str) -> list[pathlib.Path]:
     return sorted((ROOT / room).rglob("*.py"))
-
-
-def imported_names(path: pathlib.Path) -> set[str]:
-    """Dotted names of everything `path` imports, at any depth (functions included)."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
 
 
 def violations(path: pathlib.Path, forbidden: set[str]) -> list[str]:
@@ -75,32 +64,6 @@ def test_experiments_has_so_many_floors():
     found = floors(ROOT / "experiments")
     highest = {module for module, floor in found.items() if floor == max(found.values())}
     assert max(found.values()) == FLOORS, f"{sorted(highest)} stand on floor {max(found.values())}"
-
-
-def floors(room: pathlib.Path) -> dict[str, int]:
-    """Module -> length of the longest chain of imports below it, within its room; 1 = none."""
-    modules = {module_of(path, room.parent): path for path in room.rglob("*.py")}
-    below = {
-        module: {known for name in imported_names(path) if (known := _known(name, modules))}
-        - {module}
-        for module, path in modules.items()
-    }
-
-    @functools.cache
-    def floor(module: str) -> int:
-        return 1 + max(map(floor, below[module]), default=0)
-
-    return {module: floor(module) for module in modules}
-
-
-def module_of(path: pathlib.Path, root: pathlib.Path) -> str:
-    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
-
-
-def _known(name: str, modules: Collection[str]) -> str | None:
-    """The module that an imported name is, or is of."""
-    module = name.rpartition(".")[0]
-    return name if name in modules else module if module in modules else None
 
 
 def test_floors_are_counted_along_the_longest_chain(tmp_path):
