@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from imo_jax.models.imo import IMO, IMOConfig
+from imo_jax.weights.naming import Naming
 from imo_jax.weights.prefixes import strip_prefixes
 from imo_jax.weights.rules import Rule, WeightsError, flatten, to_state, to_variables
 
@@ -66,16 +67,14 @@ def _separate_channel_mlps(state: dict[str, np.ndarray]) -> dict[str, np.ndarray
 
 
 def _number_oct_blocks(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """OCT blocks under the released numbering, in the order of the numbers that they have."""
+    """OCT blocks under the released numbering, in the order of the numbers that they have.
+
+    Released: one block, then groups of two: 0, 1.0, 1.1, 2.0, 2.1, ...
+    """
     stems = _stems(state, rf"({re.escape(OCT_ENCODER)}\..+)\.dw\.weight")
     stems.sort(key=lambda stem: [int(number) for number in re.findall(r"\d+", stem)])
-    return _rename(state, {stem: _oct_block(i) for i, stem in enumerate(stems)})
-
-
-def _oct_block(i: int) -> str:
-    """Released: one block, then groups of two: 0, 1.0, 1.1, 2.0, 2.1, ..."""
-    place = "0" if i == 0 else f"{(i + 1) // 2}.{(i + 1) % 2}"
-    return f"{OCT_ENCODER}.{place}"
+    places = ["0", *(f"{i}.{j}" for i in range(1, len(stems)) for j in (0, 1))]
+    return _rename(state, {stem: f"{OCT_ENCODER}.{place}" for stem, place in zip(stems, places)})
 
 
 def _stems(state: Mapping[str, np.ndarray], pattern: str) -> list[str]:
@@ -110,165 +109,99 @@ def rules(config: IMOConfig) -> list[Rule]:
     """
     if config.encoder is not None:
         raise WeightsError([f"the released names are of a ConvNeXt, not of {config.encoder}"])
-    parts = [_backbone(config), _neck(config), _cmfa(config)]
-    if config.use_oct:
-        parts.append(_oct(config))
-    if config.grade:
-        parts.append(_grading(config))
-    if config.segment:
-        parts.append(_decoder(config))
-        if config.refine == "ddim":
-            parts.append(_diffusion(config))
-    if config.auxiliary_head:
-        parts.append(_auxiliary())
-    return [rule for part in parts for rule in part]
+    found = (RELEASED.rule(path, len(shape)) for path, shape in variable_shapes(config).items())
+    return [rule for rule in found if rule is not None]
 
 
-def _rule(name: str, path: str, kind: str) -> Rule:
-    return Rule(name, ("params", *path.split("/")), kind)
+def _within(here: str, there: str, modules: Mapping[str, str]) -> dict[str, str]:
+    """Modules below one here and one there."""
+    return {f"{here}/{ours}": f"{there}.{theirs}" for ours, theirs in modules.items()}
 
 
-def _weight_bias(name: str, path: str, kind: str) -> list[Rule]:
-    return [
-        _rule(f"{name}.weight", f"{path}/kernel", kind),
-        _rule(f"{name}.bias", f"{path}/bias", "vector"),
-    ]
+def _pointwise(names: Mapping[str, str], bias: bool = True) -> dict[str, tuple[str, str]]:
+    """1x1 convolutions: matrices here, where all others are linear layers there."""
+    kernels = {f"{here}/kernel": (f"{there}.weight", "pointwise") for here, there in names.items()}
+    biases = {f"{here}/bias": (f"{there}.bias", "vector") for here, there in names.items()}
+    return kernels | biases if bias else kernels
 
 
-def _norm(name: str, path: str) -> list[Rule]:
-    return [
-        _rule(f"{name}.weight", f"{path}/scale", "vector"),
-        _rule(f"{name}.bias", f"{path}/bias", "vector"),
-    ]
+def _segmentation_head(here: str, there: str) -> dict[str, tuple[str, str]]:
+    return {
+        f"{here}/scale": (f"{there}.depthwise.weight", "scale"),
+        f"{here}/shift": (f"{there}.depthwise.bias", "vector"),
+        **_pointwise({here: f"{there}.pointwise"}),
+    }
 
 
-def _batch_norm(name: str, path: str) -> list[Rule]:
-    statistics = [
-        Rule(f"{name}.{torch}", ("batch_stats", *path.split("/"), flax), "vector")
-        for torch, flax in (("running_mean", "mean"), ("running_var", "var"))
-    ]
-    return _norm(name, path) + statistics
-
-
-def _separable(name: str, path: str) -> list[Rule]:
-    return [
-        _rule(f"{name}.dw.weight", f"{path}/depthwise/kernel", "depthwise"),
-        _rule(f"{name}.pw.weight", f"{path}/pointwise/kernel", "pointwise"),
-        *_batch_norm(f"{name}.bn", f"{path}/norm"),
-    ]
-
-
-def _segmentation_head(name: str, path: str) -> list[Rule]:
-    return [
-        _rule(f"{name}.depthwise.weight", f"{path}/scale", "scale"),
-        _rule(f"{name}.depthwise.bias", f"{path}/shift", "vector"),
-        *_weight_bias(f"{name}.pointwise", path, "pointwise"),
-    ]
-
-
-def _backbone(config: IMOConfig) -> list[Rule]:
-    root = "fundus_encoder/backbone"
-    found = _weight_bias("backbone.downsample_layers.0.0", f"{root}/stem_conv", "conv")
-    found += _norm("backbone.downsample_layers.0.1", f"{root}/stem_norm")
-    for i, depth in enumerate(config.backbone_depths):
-        if i > 0:
-            down = f"backbone.downsample_layers.{i}"
-            found += _norm(f"{down}.0", f"{root}/downsample{i}_norm")
-            found += _weight_bias(f"{down}.1", f"{root}/downsample{i}_conv", "conv")
-        for j in range(depth):
-            name, path = f"backbone.stages.{i}.{j}", f"{root}/stage{i}_block{j}"
-            found.append(_rule(f"{name}.gamma", f"{path}/layer_scale", "vector"))
-            found += _weight_bias(f"{name}.depthwise_conv", f"{path}/depthwise", "depthwise")
-            found += _norm(f"{name}.norm", f"{path}/norm")
-            found += _weight_bias(f"{name}.pointwise_conv1", f"{path}/expand", "linear")
-            found += _weight_bias(f"{name}.pointwise_conv2", f"{path}/contract", "linear")
-        found += _norm(f"backbone.norm{i}", f"{root}/norm{i}")
-    return found
-
-
-def _neck(config: IMOConfig) -> list[Rule]:
-    pyramid, merge = "fundus_encoder/pyramid", "fundus_encoder/merge"
-    found = []
-    for i in range(len(config.backbone_widths)):
-        lateral, level = f"neck.lateral_convs.{i}", f"neck.fpn_convs.{i}"
-        found.append(_rule(f"{lateral}.conv.weight", f"{pyramid}/lateral{i}/kernel", "pointwise"))
-        found += _norm(f"{lateral}.gn", f"{pyramid}/lateral{i}_norm")
-        found.append(_rule(f"{level}.conv.weight", f"{pyramid}/level{i}/kernel", "conv"))
-        found += _norm(f"{level}.gn", f"{pyramid}/level{i}_norm")
-    found.append(_rule("neck.merge.down.conv.weight", f"{merge}/kernel", "pointwise"))
-    return found + _norm("neck.merge.down.gn", f"{merge}/norm")
-
-
-def _oct(config: IMOConfig) -> list[Rule]:
-    found = []
-    for i in range(config.oct_blocks):
-        found += _separable(_oct_block(i), f"oct_encoder/block{i}")
-    return found
-
-
-def _cmfa(config: IMOConfig) -> list[Rule]:
-    found = [_rule("CMFA.fusion_conv.weight", "cmfa/fusion/kernel", "pointwise")]
-    if config.cmfa == "concat":
-        return found
-    found.append(_rule("CMFA.spatial_conv.weight", "cmfa/spatial/conv/kernel", "conv"))
-    mlps = {CHANNEL_MLP: "cmfa/channel"}
-    if config.use_oct and not config.shared_channel_attention:
-        mlps[CHANNEL_MLP_OCT] = "cmfa/channel_oct"
-    for name, path in mlps.items():
-        found.append(_rule(f"{name}.0.weight", f"{path}/squeeze/kernel", "linear"))
-        found.append(_rule(f"{name}.2.weight", f"{path}/excite/kernel", "linear"))
-    return found
-
-
-def _grading(config: IMOConfig) -> list[Rule]:
-    found = []
-    for i in range(config.grade_blocks):
-        found += _separable(f"class_head.blocks.{i}", f"grading_head/block{i}")
-    gate = "grading_head/squeeze_excite"
-    found += _weight_bias("class_head.att.fc.1", f"{gate}/squeeze", "pointwise")
-    found += _weight_bias("class_head.att.fc.3", f"{gate}/excite", "pointwise")
-    found += _weight_bias("class_head.mlp.0", "grading_head/hidden", "linear")
-    return found + _weight_bias("class_head.mlp.3", "grading_head/out", "linear")
-
-
-def _decoder(config: IMOConfig) -> list[Rule]:
-    found = _segmentation_head("decode_head.conv_seg", "decoder/head")
-    for i in range(config.decoder_layers):
-        name, path = f"decode_head.encoder.layers.{i}", f"decoder/layer{i}"
-        for torch, flax in (
-            ("sampling_offsets", "offsets"),
-            ("attention_weights", "weights"),
-            ("value_proj", "value"),
-            ("output_proj", "output"),
-        ):
-            found += _weight_bias(
-                f"{name}.attentions.0.{torch}", f"{path}/attention/{flax}", "linear"
-            )
-        found += _weight_bias(f"{name}.ffns.0.layers.0.0", f"{path}/expand", "linear")
-        found += _weight_bias(f"{name}.ffns.0.layers.1", f"{path}/contract", "linear")
-        found += _norm(f"{name}.norms.0", f"{path}/attention_norm")
-        found += _norm(f"{name}.norms.1", f"{path}/mlp_norm")
-    return found
-
-
-def _diffusion(config: IMOConfig) -> list[Rule]:
-    embedding = "noise_level/embedding"
-    found = [
-        _rule("embedding_table.weight", "label_embedding", "table"),
-        *_weight_bias("transform.conv", "fusion", "pointwise"),
-        _rule("time_mlp.0.weights", f"{embedding}/frequencies", "vector"),
-        *_weight_bias("time_mlp.1", f"{embedding}/hidden", "linear"),
-        *_weight_bias("time_mlp.3", f"{embedding}/out", "linear"),
-    ]
-    for i in range(config.decoder_layers):
-        name = f"decode_head.encoder.layers.{i}.time_mlp.1"
-        found += _weight_bias(name, f"noise_level/film_{i}", "linear")
-    return found
-
-
-def _auxiliary() -> list[Rule]:
-    return [
-        _rule("auxiliary_head.convs.0.conv.weight", "auxiliary/conv/kernel", "conv"),
-        *_batch_norm("auxiliary_head.convs.0.bn", "auxiliary/norm"),
-        *_segmentation_head("auxiliary_head.conv_seg", "auxiliary/head"),
-    ]
+# Depthwise-separable blocks here and there.
+SEPARABLE = {
+    "oct_encoder/block0": f"{OCT_ENCODER}.0",
+    "oct_encoder/block{2i+1}": f"{OCT_ENCODER}.{{i+1}}.0",
+    "oct_encoder/block{2i+2}": f"{OCT_ENCODER}.{{i+1}}.1",
+    "grading_head/block{i}": "class_head.blocks.{i}",
+}
+RELEASED = Naming(
+    modules={
+        **_within("fundus_encoder/backbone", "backbone", {
+            "stem_conv": "downsample_layers.0.0",
+            "stem_norm": "downsample_layers.0.1",
+            "downsample{i}_norm": "downsample_layers.{i}.0",
+            "downsample{i}_conv": "downsample_layers.{i}.1",
+            "stage{i}_block{j}/depthwise": "stages.{i}.{j}.depthwise_conv",
+            "stage{i}_block{j}/norm": "stages.{i}.{j}.norm",
+            "stage{i}_block{j}/expand": "stages.{i}.{j}.pointwise_conv1",
+            "stage{i}_block{j}/contract": "stages.{i}.{j}.pointwise_conv2",
+            "norm{i}": "norm{i}",
+        }),
+        **_within("fundus_encoder", "neck", {
+            "pyramid/lateral{i}_norm": "lateral_convs.{i}.gn",
+            "pyramid/level{i}": "fpn_convs.{i}.conv",
+            "pyramid/level{i}_norm": "fpn_convs.{i}.gn",
+            "merge/norm": "merge.down.gn",
+        }),
+        **{f"{here}/depthwise": f"{there}.dw" for here, there in SEPARABLE.items()},
+        **{f"{here}/norm": f"{there}.bn" for here, there in SEPARABLE.items()},
+        "cmfa/spatial/conv": "CMFA.spatial_conv",
+        "cmfa/channel/squeeze": f"{CHANNEL_MLP}.0",
+        "cmfa/channel/excite": f"{CHANNEL_MLP}.2",
+        "cmfa/channel_oct/squeeze": f"{CHANNEL_MLP_OCT}.0",
+        "cmfa/channel_oct/excite": f"{CHANNEL_MLP_OCT}.2",
+        "grading_head/hidden": "class_head.mlp.0",
+        "grading_head/out": "class_head.mlp.3",
+        **_within("decoder/layer{i}", "decode_head.encoder.layers.{i}", {
+            "attention/offsets": "attentions.0.sampling_offsets",
+            "attention/weights": "attentions.0.attention_weights",
+            "attention/value": "attentions.0.value_proj",
+            "attention/output": "attentions.0.output_proj",
+            "expand": "ffns.0.layers.0.0",
+            "contract": "ffns.0.layers.1",
+            "attention_norm": "norms.0",
+            "mlp_norm": "norms.1",
+        }),
+        "noise_level/embedding/hidden": "time_mlp.1",
+        "noise_level/embedding/out": "time_mlp.3",
+        "noise_level/film_{i}": "decode_head.encoder.layers.{i}.time_mlp.1",
+        "auxiliary/conv": "auxiliary_head.convs.0.conv",
+        "auxiliary/norm": "auxiliary_head.convs.0.bn",
+    },
+    arrays={
+        "fundus_encoder/backbone/stage{i}_block{j}/layer_scale": (
+            "backbone.stages.{i}.{j}.gamma", "vector",
+        ),
+        **_pointwise({
+            "fundus_encoder/pyramid/lateral{i}": "neck.lateral_convs.{i}.conv",
+            "fundus_encoder/merge": "neck.merge.down.conv",
+            "cmfa/fusion": "CMFA.fusion_conv",
+            **{f"{here}/pointwise": f"{there}.pw" for here, there in SEPARABLE.items()},
+        }, bias=False),
+        **_pointwise({
+            "grading_head/squeeze_excite/squeeze": "class_head.att.fc.1",
+            "grading_head/squeeze_excite/excite": "class_head.att.fc.3",
+            "fusion": "transform.conv",
+        }),
+        **_segmentation_head("decoder/head", "decode_head.conv_seg"),
+        **_segmentation_head("auxiliary/head", "auxiliary_head.conv_seg"),
+        "label_embedding": ("embedding_table.weight", "table"),
+        "noise_level/embedding/frequencies": ("time_mlp.0.weights", "vector"),
+    },
+)  # fmt: skip
