@@ -1,5 +1,7 @@
 """What the programs on eyes do, and the settings that each of them offers."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from absl import flags
@@ -11,7 +13,7 @@ from experiments.locator import check_locator
 from experiments.program import MODES, Program, Task
 from experiments.reading import checked_store, make_default_phantom, problems_of
 from experiments.run_eval import run_eval
-from experiments.run_import import run_import
+from experiments.run_import import imo_run, run_import, segmenter_run
 from experiments.run_predict import run_predict
 from experiments.run_train import run_stages
 from experiments.runtime import UserError
@@ -46,7 +48,7 @@ def define_flags() -> None:
     flags.DEFINE_boolean(
         "dicom_identities", False, "copy patient and study into them; else they name nobody"
     )
-    flags.DEFINE_string("weights", None, "the authors' weights, to be made a run (--mode=import)")
+    flags.DEFINE_string("weights", None, "weights of others, to be made a run (--mode=import)")
 
 
 def train(config: EyeRunConfig, workdir: str, store: Store) -> tuple[int, Store]:
@@ -71,16 +73,30 @@ def predict(run: TrainedRun, given: dict[str, Any]) -> int:
     return done.exit_code
 
 
-def import_weights(program: Program) -> int:
-    """The authors' weights become a run; without --preset with the released settings."""
-    presets = program.settings.presets
-    if "released" not in presets:
-        raise UserError("--mode=import is for IMO: python -m experiments.imo")
+def import_weights(
+    read: Callable[..., tuple[Any, dict]], start: str, program: Program
+) -> int:
+    """The weights of others become a run.
+
+    Args:
+      read: (settings to start from, those given, file) -> settings and variables of the run.
+      start: the preset without --preset.
+      program: that was asked.
+    """
     if FLAGS.weights is None:
         raise UserError("--mode=import needs --weights=FILE (.pth, .safetensors or .npz)")
-    preset = FLAGS.preset if FLAGS["preset"].present else "released"
-    run_import(presets[preset](), program.settings.given(), FLAGS.weights, FLAGS.workdir)
+    preset = FLAGS.preset if FLAGS["preset"].present else start
+    given = program.settings.given()
+    config, variables = read(program.settings.presets[preset](), given, FLAGS.weights)
+    run_import(config, variables, FLAGS.weights, FLAGS.workdir)
     return 0
+
+
+def no_import(program: Program) -> int:
+    raise UserError(
+        "--mode=import is for IMO and the segmenters: python -m experiments.imo or "
+        "experiments.segmenter"
+    )
 
 
 EYES = Task(
@@ -95,4 +111,6 @@ EYES = Task(
     evaluate=run_eval,
     predict=predict,
 )
-EYE_MODES = {**MODES, "import": import_weights}
+IMO_MODES = {**MODES, "import": functools.partial(import_weights, imo_run, "released")}
+SEGMENTER_MODES = {**MODES, "import": functools.partial(import_weights, segmenter_run, "default")}
+GRADER_MODES = {**MODES, "import": no_import}

@@ -7,10 +7,10 @@ python -m experiments.grader --flagfile=experiments/flagfiles/tables/vit.flags -
 from experiments import runtime  # noqa: F401, first: it quiets what is imported next
 
 from experiments.eye_programs import GRADER  # isort: skip
-from experiments.eyes import EYE_MODES, EYES
+from experiments.eyes import EYES, GRADER_MODES
 from experiments.program import Program
 
-PROGRAM = Program(__doc__, GRADER, EYES, EYE_MODES)
+PROGRAM = Program(__doc__, GRADER, EYES, GRADER_MODES)
 
 if __name__ == "__main__":
     PROGRAM.run()

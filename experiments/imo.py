@@ -8,10 +8,10 @@ python -m experiments.imo --mode=predict --workdir=runs/imo --fundus=eye.jpg --o
 from experiments import runtime  # noqa: F401, first: it quiets what is imported next
 
 from experiments.eye_programs import IMO  # isort: skip
-from experiments.eyes import EYE_MODES, EYES
+from experiments.eyes import EYES, IMO_MODES
 from experiments.program import Program
 
-PROGRAM = Program(__doc__, IMO, EYES, EYE_MODES)
+PROGRAM = Program(__doc__, IMO, EYES, IMO_MODES)
 
 if __name__ == "__main__":
     PROGRAM.run()

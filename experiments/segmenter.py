@@ -7,10 +7,10 @@ python -m experiments.segmenter --flagfile=experiments/flagfiles/tables/unetpp.f
 from experiments import runtime  # noqa: F401, first: it quiets what is imported next
 
 from experiments.eye_programs import SEGMENTER  # isort: skip
-from experiments.eyes import EYE_MODES, EYES
+from experiments.eyes import EYES, SEGMENTER_MODES
 from experiments.program import Program
 
-PROGRAM = Program(__doc__, SEGMENTER, EYES, EYE_MODES)
+PROGRAM = Program(__doc__, SEGMENTER, EYES, SEGMENTER_MODES)
 
 if __name__ == "__main__":
     PROGRAM.run()

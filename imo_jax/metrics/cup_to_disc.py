@@ -46,14 +46,6 @@ def soft_vertical_cdr(probabilities: np.ndarray) -> float:
     return _height(cup, _largest((cup > HALF) & inside)) / _height(disc, inside)
 
 
-def area_cdr(ids: np.ndarray, *, largest_component: bool = True) -> float:
-    """Area of the cup over area of the disc; arguments and special values as `vertical_cdr`."""
-    disc, cup = disc_and_cup(ids, largest_component)
-    if not disc.any():
-        return float("nan")
-    return float(cup.sum() / disc.sum())
-
-
 def disc_and_cup(ids: np.ndarray, largest_component: bool) -> tuple[np.ndarray, np.ndarray]:
     """Bool masks of the disc and of its cup, cut to the disc's bounding box to be quick."""
     ids = _cut_to(ids, (ids == RIM) | (ids == CUP))

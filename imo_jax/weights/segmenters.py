@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from imo_jax.weights import convnext, mit, mscan
-from imo_jax.weights.family import Family, Path, Shapes, identify, put, take
+from imo_jax.weights.family import Family, Path, Shapes, identify, put
 from imo_jax.weights.naming import Naming
 
 # The second stem, which no library has.
@@ -198,8 +198,3 @@ def load_segmenter(state: Mapping[str, np.ndarray], variables: Mapping) -> tuple
     """
     families = tuple(SEGMENTERS.values())
     return put(identify(state, families), variables, (), families)
-
-
-def segmenter_to_torch(variables: Mapping, network: str, naming: str) -> dict[str, np.ndarray]:
-    """State dict (float32 arrays) of a segmenter under a naming of its family in SEGMENTERS."""
-    return take(variables, SEGMENTERS[network], naming, at=())

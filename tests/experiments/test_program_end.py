@@ -22,7 +22,6 @@ from experiments.run_lock import LOCK, locked
 from experiments.runtime import UserError
 from experiments.saved_run import read_config
 from experiments.screening import run_train as screening
-from imo_jax.models.imo.config import IMOConfig
 
 fcntl = pytest.importorskip("fcntl")  # Windows has no such locks
 
@@ -125,9 +124,7 @@ def test_nothing_is_read_or_written_in_a_folder_in_use(tmp_path, holder, work):
     assert (tmp_path / "config.json").read_text() == "the holder's"
 
 
-def test_no_weights_are_imported_into_a_folder_in_use(tmp_path, holder, monkeypatch):
-    monkeypatch.setattr(run_import, "imo_of_file", lambda weights: (IMOConfig(), {}))
-    monkeypatch.setattr(run_import, "configured", lambda *_: RunConfig())
+def test_no_weights_are_imported_into_a_folder_in_use(tmp_path, holder):
     with pytest.raises(UserError, match=f"in use by process {holder.pid}"):
         run_import.run_import(RunConfig(), {}, "weights.pth", str(tmp_path))
     assert [file.name for file in tmp_path.iterdir()] == [LOCK]

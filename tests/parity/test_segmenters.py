@@ -19,7 +19,8 @@ from imo_jax.layers.resize import bilinear
 from imo_jax.models.segmenters import SIZES, SegmenterConfig, network
 from imo_jax.models.segmenters.deeplab import ASPP
 from imo_jax.models.segmenters.nmf import random_bases
-from imo_jax.weights.segmenters import load_segmenter, segmenter_to_torch
+from imo_jax.weights.family import take
+from imo_jax.weights.segmenters import SEGMENTERS, load_segmenter
 
 pytestmark = pytest.mark.parity
 FILLED = re.compile(r"ignored: (nothing|\d+ batch counters); fresh: nothing$")
@@ -136,7 +137,7 @@ def test_segformer(torch, tmp_path):
     same, _ = load_segmenter(saved(torch, tmp_path, theirs), variables)  # names inside version 5
     for ours, again in zip(jax.tree.leaves(found), jax.tree.leaves(same), strict=True):
         np.testing.assert_array_equal(ours, again)
-    written = segmenter_to_torch(found, "segformer", "huggingface")
+    written = take(found, SEGMENTERS["segformer"], "huggingface", at=())
     assert set(state) - set(written) == {"decode_head.batch_norm.num_batches_tracked"}
     for name, array in written.items():
         np.testing.assert_array_equal(array, state[name], err_msg=name)
@@ -175,7 +176,7 @@ def test_upernet(torch, tmp_path):
     np.testing.assert_allclose(
         outputs(config, found, image)["auxiliary_logits"], auxiliary, atol=1e-4
     )
-    for name, array in segmenter_to_torch(found, "upernet", "huggingface").items():
+    for name, array in take(found, SEGMENTERS["upernet"], "huggingface", at=()).items():
         np.testing.assert_array_equal(array, state[name], err_msg=name)
 
 
@@ -214,7 +215,7 @@ def test_unetpp(torch, tmp_path):
     heads = [nhwc(head) for head in theirs(nchw(torch, image))]
     expected = {f"auxiliary_logits_{j}": head for j, head in enumerate(heads, start=1)}
     assert_loaded(config, variables, found, image, expected | {"logits": np.mean(heads, axis=0)})
-    for name, array in segmenter_to_torch(found, "unetpp", "monai").items():
+    for name, array in take(found, SEGMENTERS["unetpp"], "monai", at=()).items():
         np.testing.assert_array_equal(array, state[name], err_msg=name)
 
 

@@ -13,7 +13,7 @@ from imo_jax.weights.mit import MIT
 from imo_jax.weights.mscan import MSCAN
 from imo_jax.weights.recognise import FAMILIES, recognise
 from imo_jax.weights.rules import WeightsError, flatten
-from imo_jax.weights.segmenters import SEGMENTERS, load_segmenter, segmenter_to_torch
+from imo_jax.weights.segmenters import SEGMENTERS, load_segmenter
 
 CASES = [(name, naming) for name, family in SEGMENTERS.items() for naming in family.namings]
 
@@ -64,7 +64,7 @@ def assert_equal(one, other):
 def test_there_and_back(name, naming):
     options = {"network": name} | ({"auxiliary": True} if name in ("unetpp", "upernet") else {})
     variables = drawn(0, **options)
-    state = segmenter_to_torch(variables, name, naming)
+    state = take(variables, SEGMENTERS[name], naming, at=())
     assert len(state) == len(flatten(variables))  # names are distinct, nothing is left out
     found, line = load_segmenter(state, drawn(1, **options))
     assert_equal(found, variables)
@@ -92,7 +92,7 @@ IN_MEMORY = {
 
 
 def test_names_in_memory_are_those_of_the_files(segformer):
-    state = segmenter_to_torch(segformer, "segformer", "huggingface")
+    state = take(segformer, SEGMENTERS["segformer"], "huggingface", at=())
     for file, memory in IN_MEMORY.items():
         for leaf in ("weight", "bias"):
             array = state.pop(f"segformer.{file}.{leaf}")
@@ -114,7 +114,7 @@ def test_keys_and_values_of_the_original_are_taken_apart(segformer):
 
 def test_layouts_by_hand(segformer, segnext):
     flat = {"/".join(path[1:]): array for path, array in flatten(segformer).items()}
-    state = segmenter_to_torch(segformer, "segformer", "huggingface")
+    state = take(segformer, SEGMENTERS["segformer"], "huggingface", at=())
     for name, path, layout in [
         ("segformer.encoder.patch_embeddings.1.proj.weight", "backbone/patches1/kernel",
          (3, 2, 0, 1)),
@@ -142,7 +142,7 @@ def test_layouts_by_hand(segformer, segnext):
 
 @pytest.mark.parametrize("naming", ["huggingface", "original"])
 def test_an_encoder_of_a_whole_file_leaves_all_else_as_it_is(segformer, naming):
-    state = segmenter_to_torch(segformer, "segformer", naming)
+    state = take(segformer, SEGMENTERS["segformer"], naming, at=())
     start = drawn(1, network="segformer", with_oct=True, oct_slices=4, num_classes=7)
     found, line = load_backbone(state, start)
     assert line.startswith(f"mit_mini under {naming} names")
@@ -163,14 +163,14 @@ def test_an_encoder_alone_and_its_classifier(segnext):
 def test_the_later_names_of_segnext_are_known(segnext):
     state = {
         name.replace(".dwconv.dwconv.", ".dwconv."): array
-        for name, array in segmenter_to_torch(segnext, "segnext", "original").items()
+        for name, array in take(segnext, SEGMENTERS["segnext"], "original", at=()).items()
     }
     assert_equal(load_segmenter(state, drawn(1, network="segnext"))[0], segnext)
 
 
 def test_input_channels_are_spread(segformer):
     name = "segformer.encoder.patch_embeddings.0.proj.weight"
-    state = segmenter_to_torch(segformer, "segformer", "huggingface")
+    state = take(segformer, SEGMENTERS["segformer"], "huggingface", at=())
     grey = state[name].sum(axis=1, keepdims=True)
     found, line = load_segmenter(state | {name: grey}, segformer)
     assert "input channels spread from 1 to 3" in line
@@ -179,7 +179,7 @@ def test_input_channels_are_spread(segformer):
 
 
 def test_everything_that_does_not_fit_is_listed_at_once(segformer):
-    state = segmenter_to_torch(segformer, "segformer", "huggingface")
+    state = take(segformer, SEGMENTERS["segformer"], "huggingface", at=())
     del state["segformer.encoder.block.2.0.mlp.dense1.bias"]
     state["decode_head.extra"] = np.zeros(16)
     state["decode_head.classifier.bias"] = np.zeros(150)
@@ -193,21 +193,21 @@ def test_everything_that_does_not_fit_is_listed_at_once(segformer):
 
 
 def test_another_size_is_one_line(segformer):
-    state = segmenter_to_torch(segformer, "segformer", "huggingface")
+    state = take(segformer, SEGMENTERS["segformer"], "huggingface", at=())
     other = drawn(0, network="segformer", size="b0")
     with pytest.raises(WeightsError, match="holds a SegFormer on mit_mini .* has a .* mit_b0"):
         load_segmenter(state, other)
 
 
 def test_heads_that_the_config_leaves_out_are_ignored():
-    state = segmenter_to_torch(drawn(0, network="unetpp", auxiliary=True), "unetpp", "monai")
+    state = take(drawn(0, network="unetpp", auxiliary=True), SEGMENTERS["unetpp"], "monai", at=())
     _, line = load_segmenter(state, drawn(1, network="unetpp"))
     ignored = line.partition("ignored: ")[2].partition(";")[0]
     assert set(ignored.split(", ")) == {
         f"final_conv_0_{j}.{leaf}" for j in (1, 2, 3) for leaf in ("weight", "bias")
     }
     whole = drawn(0, network="upernet", auxiliary=True)
-    state = segmenter_to_torch(whole, "upernet", "huggingface")
+    state = take(whole, SEGMENTERS["upernet"], "huggingface", at=())
     _, line = load_segmenter(state, drawn(1, network="upernet", with_oct=True))
     assert "auxiliary_head (" in line.partition("fresh")[0]
     assert "oct_stem/out" in line.partition("fresh")[2]
