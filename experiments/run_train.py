@@ -95,6 +95,7 @@ def run_train(
         objective=config.minimised(),
         batches=functools.partial(training_batches, store, learned),
         scores=functools.partial(validation_scores, seen, config) if seen.num("val") else None,
+        no_validation=NO_VALIDATION,
         begin=functools.partial(begin, folder, config, seen),
         draw=functools.partial(validation_images, store=seen, config=config),
     )
@@ -105,8 +106,6 @@ def run_train(
 
 def begin(folder: RunFolder, config: EyeRunConfig, store: Store) -> None:
     """Writes what is known before the first step: the settings, and the trivial baseline."""
-    if not store.num("val"):
-        say(NO_VALIDATION)
     processes.in_first(lambda: write_config(config, folder))
     processes.in_first(lambda: write_arrays(folder.baseline, fit_baseline(store, "train")))
 

@@ -108,6 +108,7 @@ def train_network(
     objective: Objective,
     batches: Callable[[int], Batches],
     scores: Callable[[Any, Callable[[], None]], Mapping[str, float]] | None,
+    no_validation: str,
     begin: Callable[[], None] = lambda: None,
     draw: Callable[[dict, int], Mapping[str, np.ndarray]] | None = None,
 ) -> Result:
@@ -124,7 +125,8 @@ def train_network(
       objective: what is minimised.
       batches, draw: see `imo_jax.train.loop.train`.
       scores: (variables, what may raise to stop) -> point scores on the validation split; None =
-        nothing is validated.
+        nothing is validated, no checkpoint is chosen and the last one counts.
+      no_validation: said then.
       begin: called once it is said what is trained.
 
     Raises:
@@ -136,6 +138,8 @@ def train_network(
     if config.pretrained is not None:
         variables = with_pretrained(variables, config.pretrained, encoder)
     say(first_line(config, title, sees, variables, devices))
+    if scores is None:
+        say(no_validation)
     begin()
     validate = None if scores is None else functools.partial(validated, scores, folder)
     return run_loop(config, folder, variables, encoder, objective, devices,

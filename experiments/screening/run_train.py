@@ -111,7 +111,7 @@ def train_stage(
     Where none is in the split "val", no checkpoint is chosen and the last one counts.
     """
     in_parts = dataclasses.replace(config.optimiser, accumulation=config.accumulation)
-    validated = store.num("val") > 0
+    scores = functools.partial(validation_scores, store, config) if store.num("val") else None
     return train_network(
         dataclasses.replace(config, optimiser=in_parts),
         RunFolder(root),
@@ -120,8 +120,8 @@ def train_stage(
         encoder=BACKBONE,
         objective=ScreeningObjective(config.model, config.objective),
         batches=functools.partial(training_batches, store, config, rows, fields),
-        scores=functools.partial(validation_scores, store, config) if validated else None,
-        begin=functools.partial(say, NO_VALIDATION) if not validated else lambda: None,
+        scores=scores,
+        no_validation=NO_VALIDATION,
     )
 
 
