@@ -61,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--rates",
         type=_numbers,
-        help="learning rates tried for each row with seed 0 of fold 0, chosen on validation; "
+        help="learning rates tried for each row with seed 0 of each fold, and chosen on its "
+        "validation eyes; one is taken as it is; "
         f"default: {'; '.join(f'{s}: {_listed(r)}' for s, r in SCALES.items())}",
     )
     made.add_argument(
@@ -150,7 +151,7 @@ def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> 
     table = TABLES[number]
     rows = chosen_rows(table.rows, names)
     check_study(study, rows)
-    stores = Stores()
+    stores = Stores(choosing=len(study.rates) > 1)
     trained = [row for row in rows if row.program]
     if code := done_in_order(functools.partial(run_row, study, row, stores) for row in trained):
         return code
@@ -173,6 +174,8 @@ def write_all(
     first = config_of(study, shown)
     seen = evaluation_store(restored(study, shown), stores.of(first))
     setting = described(study, rows)
+    if not seen.num("val"):
+        setting += " No validation eyes: every run's last checkpoint counts, none was chosen."
     numbers = numbers_of(finished, first.evaluation.bootstrap)
     runs = {row.title: best_run(study, row) for row in rows if row.program}
     settings = {title: config_of(study, run) for title, run in runs.items()}

@@ -17,7 +17,7 @@ from experiments.comparison.settings import (
     tried_runs,
     weights_of,
 )
-from experiments.comparison.state import chosen_rate, cost_of, is_trained, rate_scores
+from experiments.comparison.state import chosen_rates, cost_of, is_trained, rate_scores
 from experiments.comparison.stores import Stores
 from experiments.runtime import UserError
 
@@ -26,28 +26,29 @@ def finished_row(study: Study, row: Row, stores: Stores) -> Finished:
     """Everything that the report says of a row."""
     if row == ENSEMBLE:
         return finished_ensemble(study, stores)
-    rates = rate_scores(study, row)
-    rate = chosen_rate(row, rates)
-    seeds = scored_runs(study, row, rate)
+    rates = chosen_rates(study, row)
+    seeds = scored_runs(study, row, rates)
     folders = [[run_folder(study, run).evaluation for run in runs] for runs in seeds]
     records, masks = _scored(folders)
-    cost = cost_of(study, row, rate, stores)
-    return Finished(row, row.title, records, cost, rates, rate, masks)
+    cost = cost_of(study, row, rates, stores)
+    return Finished(row, row.title, records, cost, rate_scores(study, row), rates, masks)
 
 
 def finished_ensemble(study: Study, stores: Stores) -> Finished:
     """The ensemble of IMO with the segmenter that validates best, scored where that is missing."""
     segmenter = best_segmenter(study)
     members = (segmenter, IMO)
-    rates = [chosen_rate(row, rate_scores(study, row)) for row in members]
-    seeds = [scored_runs(study, row, rate) for row, rate in zip(members, rates, strict=True)]
+    chosen = [chosen_rates(study, row) for row in members]
+    seeds = [scored_runs(study, row, rates) for row, rates in zip(members, chosen, strict=True)]
     folders = []
     for of_segmenter, of_imo in zip(*seeds, strict=True):
         pairs = list(zip(of_segmenter, of_imo, strict=True))
         for pair in pairs:
             evaluation.evaluate_ensemble(study, pair, stores)
         folders.append([evaluation.ensemble_folder(study, pair) for pair in pairs])
-    costs = [cost_of(study, row, rate, stores) for row, rate in zip(members, rates, strict=True)]
+    costs = [
+        cost_of(study, row, rates, stores) for row, rates in zip(members, chosen, strict=True)
+    ]
     cost = {
         name: sum(c[name] for c in costs)
         for name in ("parameters", "flops", "latency_s", "samples", "train_s")
@@ -55,7 +56,7 @@ def finished_ensemble(study: Study, stores: Stores) -> Finished:
     cost["device"] = costs[0]["device"]
     records, masks = _scored(folders)
     title = f"{segmenter.title} + {IMO.title}"
-    return Finished(ENSEMBLE, title, records, cost, {}, None, masks)
+    return Finished(ENSEMBLE, title, records, cost, [], (), masks)
 
 
 def best_segmenter(study: Study) -> Row:
@@ -65,18 +66,18 @@ def best_segmenter(study: Study) -> Row:
       UserError: no segmenter is, or IMO is not.
     """
     segmenters = [row for row in TABLES[1].rows if row.program == "segmenter"]
-    scores = {row.name: max(s.values()) for row in segmenters if (s := _complete(study, row))}
-    if not scores or not _complete(study, IMO):
+    scores = {row.name: s for row in segmenters if (s := _validated(study, row)) is not None}
+    if not scores or _validated(study, IMO) is None:
         raise UserError(
-            "the ensemble needs finished runs of imo and of a segmenter: run these rows too, or "
-            "leave it out with --only"
+            "the ensemble needs finished runs of imo and of a segmenter that validates best: run "
+            "these rows too, on eyes with a split 'val', or leave it out with --only"
         )
     return TRAINED[max(scores, key=scores.get)]
 
 
 def best_run(study: Study, row: Row) -> Run:
     """The run of seed 0 and fold 0 at the chosen rate of a finished row."""
-    return scored_runs(study, row, chosen_rate(row, rate_scores(study, row)))[0][0]
+    return scored_runs(study, row, chosen_rates(study, row))[0][0]
 
 
 def described(study: Study, rows: Sequence[Row]) -> str:
@@ -92,10 +93,7 @@ def described(study: Study, rows: Sequence[Row]) -> str:
     if len(study.manifests) > 1:
         folds = f"{len(study.manifests)} folds"
         if len(study.rates) > 1:
-            folds += (
-                "; the learning rate is chosen on the validation eyes of the first, which are test "
-                "eyes of others, for all rows alike"
-            )
+            folds += "; the learning rates are chosen in each on its own validation eyes"
     sees = "photographs"
     if config.two_stages:
         diameters = config.squares.square_diameters
@@ -107,14 +105,15 @@ def described(study: Study, rows: Sequence[Row]) -> str:
     )
 
 
-def _complete(study: Study, row: Row) -> dict[float, float] | None:
-    """Validation scores of a row's rates, if all its runs are finished; else None."""
+def _validated(study: Study, row: Row) -> float | None:
+    """Mean over the folds of a row's best validation scores; None where there are none, or a run is
+    not finished."""
     scores = rate_scores(study, row)
-    if scores is None or not np.isfinite(max(scores.values())):
+    if scores is None or not all(np.isfinite(list(s.values())).any() for s in scores):
         return None
-    seeds = scored_runs(study, row, chosen_rate(row, scores))
+    seeds = scored_runs(study, row, chosen_rates(study, row))
     trained = all(is_trained(study, run) for runs in seeds for run in runs)
-    return scores if trained else None
+    return float(np.mean([np.nanmax(list(s.values())) for s in scores])) if trained else None
 
 
 def _scored(folders: Sequence[Sequence[pathlib.Path]]) -> tuple[list[list], np.ndarray | None]:

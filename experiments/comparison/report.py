@@ -116,7 +116,7 @@ def sections_of(
     if numbers.against:
         sections.append(differences_table(table, finished, numbers))
     sections.append(cost_table(finished))
-    if len({rate for f in finished for rate in f.rates}) > 1:
+    if len(tried_rates(finished)) > 1:
         sections.append(rates_table(finished))
     return sections
 
@@ -203,15 +203,20 @@ def cost_table(finished: Sequence[Finished]) -> Section:
     return Section("cost", "Cost", [words], TextTable(columns, rows))
 
 
+def tried_rates(finished: Sequence[Finished]) -> list[float]:
+    """Every learning rate that some row tried, ascending."""
+    return sorted({rate for f in finished for of_fold in f.rates for rate in of_fold})
+
+
 def rates_table(finished: Sequence[Finished]) -> Section:
-    """Validation score of each learning rate tried; the chosen one is said."""
-    tried = sorted({rate for f in finished for rate in f.rates})
+    """Validation score of each learning rate tried, the mean over the folds; what was chosen."""
+    tried = tried_rates(finished)
     rows = [[f.title, *(_rate_cell(f, rate) for rate in tried)] for f in finished if f.rates]
     columns = ["validation score", *(f"learning rate {rate:g}" for rate in tried)]
     words = (
-        "The learning rate of each row is the one with the best validation score (mean of disc "
-        "Dice, cup Dice and kappa, of what the row does) with seed 0 of the first fold; the test "
-        "split is not looked at."
+        "The learning rate of each row is, in each fold, the one with the best validation score "
+        "(mean of disc Dice, cup Dice and kappa, of what the row does) with seed 0; the test split "
+        "is not looked at. With several folds the scores are means over them."
     )
     return Section("rates", "Learning rates", [words], TextTable(columns, rows))
 
@@ -254,8 +259,11 @@ def _p(value: float | None) -> str:
 
 
 def _rate_cell(f: Finished, rate: float) -> str:
-    score = f.rates.get(rate, math.nan)
+    score = float(np.mean([of_fold.get(rate, math.nan) for of_fold in f.rates]))
     if np.isnan(score):
         return "-"
     text = f"{score:.3f}" if np.isfinite(score) else "diverged"
-    return f"{text} (chosen)" if rate == f.rate else text
+    chosen, folds = list(f.chosen).count(rate), len(f.chosen)
+    if not chosen:
+        return text
+    return f"{text} (chosen)" if folds == 1 else f"{text} (chosen in {chosen} of {folds} folds)"

@@ -20,10 +20,9 @@ from experiments.comparison.settings import (
     tried_runs,
 )
 from experiments.comparison.state import (
-    chosen_rate,
+    chosen_rates,
     cost_of,
     is_trained,
-    rate_scores,
     training_file,
     training_state,
 )
@@ -57,29 +56,30 @@ def check_study(study: Study, rows: Sequence[Row]) -> None:
             continue
         runs = tried_runs(study, row)
         for rate in study.rates:
-            runs += [run for seed in scored_runs(study, row, rate) for run in seed]
+            of_rate = scored_runs(study, row, [rate] * len(study.manifests))
+            runs += [run for seed in of_rate for run in seed]
         for run in runs:
             refuse_other_config(run_folder(study, run).root, config_of(study, run))
 
 
 def run_row(study: Study, row: Row, stores: Stores) -> int:
-    """Chooses a row's learning rate, trains and scores its runs; returns the exit code."""
+    """Chooses a row's learning rates, trains and scores its runs; returns the exit code."""
     if code := done_in_order(
         functools.partial(train_run, study, run, stores) for run in tried_runs(study, row)
     ):
         return code
-    rate = chosen_rate(row, rate_scores(study, row))
-    for seed in scored_runs(study, row, rate):
+    rates = chosen_rates(study, row)
+    for seed in scored_runs(study, row, rates):
         for run in seed:
             if code := train_run(study, run, stores):
                 return code
             if not is_trained(study, run):
                 raise UserError(
-                    f"{run.name} diverged, though seed 0 of the first fold trained; give lower "
+                    f"{run.name} diverged, though seed 0 of its fold trained; give lower "
                     "--rates"
                 )
             evaluate_run(study, run, stores)
-    cost_of(study, row, rate, stores)
+    cost_of(study, row, rates, stores)
     jax.clear_caches()  # the next row is another network
     return 0
 

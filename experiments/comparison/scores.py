@@ -25,8 +25,9 @@ class Finished:
       title: what the table calls it.
       seeds: of each seed the test eyes of all folds, in one order for all rows.
       cost: see cost.measure_cost; and `train_s`, the median seconds of a training.
-      rates: learning rate -> validation score, of those tried; {} for a row made of others.
-      rate: the one that was chosen, or None.
+      rates: of each fold, learning rate -> validation score, of those tried; [] for a row made of
+        others.
+      chosen: the learning rate of each fold.
       masks: (N, S, S) uint8 predicted ids of fold 0, seed 0; None where nothing is segmented.
     """
 
@@ -34,8 +35,8 @@ class Finished:
     title: str
     seeds: Sequence[Sequence[EyeRecord]]
     cost: dict[str, Any]
-    rates: dict[float, float]
-    rate: float | None
+    rates: Sequence[dict[float, float]]
+    chosen: Sequence[float]
     masks: np.ndarray | None
 
 

@@ -199,14 +199,17 @@ def config_of(study: Study, run: Run) -> EyeRunConfig:
 
 
 def tried_runs(study: Study, row: Row) -> list[Run]:
-    """The runs among which the learning rate is chosen: seed 0 of fold 0."""
-    return [Run(row, 0, 0, rate) for rate in study.rates]
-
-
-def scored_runs(study: Study, row: Row, rate: float) -> list[list[Run]]:
-    """The runs whose test eyes count, with the chosen rate: seed -> one a fold."""
+    """The runs among which the learning rates of the folds are chosen: seed 0 of each."""
     folds = range(len(study.manifests))
-    return [[Run(row, fold, seed, rate) for fold in folds] for seed in range(study.seeds)]
+    return [Run(row, fold, 0, rate) for fold in folds for rate in study.rates]
+
+
+def scored_runs(study: Study, row: Row, rates: Sequence[float]) -> list[list[Run]]:
+    """The runs whose test eyes count, with the chosen rate of each fold: seed -> one a fold."""
+    return [
+        [Run(row, fold, seed, rate) for fold, rate in enumerate(rates)]
+        for seed in range(study.seeds)
+    ]
 
 
 def restored(study: Study, run: Run) -> TrainedRun:

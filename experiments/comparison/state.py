@@ -1,7 +1,7 @@
 """How far the runs of a comparison are: what was trained, what validation says of it, its cost."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,51 +33,65 @@ def training_seconds(study: Study, run: Run) -> float:
     return training_state(run_folder(study, run))["seconds"]
 
 
-def rate_scores(study: Study, row: Row) -> dict[float, float] | None:
-    """Rate -> best validation score of seed 0 of fold 0, -inf where the training diverged.
+def rate_scores(study: Study, row: Row) -> list[dict[float, float]] | None:
+    """Of each fold: rate -> best validation score of seed 0.
 
-    None where a run is not finished yet.
+    It is -inf where the training diverged, NaN where no eye validates. None where a run is not
+    finished yet.
     """
-    scores = {}
+    scores: list[dict[float, float]] = [{} for _ in study.manifests]
     for run in tried_runs(study, row):
         folder = run_folder(study, run)
         state = training_state(folder)["state"]
         if state not in ("trained", "diverged"):
             return None
-        scores[run.rate] = -np.inf
+        of_fold = scores[run.fold]
+        of_fold[run.rate] = -np.inf
         if state == "trained":
-            scores[run.rate] = validation_score(folder, config_of(study, run).loop)
+            of_fold[run.rate] = validation_score(folder, config_of(study, run).loop)
     return scores
 
 
 def validation_score(folder: RunFolder, loop: LoopConfig) -> float:
-    """The best value that the run's own selection saw; -inf where there is none."""
+    """The best value that the run's own selection saw; NaN where there is none."""
+    if not folder.validation.exists():
+        return np.nan
     best = validation_log.best(folder.validation, loop.best_metric, loop.best_mode)
-    if np.isnan(best):
-        return -np.inf
     return best if loop.best_mode == "max" else -best
 
 
 def chosen_rate(row: Row, scores: Mapping[float, float]) -> float:
-    """The rate with the best validation score, the first of equals.
+    """The rate of a fold with the best validation score, the first of equals; the only one as it is.
 
     Raises:
       UserError: no rate has a score.
     """
-    best = max(scores, key=scores.get)
-    if not np.isfinite(scores[best]):
+    known = {rate: score for rate, score in scores.items() if np.isfinite(score)}
+    if len(scores) == 1 and all(map(np.isnan, scores.values())):
+        return next(iter(scores))  # trained, and nothing to choose among
+    if not known:
         raise UserError(
             f"{row.name}: no validation score with any of the rates "
             f"{', '.join(f'{rate:g}' for rate in scores)}; give lower ones, and see that the val "
             "split has labels"
         )
-    return best
+    return max(known, key=known.get)
 
 
-def cost_of(study: Study, row: Row, rate: float, stores: Stores) -> dict:
+def chosen_rates(study: Study, row: Row) -> tuple[float, ...] | None:
+    """The rate of each fold, chosen on its own validation eyes; None where a run is not finished.
+
+    Raises:
+      UserError: as chosen_rate.
+    """
+    scores = rate_scores(study, row)
+    return None if scores is None else tuple(chosen_rate(row, of_fold) for of_fold in scores)
+
+
+def cost_of(study: Study, row: Row, rates: Sequence[float], stores: Stores) -> dict:
     """The row's cost (cost.measure_cost, measured once), and `train_s`, median over its runs."""
-    runs = [run for seed in scored_runs(study, row, rate) for run in seed]
-    path = study.out / row.name / f"cost-rate{rate:g}.json"
+    runs = [run for seed in scored_runs(study, row, rates) for run in seed]
+    path = study.out / row.name / f"cost-rate{rates[0]:g}.json"
     if not path.exists():
         store = stores.of(config_of(study, runs[0]))
         write_json(path, measure_cost(restored(study, runs[0]), store))

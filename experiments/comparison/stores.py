@@ -10,9 +10,14 @@ from experiments.runtime import UserError
 
 
 class Stores:
-    """The eyes of each manifest and grid, checked and prepared once."""
+    """The eyes of each manifest and grid, checked and prepared once.
 
-    def __init__(self) -> None:
+    Args:
+      choosing: whether something is chosen on validation eyes, so that there must be some.
+    """
+
+    def __init__(self, choosing: bool = True) -> None:
+        self._choosing = choosing
         self._manifests: dict[Any, Manifest] = {}
         self._stores: dict[Any, Store] = {}
 
@@ -22,10 +27,10 @@ class Stores:
         checked = (data.manifest, data.data_root, used_labels(config))
         if checked not in self._manifests:
             self._manifests[checked] = checked_manifest(config, ("train", "eval"))
-            if not self._manifests[checked].split("val"):
+            if self._choosing and not self._manifests[checked].split("val"):
                 raise UserError(
                     f"{data.manifest} has no eye in the split 'val', on which a table chooses "
-                    "learning rates and checkpoints"
+                    "learning rates: give one with --rates=RATE, and the last checkpoints count"
                 )
         grid = (*checked[:2], data.image_size, config.oct_shape, data.crop_to_field)
         if grid not in self._stores:

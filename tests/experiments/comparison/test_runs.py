@@ -7,7 +7,7 @@ from experiments.comparison import runs
 from experiments.comparison.rows import IMO, TRAINED
 from experiments.comparison.runs import check_study, run_row
 from experiments.comparison.settings import Study, config_of, scored_runs, tried_runs
-from experiments.comparison.state import chosen_rate, rate_scores
+from experiments.comparison.state import chosen_rate, chosen_rates, rate_scores
 from experiments.comparison.stores import Stores
 from experiments.run_folder import read_json
 from experiments.runtime import UserError
@@ -26,17 +26,36 @@ def test_the_best_validation_score_chooses_the_rate():
     assert chosen_rate(VIT, {3e-3: 0.5, 1e-3: 0.5}) == 3e-3  # the first of equals
     assert chosen_rate(VIT, {1e-3: 0.1, 1e-2: -np.inf}) == 1e-3
     with pytest.raises(UserError, match="vit: no validation score"):
-        chosen_rate(VIT, {1e-3: -np.inf, 1e-2: -np.inf})
+        chosen_rate(VIT, {1e-3: -np.inf, 1e-2: np.nan})
+    assert chosen_rate(VIT, {1e-3: np.nan}) == 1e-3  # no validation eyes, and nothing to choose
+    with pytest.raises(UserError, match="vit: no validation score"):
+        chosen_rate(VIT, {1e-3: -np.inf})
 
 
 def test_rates_are_tried_with_one_seed_and_the_best_goes_on(fake, tmp_path):
     fake.score = lambda config: 1 - config.optimiser.learning_rate
+    asked = study(tmp_path, seeds=2)
+    assert run_row(asked, VIT, Stores()) == 0
+    scored = ["vit/fold0-seed0-rate0.001", "vit/fold0-seed1-rate0.001"]
+    assert fake.trained == [scored[0], "vit/fold0-seed0-rate0.003", scored[1]]
+    assert fake.evaluated == scored
+    assert rate_scores(asked, VIT) == [{1e-3: 0.999, 3e-3: 0.997}]
+
+
+def test_each_fold_chooses_its_rate_on_its_own_validation_eyes(fake, tmp_path):
+    def score(config):
+        rate = config.optimiser.learning_rate
+        return rate if config.data.manifest == "m_fold1.csv" else 1 - rate
+
+    fake.score = score
     asked = study(tmp_path, seeds=2, manifests=("m_fold0.csv", "m_fold1.csv"))
     assert run_row(asked, VIT, Stores()) == 0
-    rest = [f"vit/fold{f}-seed{s}-rate0.001" for s, f in ((0, 1), (1, 0), (1, 1))]
-    assert fake.trained == ["vit/fold0-seed0-rate0.001", "vit/fold0-seed0-rate0.003", *rest]
-    assert fake.evaluated == ["vit/fold0-seed0-rate0.001", *rest]
-    assert rate_scores(asked, VIT) == {1e-3: 0.999, 3e-3: 0.997}
+    assert chosen_rates(asked, VIT) == (1e-3, 3e-3)
+    assert fake.evaluated == [
+        f"vit/fold{fold}-seed{seed}-rate{rate}"
+        for seed in (0, 1)
+        for fold, rate in ((0, "0.001"), (1, "0.003"))
+    ]
 
 
 def test_all_rows_of_a_fold_and_seed_share_one_locator(fake, tmp_path):
@@ -44,7 +63,7 @@ def test_all_rows_of_a_fold_and_seed_share_one_locator(fake, tmp_path):
     for row in (VIT, IMO):
         assert run_row(asked, row, Stores()) == 0
     assert sorted(fake.locators) == [f"fold{f}-seed{s}" for f in (0, 1) for s in (0, 1)]
-    for run in scored_runs(asked, IMO, 1e-3)[1]:
+    for run in scored_runs(asked, IMO, (1e-3, 1e-3))[1]:
         config = config_of(asked, run)
         assert config.squares.locator == str(tmp_path / "locator" / f"fold{run.fold}-seed1")
 
@@ -96,7 +115,7 @@ def test_a_rate_that_diverges_is_not_chosen_and_not_tried_again(fake, tmp_path, 
     for _ in range(2):
         assert run_row(study(tmp_path), VIT, Stores()) == 0
     assert fake.trained == ["vit/fold0-seed0-rate0.001", "diverged"]
-    assert rate_scores(study(tmp_path), VIT)[3e-3] == -np.inf
+    assert rate_scores(study(tmp_path), VIT)[0][3e-3] == -np.inf
 
 
 def test_other_errors_of_a_run_are_told(fake, tmp_path, monkeypatch):
