@@ -27,7 +27,6 @@ def test_a_run_without_a_validation_split_takes_its_last_step(phantom, cache, tm
     assert "no validation eyes and no choice of a checkpoint" in report
 
 
-<<<<<<< HEAD
 def test_screening_without_a_validation_split_takes_its_last_step(cache, tmp_path):
     made = make_phantom(tmp_path / "phantom", **small_screening.PHANTOM)
     rows = pd.read_csv(made / "screening.csv", dtype=str)
@@ -45,7 +44,8 @@ def test_screening_without_a_validation_split_takes_its_last_step(cache, tmp_pat
     alpha = small_screening.command(tmp_path / "alpha", manifest, "--mode=select_alpha")
     done = small_run.run(alpha, cache)
     assert done.returncode == 2 and "on which alpha is chosen" in done.stderr
-=======
+
+
 def test_a_table_without_a_validation_split_takes_one_rate_and_the_last_steps(
     phantom, cache, tmp_path
 ):
@@ -65,4 +65,3 @@ def test_a_table_without_a_validation_split_takes_one_rate_and_the_last_steps(
     table = (tmp_path / "table1" / "table.md").read_text()
     assert "every run's last checkpoint counts" in table
     assert (tmp_path / "unet" / "fold0-seed0-rate0.001" / "checkpoints" / "3").is_dir()
->>>>>>> 5cb5b8f (Tables choose their learning rates in each fold, and are filled without validation eyes where one rate is given)
