@@ -11,6 +11,7 @@ import numpy as np
 from data_pipelines.framing import Frame, unframe_probabilities
 from imo_jax.models.registry import diffuses, kind_of
 from imo_jax.models.uncertainty import uncertainty
+from imo_jax.predictor.parts import part_of
 
 NOISE_SEED = 0  # of x_T: what is said of an eye is the same whenever it is asked
 INPUTS = ("fundus", "oct", "has_oct")  # of a batch, that go to the device
@@ -61,8 +62,30 @@ def ask(
     mirror: bool = False,
     **options: Any,
 ) -> dict[str, np.ndarray]:
-    """What `said` computes, as numpy arrays; arguments as there."""
-    return jax.device_get(said(networks, batch, model, samples=samples, mirror=mirror, **options))
+    """What `said` computes, as numpy arrays; arguments as there.
+
+    Where memory does not allow for all at once, eyes and samples in parts (`parts.part_of`).
+    """
+    batch = {name: batch[name] for name in INPUTS if batch.get(name) is not None}
+    part = part_of(outputs_of, networks[0], batch, model, samples)
+    noise, found = options.pop("noise", None), []
+    for start in range(0, len(batch["fundus"]), part.eyes):
+        rows = slice(start, start + part.eyes)
+        if noise is not None:
+            options["noise"] = noise[rows]
+        outputs = said(
+            networks,
+            {name: values[rows] for name, values in batch.items()},
+            model,
+            samples=samples,
+            mirror=mirror,
+            samples_at_once=part.samples,
+            **options,
+        )
+        found.append(jax.device_get(outputs))
+    if len(found) == 1:
+        return found[0]
+    return {name: np.concatenate([outputs[name] for outputs in found]) for name in found[0]}
 
 
 def said(
@@ -85,7 +108,7 @@ def said(
       model: config of the network.
       samples: diffusion samples an eye, of each network; a network with one answer has none.
       mirror: ask for the mirrored eye, too.
-      options: `noise`, `steps` and `zero_x_t` of `models.imo.sample.predict`.
+      options: `noise`, `steps`, `zero_x_t` and `samples_at_once` of `models.imo.sample.predict`.
 
     Returns:
       Arrays of `models.imo.sample.predict`; samples of all that was asked side by side.

@@ -41,6 +41,7 @@ def predict(
     noise: jax.Array | None = None,
     steps: int | None = None,
     samples: int = 1,
+    samples_at_once: int | None = None,
     zero_x_t: bool = False,
     intermediates: bool = False,
     resolution: str = "image",
@@ -60,6 +61,8 @@ def predict(
       noise: explicit x_T instead of a key, (B, samples, H/4, W/4, feature_dim) float32.
       steps: DDIM steps; None = config.sampling_steps.
       samples: K samples an eye; the encoder runs once. (A model without diffusion gives one.)
+      samples_at_once: how many of them the decoder works on at a time, a divisor of `samples`;
+        None = all. Fewer need less memory; what is said differs by rounding at most.
       zero_x_t: control: the decoder sees zeros instead of x_t.
       intermediates: also return what the steps looked like.
       resolution: "image": logits are resized to (H, W) before the softmax; "grid": H/4 x W/4.
@@ -73,13 +76,20 @@ def predict(
       starts from, and x0_probabilities (steps, B, K, h, w, C), what it predicts.
 
     Raises:
-      ValueError: neither or both of key and noise, or an unknown resolution.
+      ValueError: neither or both of key and noise, an unknown resolution, samples that cannot be
+        cut into such parts, or parts of which the intermediates are wanted.
     """
     draws = config.segment and config.refine == "ddim"
     if draws and (key is None) == (noise is None):
         raise ValueError("give either key or noise")
     if resolution not in RESOLUTIONS:
         raise ValueError(f"resolution is {resolution!r}; choose one of {', '.join(RESOLUTIONS)}")
+    at_once = samples_at_once or samples
+    if samples % at_once or (intermediates and at_once < samples):
+        raise ValueError(
+            f"samples_at_once={at_once} must divide samples={samples}, and be all of them where "
+            "the intermediates are wanted"
+        )
     if steps is not None:
         config = dataclasses.replace(config, sampling_steps=steps)
     return _predict(
@@ -89,13 +99,16 @@ def predict(
         noise if draws else None,
         config=config,
         samples=samples,
+        at_once=at_once,
         zero_x_t=jnp.asarray(zero_x_t),
         intermediates=intermediates,
         resolution=resolution,
     )
 
 
-@functools.partial(jax.jit, static_argnames=("config", "samples", "intermediates", "resolution"))
+@functools.partial(
+    jax.jit, static_argnames=("config", "samples", "at_once", "intermediates", "resolution")
+)
 def _predict(
     variables: Variables,
     batch: dict[str, jax.Array],
@@ -104,6 +117,7 @@ def _predict(
     *,
     config: IMOConfig,
     samples: int,
+    at_once: int,
     zero_x_t: jax.Array,
     intermediates: bool,
     resolution: str,
@@ -128,12 +142,26 @@ def _predict(
         logits = IMO(config).apply(variables, feature, details, None, None, method="segment")[0]
         logits = logits[:, None]
     else:
-        if noise is None:
-            noise = draw_noise(key, batch["index"], samples, feature.shape[1:])
-        steps = sample_logits(variables, feature, noise, config=config, zero_x_t=zero_x_t)
-        logits = steps["logits"][-1]
-        if details:
-            logits = _refined(variables, steps["decoded"][-1], details, config)
+
+        def denoised(first: jax.Array | int) -> tuple[jax.Array, dict[str, jax.Array]]:
+            """Logits (B, at_once, h, w, k) of the samples from `first` on, and their steps."""
+            if noise is None:
+                x_T = draw_noise(key, batch["index"], at_once, feature.shape[1:], first)
+            else:
+                x_T = jax.lax.dynamic_slice_in_dim(noise, first, at_once, axis=1)
+            steps = sample_logits(variables, feature, x_T, config=config, zero_x_t=zero_x_t)
+            if details:
+                return _refined(variables, steps["decoded"][-1], details, config), steps
+            return steps["logits"][-1], steps
+
+        if at_once < samples:
+            firsts = jnp.arange(0, samples, at_once, dtype=jnp.uint32)
+            parts = jax.lax.map(lambda first: denoised(first)[0], firsts)
+            # (parts, B, at_once, h, w, k) -> (B, parts, at_once, h, w, k) -> (B, K, h, w, k)
+            parts = jnp.moveaxis(parts, 0, 1)
+            logits = parts.reshape(parts.shape[0], samples, *parts.shape[3:])
+        else:
+            logits, steps = denoised(0)
         if intermediates:
             outputs["x0_probabilities"] = jax.nn.softmax(steps["logits"], axis=-1)
             outputs["x_t"] = steps["x_t"]
@@ -159,13 +187,22 @@ def _refined(
     return logits.reshape(batch, samples, *logits.shape[1:])
 
 
-def draw_noise(key: jax.Array, index: jax.Array, samples: int, shape: tuple[int, ...]) -> jax.Array:
-    """x_T ~ N(0, 1): (B, samples, *shape) float32, from fold_in(fold_in(key, index[i]), k)."""
+def draw_noise(
+    key: jax.Array,
+    index: jax.Array,
+    samples: int,
+    shape: tuple[int, ...],
+    first: jax.Array | int = 0,
+) -> jax.Array:
+    """x_T ~ N(0, 1): (B, samples, *shape) float32, from fold_in(fold_in(key, index[i]), k).
+
+    Of the samples k from `first` on.
+    """
 
     def draw(i: jax.Array, k: jax.Array) -> jax.Array:
         return jax.random.normal(jax.random.fold_in(jax.random.fold_in(key, i), k), shape)
 
-    number = jnp.arange(samples, dtype=jnp.uint32)
+    number = jnp.uint32(first) + jnp.arange(samples, dtype=jnp.uint32)
     return jax.vmap(lambda i: jax.vmap(lambda k: draw(i, k))(number))(index)
 
 
