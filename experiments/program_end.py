@@ -1,7 +1,8 @@
 """How a program ends: with an exit code and, where something is wrong, one sentence.
 
 0: done. 1: --mode=check found errors, or --mode=predict met files that cannot be used among many.
-2: what was given cannot be used, or a folder or file cannot be read or written. 130: Ctrl-C.
+2: what was given cannot be used, a folder or file cannot be read or written, or there is not enough
+memory. 130: Ctrl-C.
 143: SIGTERM during a training, which can be resumed, as after 130.
 """
 
@@ -11,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+import jax
 from absl import flags
 
 from experiments.runtime import UserError, complain
@@ -26,6 +28,18 @@ ADVICE = {
     errno.EROFS: "choose a folder that can be written to (--workdir, --out, $IMO_JAX_CACHE)",
 }
 
+# Flags with which a training, or else a prediction, needs less memory, in words.
+LESS_TRAINING = {
+    "batch_size": "a smaller --batch_size",
+    "crop_size": "a smaller --crop_size",
+    "accumulation": "--accumulation=PARTS",
+    "remat": "--remat",
+}
+LESS_PREDICTION = {
+    "eval_batch_size": "a smaller --eval_batch_size",
+    "eval_samples": "fewer --eval_samples",
+}
+
 
 def exit_code(work: Callable[[], int]) -> int:
     """The exit code of `work`; says in a sentence what the user can do something about."""
@@ -38,7 +52,32 @@ def exit_code(work: Callable[[], int]) -> int:
         return INTERRUPTED
     except OSError as error:
         complain(UserError(in_words(error)))
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        complain(UserError(short_of_memory(error)))
     return 2
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether there was no memory left, on a device or on the host."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def short_of_memory(error: Exception) -> str:
+    """What was asked for in vain, and which flags of the program help."""
+    told = str(error).strip().partition("\n")[0].removeprefix("RESOURCE_EXHAUSTED:").strip(" .")
+    asked = f" ({told})" if told else ""
+    return (
+        f"there is not enough memory{asked}: a training needs less with {_helping(LESS_TRAINING)}, "
+        f"an evaluation or prediction with {_helping(LESS_PREDICTION)}"
+    )
+
+
+def _helping(known: dict[str, str]) -> str:
+    """Those of the flags that the program has; all where it hands its flags on to others."""
+    words = [text for name, text in known.items() if name in flags.FLAGS] or list(known.values())
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def parsed_flags(arguments: list[str]) -> list[str]:

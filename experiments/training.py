@@ -26,6 +26,7 @@ from imo_jax.train.metric_log import NonFiniteLoss
 from imo_jax.train.objectives import Objective
 from imo_jax.train.optimiser import learning_rate, make_optimiser
 from imo_jax.train.packing import decays
+from imo_jax.train.remat import compiler_options
 from imo_jax.train.state import TrainState, create
 from imo_jax.train.step import train_step
 from imo_jax.train.tensorboard import TensorBoard
@@ -172,6 +173,7 @@ def run_loop(
         rate=rate,
         ema_decay=optimiser.ema_decay,
         ema_start=optimiser.ema_start,
+        remat=optimiser.remat,
         axis_name=parallel.AXIS,
     )
     with contextlib.ExitStack() as stack:
@@ -196,6 +198,7 @@ def run_loop(
                 num_devices=devices,
                 tensorboard=board,
                 stream=stream,
+                compiler_options=compiler_options(optimiser.remat),
                 **calls,
             )
         except (NonFiniteLoss, CheckpointMismatch) as error:

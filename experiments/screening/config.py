@@ -151,6 +151,8 @@ class ScreeningConfig:
             found.append(f"raw_crop={self.crop} is no part of a volume of {size}")
         if self.pretrained and self.method in METHODS and self.recipe.whole_volumes:
             found.append(f"pretrained weights are for 2-D networks, not for {self.method}")
+        if self.optimiser.remat and self.model.network == "cnn3d":
+            found.append(f"remat is for networks of blocks, {self.method} has none")
         if found:
             raise ValueError("; ".join(found))
 

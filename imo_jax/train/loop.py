@@ -105,6 +105,7 @@ def train(
     tensorboard: TensorBoard | None = None,
     draw: Callable[[dict, int], Mapping[str, np.ndarray]] | None = None,
     stream: TextIO | None = None,
+    compiler_options: Mapping[str, Any] | None = None,
 ) -> Result:
     """Trains from the last checkpoint, or from `state` where there is none.
 
@@ -132,6 +133,7 @@ def train(
       tensorboard: where scalars and images go; None = nowhere.
       draw: (variables, step) -> images (H, W, 3) uint8 by name, after each validation.
       stream: where progress goes; None = stderr.
+      compiler_options: of XLA, for the step.
 
     Raises:
       NonFiniteLoss: the loss, a gradient or a parameter is not finite. Nothing of it is saved.
@@ -156,9 +158,8 @@ def train(
             interrupt=interrupt,
         )
         try:
-            return loop.run(
-                parallel.over_devices(step, key=key), batches, num_devices, accumulation
-            )
+            mapped = parallel.over_devices(step, compiler_options, key=key)
+            return loop.run(mapped, batches, num_devices, accumulation)
         finally:
             loop.progress.close()
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from imo_jax.settings.fields import CONTINUE
 from imo_jax.train import ema
 from imo_jax.train.packing import multiplied
 from imo_jax.train.weight_decay import DECAY_MASKS
@@ -76,6 +77,14 @@ class OptimiserConfig:
         metadata={
             "help": "parts that a device's share of a batch is worked through in",
             "at_least": 1,
+        },
+    )
+    remat: bool = field(
+        default=False,
+        metadata={
+            "help": "compute the insides of blocks again for the gradient instead of keeping them: "
+            "less memory, a third more time",
+            "changes": (CONTINUE,),
         },
     )
     ema_decay: float = field(

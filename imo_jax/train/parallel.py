@@ -7,7 +7,7 @@ batch on its own devices, and the step's collectives run over the devices of all
 
 import functools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -116,11 +116,14 @@ def shard(batch: dict[str, np.ndarray], num_devices: int, accumulation: int = 1)
     return jax.tree.map(leaf, batch)
 
 
-def over_devices(step: Callable, **shared: Any) -> Callable:
+def over_devices(
+    step: Callable, compiler_options: Mapping[str, Any] | None = None, **shared: Any
+) -> Callable:
     """`step(state, batch, **shared)` mapped over the leading device axis of state and batch.
 
     `shared` is the same on every device. It is data of the program, not part of it: a run with
-    another key uses what was compiled for this one. The state is donated.
+    another key uses what was compiled for this one. The state is donated. `compiler_options` are
+    XLA's, in a single process.
     """
 
     def one_device(state: Any, batch: Any, shared: dict[str, Any]) -> Any:
@@ -135,7 +138,7 @@ def over_devices(step: Callable, **shared: Any) -> Callable:
     def call(state: Any, batch: Any) -> Any:
         shapes = jax.tree.structure(batch), *((x.shape, x.dtype) for x in jax.tree.leaves(batch))
         if shapes not in compiled:
-            compiled[shapes] = mapped.lower(state, batch, shared).compile()
+            compiled[shapes] = mapped.lower(state, batch, shared).compile(compiler_options)
             give_back_unused()  # before the step asks for as much again
         return compiled[shapes](state, batch, shared)
 

@@ -12,6 +12,7 @@ from imo_jax.train.keys import example_keys
 from imo_jax.train.objectives import Objective, Totals, weighted_loss
 from imo_jax.train.optimiser import Schedule
 from imo_jax.train.packing import Packed, unpack
+from imo_jax.train.remat import recomputed_blocks
 from imo_jax.train.state import TrainState
 
 Batch = dict[str, jax.Array]
@@ -27,6 +28,7 @@ def train_step(
     key: jax.Array,
     ema_decay: float = 0.0,
     ema_start: str = "warmup",
+    remat: bool = False,
     axis_name: str | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One update of the parameters, pure; bind the keywords with `functools.partial`.
@@ -40,6 +42,7 @@ def train_step(
       rate: the learning rate that the optimiser was made with, for the report.
       key: typed key of the run; the draws of this step follow from it, `state.step` and `index`.
       ema_decay, ema_start: see `imo_jax.train.ema`; not looked at where no average is kept.
+      remat: blocks are computed again for the gradient instead of kept, see `imo_jax.train.remat`.
       axis_name: the device axis; None on one device without a device axis.
 
     Returns:
@@ -48,7 +51,7 @@ def train_step(
       the update, `update_norm` and `learning_rate`.
     """
     counts = _over_devices(_counts(objective, batch), axis_name)
-    gradient, totals = _accumulate(state, batch, counts, objective, key, axis_name)
+    gradient, totals = _accumulate(state, batch, counts, objective, key, remat, axis_name)
     gradient, losses, extras = _over_devices((gradient, totals.losses, totals.extras), axis_name)
 
     updates, opt_state = optimiser.update(gradient, state.opt_state, state.params)
@@ -94,6 +97,7 @@ def _accumulate(
     counts: dict[str, jax.Array],
     objective: Objective,
     key: jax.Array,
+    remat: bool,
     axis_name: str | None,
 ) -> tuple[Any, Totals]:
     """This device's gradient and totals, added over the accumulation steps.
@@ -105,15 +109,16 @@ def _accumulate(
     """
 
     def loss(params: Packed, batch_stats: Any, part: Batch) -> tuple[jax.Array, Totals]:
-        totals = objective.totals(
-            unpack(params),
-            batch_stats,
-            part,
-            example_keys(key, state.step, part["index"]),
-            step=state.step,
-            train=True,
-            axis_name=axis_name,
-        )
+        with recomputed_blocks(remat):
+            totals = objective.totals(
+                unpack(params),
+                batch_stats,
+                part,
+                example_keys(key, state.step, part["index"]),
+                step=state.step,
+                train=True,
+                axis_name=axis_name,
+            )
         return weighted_loss(totals.losses, counts, objective.weights), totals
 
     def add_part(carry: tuple, part: Batch) -> tuple[tuple, tuple[dict, dict]]:

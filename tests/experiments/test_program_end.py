@@ -12,9 +12,11 @@ import sys
 import tempfile
 import time
 
+import jax
 import pytest
+from absl import flags
 
-from experiments import run_import, run_train, runtime
+from experiments import flag_fields, program_end, run_import, run_train, runtime
 from experiments.config import RunConfig
 from experiments.program_end import exit_code
 from experiments.run_folder import RunFolder
@@ -22,10 +24,16 @@ from experiments.run_lock import LOCK, locked
 from experiments.runtime import UserError
 from experiments.saved_run import read_config
 from experiments.screening import run_train as screening
+from experiments.screening.config import ScreeningConfig
 
 fcntl = pytest.importorskip("fcntl")  # Windows has no such locks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+OUT_OF_MEMORY = jax.errors.JaxRuntimeError(
+    "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12884901888 bytes.\nBufferAssignment:"
+)
 
 
 def raising(error):
@@ -33,6 +41,29 @@ def raising(error):
         raise error
 
     return work
+
+
+def test_a_program_names_the_flags_that_it_has(capsys, monkeypatch):
+    """Of volumes no crop is taken, and nothing is sampled."""
+    values = flags.FlagValues()
+    flag_fields.define_flags(ScreeningConfig, values)
+    monkeypatch.setattr(program_end.flags, "FLAGS", values)
+    assert exit_code(raising(OUT_OF_MEMORY)) == 2
+    assert capsys.readouterr().err.endswith(
+        "a training needs less with a smaller --batch_size, --accumulation=PARTS or --remat, an "
+        "evaluation or prediction with a smaller --eval_batch_size\n"
+    )
+
+
+def test_every_flag_that_helps_is_one_of_imos():
+    values = flags.FlagValues()
+    flag_fields.define_flags(RunConfig, values)
+    assert {*program_end.LESS_TRAINING, *program_end.LESS_PREDICTION} <= set(values)
+
+
+def test_other_errors_of_a_device_are_not_hidden():
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        exit_code(raising(jax.errors.JaxRuntimeError("INTERNAL: a mistake")))
 
 
 def test_a_result_is_the_exit_code():
@@ -48,6 +79,9 @@ def test_a_result_is_the_exit_code():
         (OSError(errno.ENOSPC, "No space left on device"), 2, "free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "runs"), 2, "may write to"),
         (OSError("odd"), 2, "error: odd"),
+        (OUT_OF_MEMORY, 2, "not enough memory (Out of memory while trying to allocate 12884901888"),
+        (OUT_OF_MEMORY, 2, "a smaller --batch_size, a smaller --crop_size, --accumulation=PARTS or"),
+        (MemoryError(), 2, "not enough memory: a training needs less with"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence(capsys, error, code, words):

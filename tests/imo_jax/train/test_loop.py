@@ -53,7 +53,7 @@ MAPPED = parallel.over_devices(step)
 @pytest.fixture(autouse=True)
 def compiled_once(monkeypatch):
     """The same step in all tests: mapped, and so compiled, once."""
-    monkeypatch.setattr(parallel, "over_devices", lambda _, **shared: MAPPED)
+    monkeypatch.setattr(parallel, "over_devices", lambda *step, **shared: MAPPED)
 
 
 def batches(start, seen=None, bad=(), at=None):
