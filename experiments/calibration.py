@@ -102,7 +102,8 @@ def kept_promises(
         inside = cdr_errors(measured) <= calibration.cdr_error
         found["cdr_interval_coverage"] = interval(inside, measured)
     both = with_grades(records)
-    if calibration.grade_score is not None and both:
+    merged = run.grades is not None and run.grades.merges  # the bound is of the network's own grades
+    if calibration.grade_score is not None and both and not merged:
         probabilities, truth = graded(both)
         sets = calibration.grade_set(probabilities)
         found["grade_set_coverage"] = interval(sets[np.arange(len(truth)), truth], both)

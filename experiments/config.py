@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from data_pipelines.augment import AugmentConfig
+from data_pipelines.manifest.grades import read_grade_names
 from data_pipelines.volume_form import ORDERS, VolumeForm
+from imo_jax.labels import GRADE_NAMES
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.registry import diffuses
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.predictor.run import oct_shape
-from imo_jax.settings.fields import ALWAYS, EVALUATE, problems, setting
+from imo_jax.settings.fields import ALWAYS, EVALUATE, problems, replace_leaves, setting
 from imo_jax.train.baseline_objective import BaselineObjective
 from imo_jax.train.eye_losses import GradeLossConfig, MaskLossConfig
 from imo_jax.train.imo_objective import ImoObjective, ObjectiveConfig
@@ -33,6 +36,9 @@ class DataConfig:
     )
     data_root: str | None = setting(
         None, "folder of the images, where it is not the manifest's", changes=ALWAYS,
+    )
+    grade_names: tuple[str, ...] = setting(
+        GRADE_NAMES, "of the grades, from normal to the worst, as the manifest has them", flag=False,
     )
     image_size: int = setting(192, "side of the square working image in pixels; x 4", at_least=32)
     oct_depth: int = setting(64, "depth of the OCT grid in pixels", at_least=1)
@@ -100,6 +106,11 @@ class EvaluationConfig:
     bootstrap: int = setting(
         2000, "resamples of the patients for the 95 % intervals", at_least=1, changes=ALWAYS,
     )
+    grade_map: str | None = setting(
+        None,
+        "how grades of a manifest with other grades are scored: binary (normal against the rest), or "
+        "MANIFEST'S=NETWORK'S,...; default: by name, else binary where either has two", changes=ALWAYS,
+    )
     overlays: int = setting(24, "eyes drawn at most; -1 = all", at_least=-1, changes=ALWAYS)
 
 
@@ -153,6 +164,9 @@ class EyeRunConfig:
                 f"crop_mode=none needs crop_size={self.augment.crop_size} to be "
                 f"image_size={self.data.image_size}"
             )
+        names, model = self.data.grade_names, self.model
+        if model.grade and model.num_grades != len(names):
+            found.append(f"num_grades={model.num_grades}, but the grades are {', '.join(names)}")
         if self.squares.region != "disc" and self.squares.locator is not None:
             found.append(f"locator={self.squares.locator!r} is for region=disc")
         if found:
@@ -163,8 +177,18 @@ class EyeRunConfig:
         return {}
 
     def completed(self) -> Self:
-        """The settings with what follows from others filled in."""
-        return self
+        """The settings with what follows from others filled in: the manifest's grades.
+
+        Where the file of their names is wrong nothing changes; the manifest's check tells.
+        """
+        wrong: list = []
+        names = read_grade_names(Path(self.data.manifest), wrong)
+        return self if wrong else self.graded(names)
+
+    def graded(self, names: tuple[str, ...]) -> Self:
+        """The settings with these grades, and a head of as many, where there is one."""
+        head = {"num_grades": len(names)} if hasattr(self.model, "num_grades") else {}
+        return replace_leaves(self, {"grade_names": names, **head})
 
     def minimised(self) -> Objective:
         """What the training minimises."""
@@ -226,9 +250,9 @@ class GraderRunConfig(EyeRunConfig):
     objective: GradeLossConfig = GradeLossConfig()
 
     def completed(self) -> Self:
-        """Positions and windows are laid out for the images that are trained on."""
-        model = replace(self.model, layout_size=self.augment.crop_size)
-        return replace(self, model=model)
+        """Also: positions and windows are laid out for the images that are trained on."""
+        done = super().completed()
+        return replace(done, model=replace(done.model, layout_size=self.augment.crop_size))
 
 
 # Kind of network on eyes -> the settings of its runs.

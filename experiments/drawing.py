@@ -16,9 +16,14 @@ from experiments.scoring import score
 from imo_jax.atomic_files import write_picture
 from imo_jax.diffusion.ddim import sampling_times
 from imo_jax.diffusion.schedule import log_snr
-from imo_jax.labels import GRADE_NAMES
 from imo_jax.metrics.imo_eye import EyeRecord
-from imo_jax.metrics.imo_summary import grade_bins, grade_confusion, has_mask, pixel_bins
+from imo_jax.metrics.imo_summary import (
+    grade_bins,
+    grade_confusion,
+    grade_names_of,
+    has_mask,
+    pixel_bins,
+)
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.imo.model import IMO
 from imo_jax.models.imo.sample import predict
@@ -135,7 +140,8 @@ def draw_plots(
     bins = {}
     if confusion.sum():
         title = f"{confusion.sum()} test eyes"
-        write_picture(folder / "confusion.png", plots.confusion_matrix(confusion, GRADE_NAMES, title))
+        picture = plots.confusion_matrix(confusion, grade_names_of(records), title)
+        write_picture(folder / "confusion.png", picture)
         bins["grade"] = grade_bins(records)
     masked = [record for record in records if has_mask(record)]
     if masked:

@@ -74,7 +74,7 @@ def given_locator(path: str | pathlib.Path) -> RunFolder:
 
 def _with_default_network(config: EyeRunConfig) -> RunConfig:
     """IMO's default run on the eyes of another, as many at a time."""
-    default = PRESETS["default"]()
+    default = PRESETS["default"]().graded(config.data.grade_names)
     side = config.data.image_size
     augment = dataclasses.replace(config.augment, crop_mode="none", crop_size=side)
     return dataclasses.replace(

@@ -9,6 +9,7 @@ import numpy as np
 
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
+from imo_jax.metrics.grade_map import GradeMap
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask
 
 SCORED = "test"  # the split that evaluations and tables score
@@ -25,6 +26,13 @@ class EyePrediction(EyeAnswer):
 
     index: int
     id: str
+
+    def regraded(self, grades: GradeMap | None) -> "EyePrediction":
+        """The same with the probabilities of the grades that are scored."""
+        if grades is None:
+            return self
+        probabilities = grades.probabilities(self.grade_probabilities)
+        return dataclasses.replace(self, grade_probabilities=probabilities)
 
 
 def predict_batches(
@@ -91,5 +99,9 @@ def predict_split(
 
 
 def predictions(run: Any, store: Store, **control: Any) -> Iterator[EyePrediction]:
-    """Predictions of the test split, of a trained run's network or of one of its controls."""
-    return predict_split(run.variables, store, SCORED, run.config, **control)
+    """Predictions of the test split, of a trained run's network or of one of its controls.
+
+    In the grades that are scored.
+    """
+    found = predict_split(run.variables, store, SCORED, run.config, **control)
+    return (prediction.regraded(run.grades) for prediction in found)

@@ -15,6 +15,7 @@ from data_pipelines.phantom import make_phantom
 from data_pipelines.squares import Square
 from experiments.config import PHANTOM, EyeRunConfig
 from experiments.runtime import UserError, check_memory, say
+from imo_jax.metrics.grade_map import GradeMap, grade_map
 
 # The phantom of the default run: enough test eyes for an interval that says something.
 PHANTOM_EYES = 240
@@ -101,7 +102,28 @@ def used_labels(config: EyeRunConfig) -> tuple[str, ...]:
 
 def checked_store(config: EyeRunConfig, need: Collection[str]) -> Store:
     """The eyes of a run's manifest, after checking all of it; see checked_manifest."""
-    return prepared_store(checked_manifest(config, need), config)
+    manifest = checked_manifest(config, need)
+    if "eval" in need and any(eye.grade is not None for eye in manifest.eyes):
+        common_grades(config, manifest.grade_names)  # said before anything is prepared
+    return prepared_store(manifest, config)
+
+
+def common_grades(config: EyeRunConfig, names: tuple[str, ...]) -> GradeMap | None:
+    """How a network and eyes of other grades are scored; None of a network that does not grade.
+
+    Args:
+      config: of the run.
+      names: of the grades of the eyes.
+
+    Raises:
+      UserError: their grades cannot be matched.
+    """
+    if not config.model.grade:
+        return None
+    try:
+        return grade_map(config.data.grade_names, names, config.evaluation.grade_map)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def prepared_store(

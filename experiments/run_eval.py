@@ -1,5 +1,6 @@
 """Evaluation of a trained run: scores with intervals, a table, pictures."""
 
+import dataclasses
 import pathlib
 import time
 from typing import Any
@@ -10,13 +11,15 @@ from experiments.drawing import denoisings, draw_plots, eye_picture
 from experiments.evaluation_files import Evaluation, score_lines, write_evaluation
 from experiments.locator import seen_whole
 from experiments.prediction import SCORED, EyePrediction, predictions
+from experiments.reading import common_grades
 from experiments.report import eye_cards
 from experiments.report.eyes import eyes_report
+from experiments.runtime import say
 from experiments.saved_run import TrainedRun
 from experiments.scoring import baseline_predictions, score_all
 from imo_jax.atomic_files import write_picture
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
-from imo_jax.metrics.imo_summary import imo_difference, imo_summary
+from imo_jax.metrics.imo_summary import grade_names_of, imo_difference, imo_summary
 from imo_jax.models.registry import diffuses, kind_of
 
 STRIPS = 3  # denoising strips drawn
@@ -42,6 +45,7 @@ TABLE = {
     "macro_recall": "grade macro recall",
     "macro_f1": "grade macro F1",
     "qwk": "grade quadratic-weighted kappa",
+    "referable_auc": "AUC, glaucoma against normal",
     "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
     "sensitivity_at_95_specificity": "sensitivity at 95 % specificity",
     "grade_ece": "calibration error, grade",
@@ -62,6 +66,7 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
     Returns:
       What summary.json holds.
     """
+    run, store = in_common(run, store)
     started = time.monotonic()
 
     def evaluate(folder: pathlib.Path) -> Evaluation:
@@ -86,6 +91,23 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
         )
 
     return write_evaluation(run, out, evaluate)
+
+
+def in_common(run: TrainedRun, store: Store) -> tuple[TrainedRun, Store]:
+    """A run and the eyes that it is scored on, both in grades that they have in common.
+
+    Raises:
+      UserError: they have none.
+    """
+    if not any(store.has_grade(split).any() for split in store.splits):
+        # Whatever they would be called; `glaucoma` may still be known.
+        names = run.config.data.grade_names
+        return run, store.regraded(names, ())
+    found = common_grades(run.config, store.grade_names)
+    if found is None or found.in_words is None:
+        return run, store
+    say(found.in_words)
+    return dataclasses.replace(run, grades=found), store.regraded(found.names, found.of_set)
 
 
 def warnings_of(whole: list[str], store: Store) -> tuple[str, ...]:
@@ -113,7 +135,8 @@ def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]
 
 def baseline_records(run: TrainedRun, store: Store) -> list[EyeRecord]:
     """Records of the trivial baseline that was fitted on the training split."""
-    return score_all(store, SCORED, baseline_predictions(run.baseline, store, SCORED))
+    found = baseline_predictions(run.baseline, store, SCORED)
+    return score_all(store, SCORED, (prediction.regraded(run.grades) for prediction in found))
 
 
 def drawer(run: TrainedRun, store: Store, folder: pathlib.Path, cards: list[dict[str, Any]]):
@@ -162,6 +185,9 @@ def summarise(
             name: imo_difference(records, r, **settings) for name, r in controls.items()
         },
         "manifest": run.config.data.manifest,
+        "trained_on": run.learned_from,
+        "grades": list(grade_names_of(records)) if run.config.model.grade else None,
+        "grade_map": None if run.grades is None else run.grades.in_words,
         "split": SCORED,
         "checkpoint_step": run.step,
         "network": kind_of(run.config.model).title(run.config.model),

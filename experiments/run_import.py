@@ -13,6 +13,7 @@ from experiments.runtime import UserError, say
 from experiments.saved_run import refuse_other_config
 from experiments.training import first_state, optimiser_of, write_config
 from imo_jax.checkpoints import Checkpoints
+from imo_jax.labels import default_grade_names
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.registry import kind_of
 from imo_jax.models.variables import initial_variables
@@ -43,7 +44,11 @@ def imo_run(preset: RunConfig, given: Given, weights: str) -> tuple[RunConfig, d
         model, variables = imo_of_file(weights, **told)
     except (OSError, ImportError, ValueError) as error:
         raise UserError(str(error)) from error
-    return configured(preset, dataclasses.asdict(model), given), variables
+    names = default_grade_names(model.num_grades)
+    config = configured(preset, {**dataclasses.asdict(model), "grade_names": names}, given)
+    if len(config.data.grade_names) != model.num_grades:  # the manifest is of other grades
+        config = config.graded(names)
+    return config, variables
 
 
 def segmenter_run(

@@ -10,6 +10,7 @@ from data_pipelines.bad_file import describe
 from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import UserError
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables, saved_steps
+from imo_jax.metrics.grade_map import GradeMap
 from imo_jax.models.variables import variable_shapes
 from imo_jax.npz import read_npz
 from imo_jax.predictor.calibration import EyeCalibration
@@ -38,12 +39,14 @@ class Restored:
       config: it was trained with, evaluation settings replaced by what the user gives now.
       variables: {"params", "batch_stats"} numpy arrays.
       step: of the checkpoint.
+      learned_from: the manifest that it was trained on.
     """
 
     folder: RunFolder
     config: Any
     variables: dict[str, Any]
     step: int
+    learned_from: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +56,12 @@ class TrainedRun(Restored):
     Attributes:
       baseline: see scoring.fit_baseline; {} where there was nothing to fit.
       calibration: what validation taught of its errors; or why there is none.
+      grades: how its grades are scored; None = as they are.
     """
 
     baseline: dict[str, np.ndarray]
     calibration: EyeCalibration | str = NOT_MEASURED
+    grades: GradeMap | None = None
 
     def predictor(self) -> EyePredictor:
         """What `imo_jax.load` gives of the run's folder, with the settings given now."""
@@ -112,14 +117,21 @@ def _restored(
 ) -> dict[str, Any]:
     """The attributes of a Restored."""
     folder = RunFolder(pathlib.Path(workdir))
-    config = with_changes(read_config(folder, config_class), given)
+    learned = read_config(folder, config_class)
+    config = with_changes(learned, given)
     try:
         variables, step = restore_variables(
             folder.checkpoints, variable_shapes(config.model), which=checkpoint
         )
     except (FileNotFoundError, CheckpointMismatch) as error:
         raise UserError(str(error)) from error
-    return {"folder": folder, "config": config, "variables": variables, "step": step}
+    return {
+        "folder": folder,
+        "config": config,
+        "variables": variables,
+        "step": step,
+        "learned_from": learned.data.manifest,
+    }
 
 
 def read_baseline(folder: RunFolder) -> dict[str, np.ndarray]:
@@ -192,3 +204,4 @@ def with_changes(config: Config, given: dict[str, Any]) -> Config:
             "these settings were fixed when the run was trained:\n  " + "\n  ".join(fixed)
         )
     return asked
+

@@ -8,14 +8,15 @@ import numpy as np
 from data_pipelines.load.stores import Store
 from experiments.prediction import EyePrediction
 from experiments.validation_log import point_values
-from imo_jax.labels import CLASS_NAMES, CUP, GRADE_NAMES, RIM
+from imo_jax.labels import CLASS_NAMES, CUP, RIM
 from imo_jax.metrics.baseline import grade_frequencies, mean_shape
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
-from imo_jax.metrics.imo_summary import imo_summary
+from imo_jax.metrics.imo_summary import grade_names_of, imo_summary
 from imo_jax.predictor.eye_result import entropy, shape_doubts
 
 # The validation score is the mean of those of these that the labels define: the two shapes and the
-# grade weigh alike, none of them can be bought with another.
+# grade weigh alike, none of them can be bought with another. Of two grades, and where only glaucoma is
+# known, the area under the curve takes the place of kappa.
 SCORE_PARTS = ("disc_dice", "cup_dice", "qwk")
 
 
@@ -34,6 +35,7 @@ def score(store: Store, split: str, prediction: EyePrediction) -> EyeRecord:
         grade_probabilities=prediction.grade_probabilities,
         grade=int(store.grades(split)[i]) if store.has_grade(split)[i] else None,
         glaucoma=store.glaucoma(split)[i],
+        grade_names=store.grade_names,
         mm_per_pixel=store.mm_per_pixel(split)[i],
         eye=store.sides(split)[i],
     )
@@ -58,9 +60,10 @@ def score_all(
 def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:
     """Point values of the summary, and `score`, the mean of SCORE_PARTS that are defined."""
     values = point_values(imo_summary(records, resamples=1))
-    parts = [values[name] for name in SCORE_PARTS if name in values]
-    if "qwk" not in values and "referable_auc" in values:  # Binary labels have no kappa of grades.
-        parts.append(values["referable_auc"])
+    names = list(SCORE_PARTS)
+    if "qwk" not in values or len(grade_names_of(records)) == 2:
+        names[-1] = "referable_auc"  # of two classes the order counts, wherever they are parted
+    parts = [values[name] for name in names if name in values]
     return values | {"score": float(np.mean(parts)) if parts else float("nan")}
 
 
@@ -78,7 +81,7 @@ def fit_baseline(store: Store, split: str) -> dict[str, np.ndarray]:
         baseline["shape"] = mean_shape(masks)
     graded = store.grades(split)[store.has_grade(split)]
     if len(graded):
-        baseline["grades"] = grade_frequencies(graded, len(GRADE_NAMES))
+        baseline["grades"] = grade_frequencies(graded, len(store.grade_names))
     return baseline
 
 

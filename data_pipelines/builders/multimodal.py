@@ -205,7 +205,8 @@ def prepare(
         entries[split] = [entry_of(eye, grid) for eye in rows]
         packed = [reader.records(next(places)) for _ in rows]
         records[split] = _EyeRecords(packed, entries[split])
-    return Store(grid, entries, records, backend="tf.data", squares=squares)
+    names = manifest.grade_names
+    return Store(grid, entries, records, "tf.data", squares=squares, grade_names=names)
 
 
 def record_bytes(grid: WorkingGrid) -> int:

@@ -6,8 +6,6 @@ import numpy as np
 
 from data_pipelines.load.stores import Store
 
-GRADES = 3
-
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
@@ -17,7 +15,7 @@ class Counts:
     patients: int
     oct: int
     masks: int
-    grades: tuple[int, int, int]
+    grades: tuple[int, ...]
 
 
 def count(store: Store) -> dict[str, Counts]:
@@ -32,7 +30,7 @@ def _count_split(store: Store, split: str) -> Counts:
         patients=len(set(store.patients(split))),
         oct=int(store.has_oct(split).sum()),
         masks=int(store.has_mask(split).sum()),
-        grades=tuple(np.bincount(labelled, minlength=GRADES).tolist()),
+        grades=tuple(np.bincount(labelled, minlength=len(store.grade_names)).tolist()),
     )
 
 

@@ -56,7 +56,7 @@ def read_record(eye: Eye, grid: WorkingGrid, square: Square | None = None) -> di
       fundus: uint8 (S, S, 3), RGB.
       oct: uint8 (depth, width, slices); zeros where the eye has none; no key without `oct_shape`.
       mask: uint8 (S, S) ids {0, 1, 2, 255}; all 255 where the eye has none.
-      grade: int 0..2; 0 where the eye has none.
+      grade: int, 0 = normal; 0 where the eye has none.
       glaucoma: int 0 or 1; 0 where the manifest does not say.
       has_oct, has_mask, has_grade, has_glaucoma: bool; what of the above is real.
       frame: int32 (7,), the framing.Frame that maps the native image to the working square.

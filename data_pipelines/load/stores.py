@@ -1,5 +1,6 @@
 """Where examples come from: the interface of a store, and the store that holds arrays."""
 
+import copy
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from data_pipelines.load import examples
 from data_pipelines.load.examples import WorkingGrid
 from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.manifest import Eye, Manifest
+from data_pipelines.manifest.grades import PAPER_GRADES
 from data_pipelines.squares import Square
 
 EXAMPLE_KEYS = ("id", "fundus", "oct", "mask", "grade", "has_oct", "has_mask", "has_grade",
@@ -67,6 +69,7 @@ class Store:
       grid: the WorkingGrid of all examples.
       backend: "tf.data" or "threads"; what load.train_batches parallelises with by default.
       squares: id -> the square of the photograph that is seen; other eyes are seen whole.
+      grade_names: of the grades, from normal (0) to the worst.
       doubts: id -> what the check of its manifest doubted of an eye.
     """
 
@@ -77,11 +80,13 @@ class Store:
         records: Mapping[str, Sequence[Mapping[str, Any]]],
         backend: str,
         squares: Mapping[str, Square] | None = None,
+        grade_names: Sequence[str] = PAPER_GRADES,
     ) -> None:
         """`records[split][i]` is the record (see examples.read_record) of `entries[split][i]`."""
         self.grid = grid
         self.backend = backend
         self.squares = squares or {}
+        self.grade_names = tuple(grade_names)
         self.doubts: Mapping[str, tuple[str, ...]] = {}
         self._entries = {split: tuple(rows) for split, rows in entries.items() if rows}
         self._records = records
@@ -137,7 +142,9 @@ class Store:
         Shapes and dtypes as in examples.read_record. The arrays may be read-only.
         """
         record = self._record(split, i)
-        return {key: record[key] for key in EXAMPLE_KEYS if key in record}
+        entry = self._entries[split][i]
+        labels = {"grade": entry.grade or 0, "has_grade": entry.grade is not None}
+        return {key: record[key] for key in EXAMPLE_KEYS if key in record} | labels
 
     def frame(self, split: str, i: int) -> Frame:
         """Where the working square lies in the native photograph."""
@@ -146,6 +153,26 @@ class Store:
     def native_mask(self, split: str, i: int) -> np.ndarray | None:
         """uint8 (H0, W0) ids at the mask's own size; None where the eye has no mask."""
         return examples.decode_mask(self._record(split, i)["native_mask"])
+
+    def regraded(self, names: Sequence[str], grades: Sequence[int]) -> "Store":
+        """The same eyes with other grades.
+
+        Args:
+          names: of the new grades; where they are two, `glaucoma` tells the grade of an eye that
+            has none.
+          grades: the new grade of each of the old.
+        """
+
+        def changed(entry: Entry) -> Entry:
+            grade = entry.glaucoma if len(names) == 2 else None
+            return dataclasses.replace(
+                entry, grade=grade if entry.grade is None else grades[entry.grade]
+            )
+
+        store = copy.copy(self)
+        store.grade_names = tuple(names)
+        store._entries = {s: tuple(map(changed, rows)) for s, rows in self._entries.items()}
+        return store
 
     def _record(self, split: str, i: int) -> Mapping[str, Any]:
         if not 0 <= i < self.num(split):
@@ -160,7 +187,10 @@ class ArrayStore(Store):
     """Examples held in memory; needs no TensorFlow."""
 
     def __init__(
-        self, grid: WorkingGrid, records: Mapping[str, Sequence[Mapping[str, Any]]]
+        self,
+        grid: WorkingGrid,
+        records: Mapping[str, Sequence[Mapping[str, Any]]],
+        grade_names: Sequence[str] = PAPER_GRADES,
     ) -> None:
         entries = {
             split: [
@@ -178,7 +208,7 @@ class ArrayStore(Store):
             ]
             for split, rows in records.items()
         }
-        super().__init__(grid, entries, records, backend="threads")
+        super().__init__(grid, entries, records, backend="threads", grade_names=grade_names)
 
     @classmethod
     def from_manifest(
@@ -209,4 +239,5 @@ class ArrayStore(Store):
                 )
                 for split in splits
             },
+            manifest.grade_names,
         )

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from data_pipelines.manifest.checked_files import CheckedFiles
-from data_pipelines.manifest.fields import GRADES
 from data_pipelines.manifest.files import (
     NUMBERS,
     check_eye_files,
@@ -64,10 +63,10 @@ def check_manifest(
     """
     _check_names(need, NEEDS)
     _check_names(labels, LABELS)
-    _, rows, problems = parse_manifest(path, data_root, oct_form)
+    manifest, rows, problems = parse_manifest(path, data_root, oct_form)
     if rows:
         problems += _check_split_sizes(rows, need, may_lack=(SELECTION,))
-        problems += _check_labels(rows, need, labels)
+        problems += _check_labels(rows, need, labels, manifest.grade_names)
     if deep:
         problems += _check_files(rows, ("fundus", "oct", "mask"), check_eye_files, memory, say)
     return in_order(problems)
@@ -243,7 +242,10 @@ def _check_split_sizes(
 
 
 def _check_labels(
-    rows: Sequence[ParsedRow], need: Collection[str], labels: Collection[str]
+    rows: Sequence[ParsedRow],
+    need: Collection[str],
+    labels: Collection[str],
+    grade_names: Sequence[str],
 ) -> list[Problem]:
     """The splits that the run needs must have labels, and train all grades."""
     problems = []
@@ -266,10 +268,9 @@ def _check_labels(
                     for name in missing
                 ]
     grades = {row.get("grade") for row in rows if row.get("split") == "train"} - {None}
-    absent = sorted(set(GRADES.values()) - grades)
+    absent = [f"{k} ({name})" for k, name in enumerate(grade_names) if k not in grades]
     if "train" in need and "grade" in labels and grades and absent:
-        listed = ", ".join(str(grade) for grade in absent)
-        reason = f"no eye in train has the grade {listed}: it cannot be learned"
+        reason = f"no eye in train has the grade {', '.join(absent)}: it cannot be learned"
         problems.append(Problem(None, None, reason, "warning"))
     return problems
 

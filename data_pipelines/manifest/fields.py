@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from data_pipelines.dicom_photographs import LEAST_MM, MOST_MM
+from data_pipelines.manifest.grades import PAPER_GRADES
 
 SPLITS = ("train", "val", "test")
 
@@ -67,15 +68,12 @@ def parse_choice(name: str, cell: str, choices: Mapping[str, object], meaning: s
     raise ValueError(f"{name} {cell!r} is none of {', '.join(choices)} ({meaning})")
 
 
-GRADES = {"0": 0, "1": 1, "2": 2}
-
-
-def parse_grade(cell: str) -> int | None:
-    """0 normal, 1 early, 2 mid/advanced; None where empty."""
+def parse_grade(cell: str, names: Sequence[str] = PAPER_GRADES) -> int | None:
+    """The number of a grade of `names`, which go from normal (0) to the worst; None where empty."""
     if cell == "":
         return None
-    meaning = "normal, early, mid/advanced; empty where unknown"
-    return parse_choice("grade", cell, GRADES, meaning)
+    meaning = f"{', '.join(names)}; empty where unknown"
+    return parse_choice("grade", cell, {str(k): k for k in range(len(names))}, meaning)
 
 
 def parse_glaucoma(cell: str) -> int | None:

@@ -1,20 +1,23 @@
 """The multimodal manifest: one row an eye, `id,patient,split,fundus,oct,mask,grade`.
 
-It may have the columns `glaucoma`, `eye`, `source` and `mm_per_pixel`, too.
+It may have the columns `glaucoma`, `eye`, `source` and `mm_per_pixel`, too. What its grades are called is
+said beside it, see `manifest.grades`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from data_pipelines.manifest import form
 from data_pipelines.manifest import rows as shared
 from data_pipelines.manifest.fields import parse_eye, parse_glaucoma, parse_grade, parse_spacing
 from data_pipelines.manifest.form import OCT_FORM, Form, of_split
-from data_pipelines.manifest.problems import Problem
+from data_pipelines.manifest.grades import PAPER_GRADES, read_grade_names
+from data_pipelines.manifest.problems import ManifestError, Problem, errors, in_order
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser
 from data_pipelines.manifest.write import used_columns, write_table
@@ -35,7 +38,7 @@ class Eye:
       fundus: the colour photograph.
       oct: the volume, a file or a folder.
       mask: PNG of ids (0 background, 1 rim, 2 cup, 255 ignore), as large as the photograph.
-      grade: 0 normal, 1 early, 2 mid/advanced glaucoma.
+      grade: number of the set's grade, 0 = normal, see `Manifest.grade_names`.
       glaucoma: 0 no, 1 yes, where that is known; a set may tell it and no grade.
       eye: "OD" (right) or "OS" (left).
       source: the data set that it comes from, or "".
@@ -72,6 +75,7 @@ class Manifest:
       root: its folder, which relative paths start from.
       eyes: one for each row, in the order of the file.
       data_root: where files are looked for next, or None.
+      grade_names: of the set's grades, from normal (0) to the worst.
       doubts: id -> what a check doubted of the eye; {} where there was none.
     """
 
@@ -79,6 +83,7 @@ class Manifest:
     root: Path
     eyes: tuple[Eye, ...]
     data_root: Path | None = None
+    grade_names: tuple[str, ...] = PAPER_GRADES
     doubts: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def split(self, name: str) -> tuple[Eye, ...]:
@@ -102,7 +107,10 @@ def read_manifest(
     Raises:
       ManifestError: with the problems of all rows.
     """
-    return form.read(FORM, path, data_root, oct_form)
+    manifest, _, problems = parse_manifest(path, data_root, oct_form)
+    if errors(problems):
+        raise ManifestError(problems)
+    return manifest
 
 
 def parse_manifest(
@@ -111,18 +119,29 @@ def parse_manifest(
     oct_form: VolumeForm = AS_STORED,
 ) -> tuple[Manifest, list[ParsedRow], list[Problem]]:
     """The eyes of the faultless rows, what could be understood of all rows, and all problems."""
-    return form.parse(FORM, path, data_root, oct_form)
+    problems: list[Problem] = []
+    names = read_grade_names(Path(path), problems)
+    of_grades = dataclasses.replace(
+        FORM,
+        manifest=functools.partial(Manifest, grade_names=names),
+        parse_row=functools.partial(_parse_row, grade_names=names),
+    )
+    manifest, rows, found = form.parse(of_grades, path, data_root, oct_form)
+    return manifest, rows, in_order([*problems, *found])
 
 
-def _parse_row(parser: RowParser) -> None:
+def _parse_row(parser: RowParser, grade_names: Sequence[str] = PAPER_GRADES) -> None:
     parser.file("fundus", required=True)
     parser.file("oct", folder_allowed=True)
     parser.file("mask")
-    parser.field("grade", parse_grade)
+    parser.field("grade", lambda cell: parse_grade(cell, grade_names))
     parser.field("glaucoma", parse_glaucoma)
     parser.field("eye", lambda cell: parse_eye(cell) if cell else None)
     parser.field("source", str)
     parser.field("mm_per_pixel", parse_spacing)
+    values = parser.parsed.values
+    if len(grade_names) == 2 and values.get("grade", "wrong") is None:
+        values["grade"] = values.get("glaucoma")  # of two grades it says which
 
 
 def _check_rows(rows: list[ParsedRow]) -> list[Problem]:
@@ -167,6 +186,7 @@ def write_manifest(
     eyes: Iterable[Eye],
     data_root: os.PathLike | str | None = None,
     record: dict | None = None,
+    grade_names: Sequence[str] = PAPER_GRADES,
 ) -> None:
     """Writes a manifest; whole or not at all.
 
@@ -176,6 +196,7 @@ def write_manifest(
         data_root if they are not under it.
       data_root: recorded in the sidecar (`manifest.json`), so that readers need not be told.
       record: anything else worth keeping in the sidecar, e.g. the seed of the splits.
+      grade_names: of the grades; others than the paper's get a file beside the manifest.
 
     Raises:
       ValueError: a file lies under neither.
@@ -189,4 +210,5 @@ def write_manifest(
 
     eyes = list(eyes)
     used = used_columns(eyes, OPTIONAL)
-    write_table(Path(path), (*COLUMNS, *used), eyes, cells, data_root, record)
+    columns = (*COLUMNS, *used)
+    write_table(Path(path), columns, eyes, cells, data_root, record, tuple(grade_names))

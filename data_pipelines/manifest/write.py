@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from data_pipelines.manifest.grades import PAPER_GRADES, grades_file, grades_text
 from data_pipelines.manifest.roots import Roots, sidecar_of
 
 
@@ -20,10 +21,12 @@ def write_table(
     cells: Callable[[object, Roots], list[str]],
     data_root: os.PathLike | str | None,
     record: dict | None,
+    grade_names: tuple[str, ...] = PAPER_GRADES,
 ) -> None:
-    """Writes the header and `cells(item, roots)` of every item, then the sidecar if it is needed.
+    """Writes the header and `cells(item, roots)` of every item, then what stands beside it.
 
-    A sidecar left by an earlier manifest of the same name is removed if none is needed.
+    That is the sidecar and the names of the grades, as far as they are needed; those left by an
+    earlier manifest of the same name are removed.
     """
     folder = Path(os.path.abspath(path)).parent
     data_root = None if data_root is None else Path(os.path.abspath(data_root))
@@ -33,6 +36,11 @@ def write_table(
     writer.writerow(columns)
     writer.writerows(cells(item, roots) for item in items)
     folder.mkdir(parents=True, exist_ok=True)
+    # The grades first: numbers of other grades than the paper's never stand without them.
+    if grade_names != PAPER_GRADES:
+        _write_whole(grades_file(path), grades_text(grade_names))
+    else:
+        grades_file(path).unlink(missing_ok=True)
     _write_whole(path, text.getvalue())
     sidecar = dict(record or {})
     if data_root is not None:

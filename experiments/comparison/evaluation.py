@@ -14,7 +14,9 @@ from experiments.run_folder import replaced_folder
 from experiments.runtime import UserError
 from experiments.scoring import score_all
 from experiments.squares import evaluation_store
+from imo_jax.labels import GRADE_NAMES
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
+from imo_jax.metrics.imo_summary import grade_names_of
 
 RECORDS, MASKS = "records.npz", "masks.npz"
 
@@ -119,6 +121,7 @@ def write_records(folder: pathlib.Path, records: list[EyeRecord]) -> None:
             name: np.array([-1 if r[name] is None else r[name] for r in records])
             for name in LABELS
         },
+        "grade_names": np.array(grade_names_of(records), np.str_),
         "segmented": np.array([r["vcdr_pred"] is not None for r in records]),
         "masked": np.array([r["confusion"] is not None for r in records]),
         # None becomes NaN
@@ -136,10 +139,12 @@ def read_records(folder: pathlib.Path) -> list[EyeRecord]:
     """The records that `write_records` wrote: without the measures of the disc and doubts, which no table uses."""
     with np.load(folder / RECORDS, allow_pickle=False) as file:
         arrays = dict(file)
+    names = tuple(map(str, arrays.get("grade_names", GRADE_NAMES)))
     with_mask = iter(range(int(arrays["masked"].sum())))
     records = []
     for i, eye_id in enumerate(arrays["id"]):
         record: EyeRecord = {"id": str(eye_id), "patient": str(arrays["patient"][i])}
+        record["grade_names"] = names
         for name in LABELS:
             value = int(arrays[name][i]) if name in arrays else -1
             record[name] = None if value < 0 else value

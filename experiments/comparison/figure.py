@@ -7,7 +7,7 @@ import numpy as np
 from data_pipelines.load.stores import Store
 from experiments.comparison.scores import Finished
 from experiments.prediction import SCORED
-from imo_jax.labels import GRADE_NAMES, REGIONS
+from imo_jax.labels import REGIONS
 from imo_jax.metrics.cup_to_disc import vertical_cdr
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.segmentation import region_dice
@@ -62,7 +62,7 @@ def compared(
         ratio = vertical_cdr(store.native_mask(SCORED, i))
         lines.append(f"vertical CDR {ratio:.2f}" if np.isfinite(ratio) else "no disc")
     if example["has_grade"] and "grade" in heads:
-        lines.append(GRADE_NAMES[int(example["grade"])])
+        lines.append(store.grade_names[int(example["grade"])])
     return ComparedEye(
         name=example["id"],
         photograph=example["fundus"],
@@ -86,5 +86,5 @@ def said(record: EyeRecord, heads: Sequence[str]) -> tuple[str, ...]:
     if record["grade_probabilities"] is not None and "grade" in heads:
         best = int(np.argmax(record["grade_probabilities"]))
         share = 100 * record["grade_probabilities"][best]
-        lines.append(f"{GRADE_NAMES[best]} ({share:.0f} %)")
+        lines.append(f"{record['grade_names'][best]} ({share:.0f} %)")
     return tuple(lines)

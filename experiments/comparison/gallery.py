@@ -46,7 +46,8 @@ def eyes_section(finished: Sequence[Finished], store: Store, heads: Sequence[str
         [TEXT],
         [eye_card(finished, store, heads, i) for i in range(store.num(SCORED))],
         orders=DISAGREEMENTS | _errors(finished),
-        groups=group_names() | {f"wrong_{f.row.name}": f"wrong by {f.title}" for f in finished},
+        groups=group_names(store.grade_names)
+        | {f"wrong_{f.row.name}": f"wrong by {f.title}" for f in finished},
         layers={f.row.name: f.title for f in outlined} | {"truth": TRUTH},
         colours={f.row.name: LINES[n % len(LINES)] for n, f in enumerate(outlined)},
     )

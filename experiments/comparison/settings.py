@@ -78,13 +78,14 @@ def row_config(study: Study, row: Row, fold: int, seed: int, rate: float) -> Eye
     squares = shared.squares
     if squares.region == "disc" and squares.locator is None:
         squares = dataclasses.replace(squares, locator=str(locator_folder(study, fold, seed)))
-    return dataclasses.replace(
+    config = dataclasses.replace(
         shared,
         seed=seed,
         data=dataclasses.replace(shared.data, manifest=study.manifests[fold]),
         squares=squares,
         optimiser=dataclasses.replace(shared.optimiser, learning_rate=rate),
     )
+    return config.completed()
 
 
 def locator_folder(study: Study, fold: int, seed: int) -> pathlib.Path:

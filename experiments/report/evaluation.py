@@ -84,7 +84,7 @@ def evaluation_report(
         content.data,
         run_section({"All settings": run.config}, facts),
         card_section(
-            trained_on(manifest, store, content.noun),
+            trained_on(manifest, store, content.noun, run.learned_from),
             manifest,
             records,
             partial(content.group_scores, resamples=run.config.evaluation.bootstrap),

@@ -1,7 +1,7 @@
 """Cards of a gallery of eyes, as small as can be: a JPEG of the disc and paths over it."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,11 +135,11 @@ def _widths(rim: Mapping[str, float]) -> str:
 
 def _grade_line(record: EyeRecord) -> dict[str, Any]:
     probabilities, grade = record["grade_probabilities"], record["grade"]
-    best = int(np.argmax(probabilities))
-    text = f"grade: {GRADE_NAMES[best]} ({100 * probabilities[best]:.0f} %)"
+    best, names = int(np.argmax(probabilities)), record["grade_names"]
+    text = f"grade: {names[best]} ({100 * probabilities[best]:.0f} %)"
     if grade is None:
         return {"text": text}
-    return {"text": f"{text}, true {GRADE_NAMES[grade]}", "wrong": best != grade}
+    return {"text": f"{text}, true {names[grade]}", "wrong": best != grade}
 
 
 def _ratio_text(record: EyeRecord, cdr_range: tuple[float, float] | None) -> str:
@@ -178,9 +178,9 @@ def groups_of(record: EyeRecord) -> list[str]:
     return groups
 
 
-def group_names() -> dict[str, str]:
+def group_names(grade_names: Sequence[str] = GRADE_NAMES) -> dict[str, str]:
     """Groups of `groups_of` -> how people call them."""
-    names = {f"grade{k}": f"{name} (true grade)" for k, name in enumerate(GRADE_NAMES)}
+    names = {f"grade{k}": f"{name} (true grade)" for k, name in enumerate(grade_names)}
     return names | {"wrong": "wrong grade"}
 
 

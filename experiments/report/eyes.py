@@ -19,11 +19,11 @@ from experiments.report.page import Figure, Section, Table
 from experiments.report.score_table import score_table
 from experiments.saved_run import TrainedRun
 from experiments.seed_means import cell
-from imo_jax.labels import GRADE_NAMES
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import (
     grade_bins,
     grade_confusion,
+    grade_names_of,
     has_grade,
     has_mask,
     imo_summary,
@@ -77,12 +77,15 @@ def eyes_report(
             GALLERY,
             cards,
             orders=eye_cards.ORDERS,
-            groups=eye_cards.group_names(),
+            groups=eye_cards.group_names(store.grade_names),
             layers=eye_cards.LAYERS,
             off=("heat",),
         ),
         data=data_section(store),
-        facts=((), [("samples an eye", str(summary["samples"]))]),
+        facts=(
+            [("grades of the network", ", ".join(run.config.data.grade_names))],
+            [("samples an eye", str(summary["samples"]))],
+        ),
         group_scores=group_scores,
         who=lambda record: (record["id"], record["patient"]),
         limits=LIMITS,
@@ -96,6 +99,8 @@ def score_text(summary: dict[str, Any]) -> list[str]:
         "Intervals are of 95 %, by patient bootstrap. Baseline: the mean disc at the mean "
         "place and the commonest grade of the training split."
     ]
+    if summary.get("grade_map"):
+        text.append(summary["grade_map"])
     if summary["controls"]:
         names = ", ".join(name.replace("_", " ") for name in summary["controls"])
         text.append(
@@ -112,7 +117,7 @@ def grade_figures(records: Sequence[EyeRecord]) -> list[Figure]:
         return []
     truth = np.array([record["grade"] for record in graded])
     score = np.array([1 - record["grade_probabilities"][0] for record in graded])
-    figures = [Figure(confusion_matrix(grade_confusion(graded), GRADE_NAMES),
+    figures = [Figure(confusion_matrix(grade_confusion(graded), grade_names_of(graded)),
                       "Grades: eyes by true grade (row) and predicted grade (column)")]  # fmt: skip
     if 0 < (truth > 0).sum() < len(truth):
         figures.append(roc_figure({"glaucoma": (score, truth > 0)}, "glaucoma of any grade"))
@@ -145,11 +150,11 @@ def shape_figures(records: Sequence[EyeRecord]) -> list[Figure]:
 
 def data_section(store: Store) -> Section:
     """Counts by split and grade."""
-    columns = ["split", "eyes", "patients", "with mask", "with OCT", *GRADE_NAMES, "no grade"]
+    columns = ["split", "eyes", "patients", "with mask", "with OCT", *store.grade_names, "no grade"]
     rows = []
     for split in store.splits:
         known, grades = store.has_grade(split), store.grades(split)
-        counts = [int((known & (grades == k)).sum()) for k in range(len(GRADE_NAMES))]
+        counts = [int((known & (grades == k)).sum()) for k in range(len(store.grade_names))]
         labels = [int(has(split).sum()) for has in (store.has_mask, store.has_oct)]
         patients = len(set(store.patients(split)))
         parts = (store.num(split), patients, *labels, *counts, int((~known).sum()))

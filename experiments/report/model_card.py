@@ -38,14 +38,21 @@ class Splits(Protocol):
     def patients(self, split: str) -> list[str]: ...
 
 
-def trained_on(manifest: str, store: Splits, noun: str) -> str:
+def trained_on(manifest: str, store: Splits, noun: str, learned_from: str | None = None) -> str:
     """A sentence or two on the data.
 
     Args:
       manifest: path of the manifest.
       store: its rows.
       noun: what a row is, in the plural: "eyes".
+      learned_from: the manifest of the training, where that is another.
     """
+    if learned_from not in (None, manifest):
+        said = (
+            f"Data: trained on the train {noun} of {learned_from}, scored on {store.num('test')} test "
+            f"{noun} of another manifest, {manifest}: nothing here says that no patient is in both."
+        )
+        return f"{said} {PHANTOM}" if is_phantom(manifest) else said
     train, patients = store.num("train"), len(set(store.patients("train")))
     validation = store.num("val")
     chosen = f"checkpoint chosen on {validation} validation {noun}"

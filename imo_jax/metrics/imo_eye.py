@@ -1,5 +1,6 @@
 """One eye's scores: the sums that `imo_summary` merges, and its row of per_eye.csv."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ def score_eye(
     grade_probabilities: np.ndarray | None = None,
     grade: int | None = None,
     glaucoma: int | None = None,
+    grade_names: Sequence[str] = GRADE_NAMES,
     eye: Side | None = None,
     mm_per_pixel: float | None = None,
 ) -> EyeRecord:
@@ -46,6 +48,7 @@ def score_eye(
       grade_probabilities: (G,) float; None where nothing was graded.
       grade: 0..G-1, or None.
       glaucoma: 0 or 1, where that is known and no grade; or None.
+      grade_names: G names of the grades, from normal (0) to the worst.
       eye: its side, which names the sectors of the rim; None where it is not known.
       mm_per_pixel: side of a pixel of the photograph on the retina; None where it is not known.
 
@@ -56,7 +59,7 @@ def score_eye(
       `confusion` (3, 3) int64, `vcdr_true`, `calibration` (sums of `pixel_calibration` around the
       disc), `uncertainty_auroc` (there as well): None without a mask (`vcdr_true` NaN and
       `measures_true` None also where the mask does not tell the cup, see `inside_is_ignored`);
-      `grade_probabilities` (G,) float64; `grade` and `glaucoma` int or None.
+      `grade_probabilities` (G,) float64; `grade` and `glaucoma` int or None; `grade_names`.
 
     Raises:
       ValueError: sizes or ids that do not fit, with the eye's id.
@@ -67,7 +70,13 @@ def score_eye(
     )  # fmt: skip
     record |= {"id": eye_id, "patient": patient, "grade": grade, "grade_probabilities": None}
     record["glaucoma"] = glaucoma if grade is None else int(grade > 0)
+    record["grade_names"] = tuple(grade_names)
     if grade_probabilities is not None:
+        if len(grade_probabilities) != len(grade_names):
+            raise ValueError(
+                f"eye {eye_id}: {len(grade_probabilities)} probabilities for the grades "
+                f"{', '.join(grade_names)}"
+            )
         record["grade_probabilities"] = np.asarray(grade_probabilities, np.float64)
     if probabilities is None:
         return record
@@ -120,7 +129,7 @@ def eye_row(record: EyeRecord) -> dict[str, str | int | float | None]:
     """The record as one row of per_eye.csv; None (an empty cell) where it was not scored.
 
     Columns, the same for every eye: id, patient, dice_{rim,cup,disc}, vcdr_{true,pred,sd},
-    grade_true, grade_pred, probability_{normal,early,mid_advanced}, and for true and pred those of
+    grade_true, grade_pred, probability_ of each grade (early, mid_advanced, ...), and for true and pred those of
     RATIOS, and rim_* of RIMS in vertical disc diameters and rim_*_mm in mm (docs/measures.md).
     """
     row: dict[str, Any] = {"id": record["id"], "patient": record["patient"]}
@@ -134,7 +143,7 @@ def eye_row(record: EyeRecord) -> dict[str, str | int | float | None]:
     probabilities = record["grade_probabilities"]
     row["grade_true"] = record["grade"]
     row["grade_pred"] = None if probabilities is None else int(np.argmax(probabilities))
-    for k, name in enumerate(GRADE_NAMES):
+    for k, name in enumerate(record["grade_names"]):
         column = f"probability_{name.replace('/', '_')}"
         row[column] = None if probabilities is None else float(probabilities[k])
     return row | _measures_row(record, "true") | _measures_row(record, "pred")

@@ -10,8 +10,6 @@ from imo_jax.metrics import bootstrap, calibration, grading, ranking, segmentati
 from imo_jax.metrics.bootstrap import Interval, Statistic
 from imo_jax.metrics.imo_eye import EyeRecord
 
-NUM_GRADES = len(GRADE_NAMES)
-
 SEGMENTATION_KEYS = (
     *(f"micro_dice_{name}" for name in CLASS_NAMES), "micro_mdice",
     "disc_dice", "cup_dice", "rim_dice", "vcdr_mae",
@@ -105,6 +103,11 @@ def imo_difference(
 def grade_confusion(records: Sequence[EyeRecord]) -> np.ndarray:
     """(G, G) int64 counts of (true, predicted) grade over the eyes that have both."""
     return _grade_matrices([r for r in records if has_grade(r)]).sum(axis=0)
+
+
+def grade_names_of(records: Sequence[EyeRecord]) -> tuple[str, ...]:
+    """The names of the grades that records of one set are in; of no records the paper's."""
+    return records[0]["grade_names"] if records else GRADE_NAMES
 
 
 def grade_bins(records: Sequence[EyeRecord]) -> np.ndarray:
@@ -223,7 +226,8 @@ def _grade_matrices(records: Sequence[EyeRecord]) -> np.ndarray:
     """(N, G, G): each eye's own confusion matrix, a single 1."""
     truth = np.array([r["grade"] for r in records], np.int64)
     predicted = np.array([r["grade_probabilities"].argmax() for r in records], np.int64)
-    matrices = np.zeros((len(records), NUM_GRADES, NUM_GRADES), np.int64)
+    grades = len(grade_names_of(records))
+    matrices = np.zeros((len(records), grades, grades), np.int64)
     matrices[np.arange(len(records)), truth, predicted] = 1
     return matrices
 

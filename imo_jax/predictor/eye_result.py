@@ -184,6 +184,7 @@ class EyeResult:
             probabilities=self.probabilities,
             sample_ids=self.answer.sample_ids,
             grade_probabilities=self._tempered,
+            grade_names=self.grade_names,
             mm_per_pixel=self.mm_per_pixel,
             eye=self.eye,
         )

@@ -11,6 +11,7 @@ from typing import Any
 from data_pipelines.load.screening_grid import ScreeningGrid
 from data_pipelines.volume_form import AS_STORED, VolumeForm
 from imo_jax.checkpoints import restore_variables
+from imo_jax.labels import GRADE_NAMES, default_grade_names
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.models.registry import KINDS, diffuses, kind_of
 from imo_jax.models.semt.config import volume_shape, volumes_at_once
@@ -63,6 +64,8 @@ def eye_settings(config: Any) -> EyeSettings:
         batch_size=config.evaluation.eval_batch_size,
         square_diameters=squares.square_diameters if in_squares else None,
         oct_form=oct_form(config),
+        # Runs of earlier versions have the paper's.
+        grade_names=tuple(getattr(config.data, "grade_names", GRADE_NAMES)),
     )
 
 
@@ -157,6 +160,7 @@ def read_weights(
         samples=4 if diffuses(config) else 1,
         mirror=False,
         batch_size=1,  # of 1024 pixels and four samples: some 5 GB
+        grade_names=default_grade_names(config.num_grades),
     )
     return Run(str(path), settings, variables, 0, calibration=NOT_TRAINED_HERE)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from imo_jax.labels import CLASS_NAMES, CUP, GRADE_NAMES, RIM
+from imo_jax.labels import CLASS_NAMES, CUP, RIM
 from imo_jax.metrics.disc_measures import areas_in_words
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.visualisation import colours, tiles
@@ -71,10 +71,11 @@ def eye_title(record: EyeRecord, cdr_range: tuple[float, float] | None = None) -
     """
     parts = [str(record["id"])]
     probabilities, grade = record["grade_probabilities"], record["grade"]
-    said = [] if grade is None else [f"true {GRADE_NAMES[grade]}"]
+    names = record["grade_names"]
+    said = [] if grade is None else [f"true {names[grade]}"]
     if probabilities is not None:
         best = int(np.argmax(probabilities))
-        said.append(f"predicted {GRADE_NAMES[best]} ({100 * probabilities[best]:.0f} %)")
+        said.append(f"predicted {names[best]} ({100 * probabilities[best]:.0f} %)")
     if said:
         parts.append("grade: " + ", ".join(said))
     said = [] if not _known(record["vcdr_true"]) else [f"true {record['vcdr_true']:.2f}"]

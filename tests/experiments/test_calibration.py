@@ -8,6 +8,8 @@ import pytest
 
 from experiments.calibration import KEYS, kept_promises
 from experiments.config import RunConfig
+from imo_jax.labels import GRADE_NAMES
+from imo_jax.metrics.grade_map import grade_map
 from imo_jax.predictor.answers import how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 
@@ -32,9 +34,17 @@ RECORDS = [
 ]
 
 
-def kept(calibration, records=RECORDS):
-    run = types.SimpleNamespace(calibration=calibration, config=RunConfig())
+def kept(calibration, records=RECORDS, grades=None):
+    run = types.SimpleNamespace(calibration=calibration, config=RunConfig(), grades=grades)
     return kept_promises(run, records, resamples=50, seed=0)
+
+
+def test_sets_of_grades_are_of_the_networks_own():
+    same = grade_map(GRADE_NAMES, GRADE_NAMES)
+    assert kept(CALIBRATION, grades=same)["grade_set_coverage"] is not None
+    merged = kept(CALIBRATION, grades=grade_map(GRADE_NAMES, ("normal", "glaucoma")))
+    assert merged["grade_set_coverage"] is merged["grade_set_size"] is None
+    assert merged["cdr_interval_coverage"]["value"] == pytest.approx(2 / 3)
 
 
 def test_shares_by_hand():
@@ -58,3 +68,4 @@ def test_too_few_eyes_or_labels_give_none():
     few = dataclasses.replace(CALIBRATION, cdr_error=None, grade_score=None)
     assert all(kept(few)[key] is None for key in KEYS)
     assert all(kept(CALIBRATION, RECORDS[3:])[key] is None for key in KEYS)
+

@@ -44,7 +44,9 @@ class GraderConfig:
             "help": "the encoder, any of backbones/table.py, in place of network's and size's"
         },
     )
-    num_grades: int = field(default=3, metadata={"help": "grades to tell apart"})
+    num_grades: int = field(
+        default=3, metadata={"help": "grades to tell apart, the manifest's", "flag": False}
+    )
     with_oct: bool = field(
         default=False, metadata={"help": "a second stem takes the OCT volume; the paper has none"}
     )

@@ -59,7 +59,7 @@ class IMOConfig:
     """
 
     num_classes: int = 3
-    num_grades: int = 3
+    num_grades: int = field(default=3, metadata={"flag": False})  # the manifest's
     encoder: str | None = None
     backbone_depths: tuple[int, ...] = (3, 3, 9, 3)
     backbone_widths: tuple[int, ...] = (96, 192, 384, 768)

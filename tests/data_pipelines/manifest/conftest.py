@@ -66,8 +66,12 @@ class DataSet:
         )
 
     def text(self) -> str:
+        return self.text_with()
+
+    def text_with(self, *more: str) -> str:
+        """The table with further columns."""
         out = io.StringIO()
-        writer = csv.DictWriter(out, self.COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(out, (*self.COLUMNS, *more), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         return out.getvalue()

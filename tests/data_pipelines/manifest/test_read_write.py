@@ -149,6 +149,6 @@ def test_absent_grade_is_a_warning(data_set):
     data_set.rows[2]["grade"] = ""
     data_set.write()
     problems = check_manifest(data_set.path, need=("train",))
-    assert "grade 2: it cannot be learned" in reasons(problems)
+    assert "grade 2 (mid/advanced): it cannot be learned" in reasons(problems)
     assert not errors(problems)
     assert check_manifest(data_set.path, need=("train",), labels=("mask",)) == []

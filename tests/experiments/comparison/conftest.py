@@ -13,6 +13,7 @@ from experiments.prediction import EyePrediction
 from experiments.run_folder import RunFolder
 from imo_jax.atomic_files import write_json
 from imo_jax.checkpoints import ITEMS
+from imo_jax.labels import GRADE_NAMES
 from imo_jax.settings.saved import to_json
 from imo_jax.train.loop import Result
 from imo_jax.train.selection import Selection
@@ -33,6 +34,7 @@ class FakeStore:
     def __init__(self, fold=0):
         self.fold = fold
         self.doubts = {}
+        self.grade_names = GRADE_NAMES
 
     def num(self, split):
         return 8

@@ -25,7 +25,7 @@ def same(one, other):
     """Equal records, NaN equal to NaN."""
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
-    if one is None or other is None or isinstance(one, str):
+    if one is None or other is None or isinstance(one, str | tuple):
         return one == other
     return np.array_equal(one, other, equal_nan=True)
 
