@@ -243,16 +243,20 @@ def _splits(items: Sequence) -> str:
 
 
 def _summary_of_eyes(path: Path) -> str:
-    """'100 eyes (train 60, val 20, test 20); 100 with mask, 100 with OCT, grades 0/1/2: ...'"""
-    eyes = read_manifest(path).eyes
+    """'100 eyes (train 60, val 20, test 20); 100 with mask, 100 with OCT, grades: normal 50, ...'"""
+    manifest = read_manifest(path)
+    eyes = manifest.eyes
     masks = sum(eye.mask is not None for eye in eyes)
     scans = sum(eye.oct is not None for eye in eyes)
-    grades = "/".join(str(sum(eye.grade == grade for eye in eyes)) for grade in (0, 1, 2))
+    grades = ", ".join(
+        f"{name} {sum(eye.grade == k for eye in eyes)}"
+        for k, name in enumerate(manifest.grade_names)
+    )
     classes = "/".join(str(sum(eye.glaucoma == label for eye in eyes)) for label in (0, 1))
     return (
         f"{len(eyes)} eyes ({_splits(eyes)}); {masks} with mask, {scans} with OCT, "
-        f"grades 0/1/2: {grades}"
-    ) + (f", glaucoma no/yes: {classes}" if classes != "0/0" else "")
+        f"grades: {grades}"
+    ) + (f"; glaucoma no/yes: {classes}" if classes != "0/0" else "")
 
 
 def _summary_of_volumes(path: Path) -> str:

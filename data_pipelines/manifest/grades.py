@@ -27,13 +27,13 @@ def grades_file(path: Path) -> Path:
 
 
 def read_grade_names(path: Path, problems: list[Problem]) -> tuple[str, ...]:
-    """The names of a manifest's grades; where its file is wrong, a problem, and the paper's.
+    """The names of a manifest's grades, from the file beside it; as read_names."""
+    return read_names(grades_file(path), problems)
 
-    Args:
-      path: the manifest, not its file of grades.
-      problems: is appended to.
-    """
-    file = grades_file(path)
+
+def read_names(file: Path, problems: list[Problem]) -> tuple[str, ...]:
+    """The names of a file, one a line; the paper's where there is none, or, with a problem, where
+    it is wrong."""
     if not file.exists():
         return PAPER_GRADES
     try:

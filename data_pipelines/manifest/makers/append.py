@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_pipelines.manifest.grades import PAPER_GRADES
 from data_pipelines.manifest.makers.layouts import LAYOUTS, Layout
 from data_pipelines.manifest.multimodal import Eye, read_manifest
 from data_pipelines.manifest.roots import sidecar_of
@@ -23,12 +24,14 @@ class Earlier:
       data_root: where its files lie that are not beside it.
       sets: the records of the sets that it holds.
       notes: what the joining of the sets means.
+      grade_names: of its eyes' grades.
     """
 
     items: Sequence[Eye | ScreeningVolume]
     data_root: Path | None
     sets: list[dict]
     notes: list[str]
+    grade_names: tuple[str, ...] = PAPER_GRADES
 
 
 def check_append(out: Path, name: str, layout: Layout) -> Earlier:
@@ -57,7 +60,45 @@ def check_append(out: Path, name: str, layout: Layout) -> Earlier:
         for other in earlier
         if other in layout.repeats or name in getattr(LAYOUTS.get(other), "repeats", ())
     ]
-    return Earlier(items, manifest.data_root, sets, notes)
+    names = PAPER_GRADES if layout.screening else manifest.grade_names
+    return Earlier(items, manifest.data_root, sets, notes, names)
+
+
+def with_joint_grades(
+    earlier: Earlier, names: tuple[str, ...], eyes: Sequence[Eye]
+) -> tuple[Earlier, Sequence[Eye], tuple[str, ...]]:
+    """Earlier eyes and those of a set in common grades, and the names of these.
+
+    A set of two grades joins one of more by the column `glaucoma`; one without labels joins any.
+
+    Raises:
+      ValueError: each has grades of its own.
+    """
+    before = earlier.grade_names
+    if names == before or _without_labels(eyes):
+        return earlier, eyes, before
+    if _without_labels(earlier.items):
+        return earlier, eyes, names
+    if len(names) == 2:
+        return earlier, eyes if len(before) == 2 else _as_glaucoma(eyes), before
+    if len(before) == 2:
+        return dataclasses.replace(earlier, items=_as_glaucoma(earlier.items)), eyes, names
+    raise ValueError(
+        f"the manifest's grades are {', '.join(before)}, those of this set {', '.join(names)}, and a "
+        "manifest has one list of grades: make another with --out"
+    )
+
+
+def _as_glaucoma(eyes: Sequence[Eye]) -> list[Eye]:
+    """Eyes of two grades with their label in the column that has no grades."""
+    return [
+        eye if eye.grade is None else dataclasses.replace(eye, glaucoma=eye.grade, grade=None)
+        for eye in eyes
+    ]
+
+
+def _without_labels(eyes: Sequence[Eye]) -> bool:
+    return all(eye.grade is None and eye.glaucoma is None for eye in eyes)
 
 
 def prefixed(items: Sequence, source: str, earlier: Earlier) -> list:

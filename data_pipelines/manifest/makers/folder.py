@@ -4,15 +4,18 @@ images/eye7.jpg     photograph; or .png, .tif, .bmp, .dcm
 masks/eye7.png      optional; ids, or the codes given by --mask_codes; .npy, too
 oct/eye7.npy        optional; or a folder oct/eye7/ of B-scans, .npz, .tif, .dcm
 grades.csv          optional; columns id, and grade and/or patient
+grades.txt          optional; names of the grades, one a line, where they are not normal, early and
+                    mid/advanced
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_pipelines.images import LABEL_SUFFIXES, PHOTOGRAPH_SUFFIXES
 from data_pipelines.manifest.fields import parse_grade, parse_id, parse_patient
+from data_pipelines.manifest.grades import read_names
 from data_pipelines.manifest.makers.found import (
     Found,
     pictures_by_stem,
@@ -33,7 +36,7 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
     """Finds the eyes of a folder, in the order of their names.
 
     Args:
-      root: holds images/ and, as far as there are any, masks/, oct/ and grades.csv.
+      root: holds images/ and, as far as there are any, masks/, oct/, grades.csv and grades.txt.
       codes: what the values of the masks mean.
     """
     problems: list[Problem] = []
@@ -49,7 +52,8 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
     scans = volumes_by_stem(folders["oct"], problems)
     problems += unmatched(masks, fundus, "mask")
     problems += unmatched(scans, fundus, "volume")
-    grades, patients = _read_grades(root, fundus, problems)
+    names = read_names(_inner(root, "grades.txt"), problems)
+    grades, patients = _read_grades(root, fundus, names, problems)
     problems += _unused_tables(root)
     for name, file in fundus.items():
         try:
@@ -60,7 +64,8 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
         Eye(n, patients.get(n, n), "", file, scans.get(n), masks.get(n), grades.get(n))
         for n, file in fundus.items()
     ]
-    return Found(eyes, codes, problems, [] if patients else [NO_PATIENTS])
+    notes = [] if patients else [NO_PATIENTS]
+    return Found(eyes, codes, problems, notes, grade_names=names)
 
 
 def _inner(root: Path, name: str) -> Path:
@@ -82,7 +87,7 @@ def _unused_tables(root: Path) -> list[Problem]:
 
 
 def _read_grades(
-    root: Path, known: Mapping[str, Path], problems: list[Problem]
+    root: Path, known: Mapping[str, Path], names: Sequence[str], problems: list[Problem]
 ) -> tuple[dict[str, int | None], dict[str, str]]:
     """(id -> grade, id -> patient) from grades.csv, if it is there."""
     path = _inner(root, "grades.csv")
@@ -103,7 +108,7 @@ def _read_grades(
             problems.append(Problem(row.line, str(path), reason))
         seen.setdefault(name, row.line)
         try:
-            grades[name] = parse_grade(row.cells.get("grade", ""))
+            grades[name] = parse_grade(row.cells.get("grade", ""), names)
             if "patient" in row.cells:
                 patients[name] = parse_patient(row.cells["patient"])
         except ValueError as error:

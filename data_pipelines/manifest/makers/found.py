@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data_pipelines.images import BACKGROUND, CUP, IGNORE, IMAGE_SUFFIXES, RIM
 from data_pipelines.litter import is_litter
+from data_pipelines.manifest.grades import BINARY_GRADES, PAPER_GRADES
 from data_pipelines.manifest.makers.masks import Coded, Outlines
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
@@ -34,6 +35,7 @@ class Found:
       problems: what is wrong with the layout.
       notes: what a user should know about this data.
       masks: id of an eye -> what its mask is made from, where that is not one file in the codes.
+      grade_names: of the set's grades, where they are neither the paper's nor glaucoma or not.
     """
 
     eyes: list[Eye]
@@ -41,6 +43,15 @@ class Found:
     problems: list[Problem]
     notes: list[str]
     masks: Mapping[str, Coded | Outlines] = dataclasses.field(default_factory=dict)
+    grade_names: tuple[str, ...] | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """Of the grades: two, where eyes are told apart by `glaucoma` alone."""
+        if self.grade_names is not None:
+            return self.grade_names
+        graded = any(eye.grade is not None for eye in self.eyes)
+        told = any(eye.glaucoma is not None for eye in self.eyes)
+        return BINARY_GRADES if told and not graded else PAPER_GRADES
 
 
 @dataclasses.dataclass

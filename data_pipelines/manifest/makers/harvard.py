@@ -52,10 +52,10 @@ def find_harvard(root: Path) -> FoundVolumes:
     files = tree.matches(_VOLUME)
     if not files:
         return FoundVolumes([], [tree.is_missing(["Training/data_0001.npz"])], [])
-    summary = _summary(tree, problems)
+    summary = read_summary(tree, problems)
     volumes, empty = [], 0
     for file, match in files:
-        values = _scalars(file, problems)
+        values = read_scalars(file, ARRAY, problems)
         if values is None:
             continue
         if values["shape"][0] == 0:
@@ -66,9 +66,38 @@ def find_harvard(root: Path) -> FoundVolumes:
     notes = list(NOTES)
     if empty:
         notes.append(f"{empty} files hold an empty array {ARRAY} and were left out.")
+    problems += swapped_classes(volumes)
     threshold = md_threshold(volumes)
     notes += [] if threshold is None else [CIRCULAR.format(threshold=threshold)]
     return FoundVolumes(sorted(volumes, key=lambda v: v.id), problems, notes)
+
+
+def glaucoma_of(label, row: dict, file: Path, problems: list[Problem]) -> int | None:
+    """0 or 1 from the label of a file, which a row of the summary must not contradict."""
+    glaucoma = _CLASSES.get(str(label).strip().lower())
+    if glaucoma is None:
+        reason = f"glaucoma is {label!r}, in the file or data_summary.csv; expected 0, 1, yes or no"
+        problems.append(Problem(None, str(file), reason))
+        return None
+    stated = _CLASSES.get(row.get("glaucoma", "").lower(), glaucoma)
+    if stated != glaucoma:
+        reason = f"glaucoma is {glaucoma} in the file, but {stated} in the summary"
+        problems.append(Problem(None, str(file), reason))
+    return glaucoma
+
+
+def swapped_classes(volumes: list[ScreeningVolume]) -> list[Problem]:
+    """A problem where eyes called normal see worse than those called glaucoma."""
+    normal, ill = (
+        [v.md for v in volumes if v.glaucoma == g and v.md is not None] for g in (0, 1)
+    )
+    if not normal or not ill or np.mean(normal) >= np.mean(ill):
+        return []
+    reason = (
+        f"the mean deviation is {np.mean(normal):.2f} dB in eyes of glaucoma 0 and {np.mean(ill):.2f} "
+        "in those of 1: are the two swapped in this copy?"
+    )
+    return [Problem(None, None, reason)]
 
 
 def md_threshold(volumes: list[ScreeningVolume]) -> float | None:
@@ -81,15 +110,9 @@ def md_threshold(volumes: list[ScreeningVolume]) -> float | None:
 
 def _volume(file: Path, match: re.Match, values: dict, row: dict, problems: list[Problem]):
     label = values.get("glaucoma", row.get("glaucoma"))
-    glaucoma = _CLASSES.get(str(label).strip().lower())
+    glaucoma = glaucoma_of(label, row, file, problems)
     if glaucoma is None:
-        reason = f"glaucoma is {label!r}, in the file or data_summary.csv; expected 0, 1, yes or no"
-        problems.append(Problem(None, str(file), reason))
         return None
-    stated = _CLASSES.get(row.get("glaucoma", "").lower(), glaucoma)
-    if stated != glaucoma:
-        reason = f"glaucoma is {glaucoma} in the file, but {stated} in the summary"
-        problems.append(Problem(None, str(file), reason))
     if len(values["shape"]) != 3 or values["shape"][0] != _SLICES:
         reason = (
             f"its array {ARRAY} has shape {values['shape']}, not ({_SLICES}, depth, width): is it of "
@@ -105,11 +128,12 @@ def _volume(file: Path, match: re.Match, values: dict, row: dict, problems: list
     name = match["stem"].lower()
     return ScreeningVolume(
         name, name, "OD", "1", split, file.with_name(f"{file.name}#{ARRAY}"), glaucoma,
-        md=_md(values.get("md", row.get("md")), file, problems),
+        md=decibel(values.get("md", row.get("md")), file, problems),
     )  # fmt: skip
 
 
-def _md(value, file: Path, problems: list[Problem]) -> float | None:
+def decibel(value, file: Path, problems: list[Problem]) -> float | None:
+    """A mean deviation; None, and a warning, where it is impossible."""
     try:
         md = float(value)
     except (TypeError, ValueError):
@@ -124,18 +148,22 @@ def _md(value, file: Path, problems: list[Problem]) -> float | None:
     return round(md, 4)
 
 
-def _scalars(file: Path, problems: list[Problem]) -> dict | None:
-    """`shape` of the volume, and `glaucoma` and `md` where the file has them; None if unreadable."""
+def read_scalars(file: Path, array: str | None, problems: list[Problem]) -> dict | None:
+    """`glaucoma` and `md` where a file has them, and the `shape` of an array; None if unreadable.
+
+    The volume itself is not read.
+    """
     found: dict = {}
     try:
         with zipfile.ZipFile(file) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
-            if ARRAY not in names:
-                reason = f"holds no array {ARRAY!r}, but {', '.join(sorted(names)[:12])}"
+            if array is not None and array not in names:
+                reason = f"holds no array {array!r}, but {', '.join(sorted(names)[:12])}"
                 problems.append(Problem(None, str(file), reason))
                 return None
-            with archive.open(f"{ARRAY}.npy") as member:
-                found["shape"], _, _ = npy.read_header(member)
+            if array is not None:
+                with archive.open(f"{array}.npy") as member:
+                    found["shape"], _, _ = npy.read_header(member)
             for name in {"glaucoma", "md"} & names:
                 with archive.open(f"{name}.npy") as member:
                     shape, dtype, order = npy.read_header(member)
@@ -151,7 +179,7 @@ def _scalars(file: Path, problems: list[Problem]) -> dict | None:
     return found
 
 
-def _summary(tree: Tree, problems: list[Problem]) -> dict[str, dict[str, str]]:
+def read_summary(tree: Tree, problems: list[Problem]) -> dict[str, dict[str, str]]:
     """Stem of a file -> its row of the summary."""
     sheets = tree.matches(_SUMMARY)
     if not sheets:

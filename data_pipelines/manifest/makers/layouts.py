@@ -10,6 +10,7 @@ from data_pipelines.manifest.makers import (
     chaksu,
     drishti,
     g1020,
+    gdp,
     grape,
     harvard,
     origa,
@@ -59,6 +60,7 @@ LAYOUTS = {
         ("suspects",),
         repeats=("refuge", "drishti", "origa", "g1020", "papila"),
     ),
+    "gdp": Layout(gdp.find_gdp, gdp.SIGNATURE, screening=True, repeats=("harvard",)),
     "harvard": Layout(harvard.find_harvard, harvard.SIGNATURE, screening=True),
     "gamma": Layout(
         find_gamma,

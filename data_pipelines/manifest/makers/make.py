@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import shutil
 import tempfile
@@ -15,7 +16,12 @@ from PIL import Image
 
 from data_pipelines import images
 from data_pipelines.bad_file import BadFile
-from data_pipelines.manifest.makers.append import Earlier, joint_root, prefixed
+from data_pipelines.manifest.makers.append import (
+    Earlier,
+    joint_root,
+    prefixed,
+    with_joint_grades,
+)
 from data_pipelines.manifest.makers.found import MASK_CODES, Found, FoundVolumes
 from data_pipelines.manifest.makers.masks import Composed, notes_about
 from data_pipelines.manifest.makers.plan import SplitPlan, draw_splits
@@ -54,7 +60,9 @@ def make_manifests(
       ManifestError: with all problems of the layout, of its masks and of the plan.
     """
     problems = list(found.problems)
-    found = _named(found, source or layout, append)
+    found, names = _named(found, source or layout, append), found.names()
+    if append is not None:
+        append, found.eyes, names = with_joint_grades(append, names, found.eyes)
     out.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".id_masks.", dir=out))
     try:
@@ -71,7 +79,8 @@ def make_manifests(
     finally:
         shutil.rmtree(temporary)
     found.notes += notes
-    return _write_folds(layout, eyes, drawn, write_manifest, found.notes, root, out, plan, append)
+    write = functools.partial(write_manifest, grade_names=names)
+    return _write_folds(layout, eyes, drawn, write, found.notes, root, out, plan, append)
 
 
 def make_screening_manifests(

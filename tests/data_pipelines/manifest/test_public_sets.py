@@ -1,6 +1,7 @@
 """Makers of public sets: small trees in their layouts, whole and with one wrong thing each."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -67,13 +68,15 @@ def test_refuge(refuge, tmp_path):
         (refuge / litter).parent.mkdir(parents=True, exist_ok=True)
         (refuge / litter).write_bytes(b"x")
     assert make("refuge", refuge, tmp_path / "out") == 0
-    eyes = {eye.id: eye for eye in read_manifest(tmp_path / "out/manifest.csv").eyes}
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert manifest.grade_names == ("normal", "glaucoma")
+    eyes = {eye.id: eye for eye in manifest.eyes}
     found = {name: (eye.split, eye.glaucoma) for name, eye in eyes.items()}
     assert found == {
         "g0001": ("train", 1), "n0001": ("train", 0), "n0002": ("train", 0),
         "v0001": ("val", 1), "v0002": ("val", 0), "t0001": ("test", 1), "t0002": ("test", 0),
     }  # fmt: skip
-    assert all(eye.grade is None and eye.source == "refuge" for eye in eyes.values())
+    assert all(e.grade == e.glaucoma and e.source == "refuge" for e in eyes.values())
     assert (read_mask(eyes["v0001"].mask) == expected_ids(13, 5)).all()
     assert not errors(check_manifest(tmp_path / "out/manifest.csv", need=("train", "eval")))
 
@@ -276,6 +279,65 @@ def test_harvard_files_that_are_not_of_it(harvard, tmp_path, capsys):
     assert "data_0010.npz: cannot be read" in told
 
 
+def test_harvard_with_classes_swapped(harvard, tmp_path, capsys):
+    for number, glaucoma, md in ((1, 1, 0.5), (2, 0, -7.25), (7, 0, -12.0)):
+        harvard_file(next(harvard.rglob(f"data_000{number}.npz")), number, glaucoma, md)
+    (harvard / "ReadMe/data_summary.csv").unlink()
+    assert make("harvard", harvard, tmp_path / "out") == 1
+    assert "-4.81 dB in eyes of glaucoma 0 and -0.17 in those of 1: are the two swap" in (
+        capsys.readouterr().err
+    )
+
+
+# Harvard-GDP
+
+
+def gdp_file(path, **arrays):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **{name: np.array(value) for name, value in arrays.items()})
+
+
+@pytest.fixture
+def gdp(tmp_path):
+    root = tmp_path / "data" / "Harvard-GDP1000"
+    rows = ["filename,age,glaucoma"]
+    for number in range(1, 11):
+        label, md = number % 2, -0.5 * number
+        bscans = np.random.default_rng(number).integers(0, 255, (3, 9, 8), np.uint8)
+        gdp_file(root / f"Bscan/data_{number:04d}.npz", bscans=bscans)
+        gdp_file(root / f"RNFLT/data_{number:04d}.npz", rnflt=np.zeros((4, 4)), md=md - 3 * label)
+        rows.append(f"data_{number:04d},60,{label}")
+    (root / "ReadMe").mkdir()
+    (root / "ReadMe/data_summary.csv").write_text("\n".join(rows))
+    return root
+
+
+def test_gdp(gdp, tmp_path, capsys):
+    assert make("gdp", gdp, tmp_path / "out", "--test_fraction=0.3") == 0
+    assert "10 with md" in capsys.readouterr().out
+    volumes = read_screening_manifest(tmp_path / "out/manifest.csv").volumes
+    assert [v.glaucoma for v in volumes] == [1, 0] * 5
+    assert [v.md for v in volumes[:3]] == [-3.5, -1.0, -4.5]
+    assert {v.split for v in volumes} == {"train", "val", "test"}
+    assert volumes[1].oct.name == "data_0002.npz#bscans"
+    assert read_volume(volumes[1].oct).shape == (3, 9, 8)
+
+
+def test_gdp_with_maps_alone_and_with_one_wrong_thing(gdp, tmp_path, capsys):
+    gdp_file(gdp / "Bscan/data_0003.npz", bscans=np.zeros((4, 4), np.uint8))
+    gdp_file(gdp / "Bscan/data_0004.npz", cube=np.zeros((3, 4, 4), np.uint8))
+    gdp_file(gdp / "Bscan/data_0011.npz", bscans=np.zeros((3, 4, 4), np.uint8))
+    assert make("gdp", gdp, tmp_path / "out") == 1
+    told = capsys.readouterr().err
+    assert "has shape (4, 4), not (slices, depth, width)" in told
+    assert "holds no array 'bscans', but cube" in told
+    assert "data_0011.npz: glaucoma is None, in the file or data_summary.csv" in told
+    shutil.rmtree(gdp / "Bscan")
+    assert make("auto", gdp, tmp_path / "out") == 1
+    told = capsys.readouterr().err
+    assert "looked for Bscan/data_0001.npz" in told and "maps of thickness (RNFLT) alone" in told
+
+
 def test_an_array_that_is_not_in_the_file(harvard, tmp_path, capsys):
     assert make("harvard", harvard, tmp_path / "out") == 0
     table = tmp_path / "out/manifest.csv"
@@ -287,7 +349,7 @@ def test_an_array_that_is_not_in_the_file(harvard, tmp_path, capsys):
 # All
 
 
-@pytest.mark.parametrize("name", ["refuge", "papila", "harvard"])
+@pytest.mark.parametrize("name", ["refuge", "papila", "harvard", "gdp"])
 def test_layouts_are_recognised(name, request, tmp_path, capsys):
     root = request.getfixturevalue(name)
     assert make("auto", root, tmp_path / "out") == 0
@@ -315,6 +377,41 @@ def test_several_sets_in_one_manifest(refuge, papila, tmp_path, capsys):
     assert make("papila", papila, out, "--append") == 1
     assert "holds 'papila' already" in capsys.readouterr().err
     assert make("papila", papila, out, "--append", "--source=again", "--suspects=drop") == 0
+
+
+@pytest.mark.parametrize("order", [("refuge", "papila"), ("papila", "refuge")])
+def test_two_grades_join_three_as_glaucoma_or_not(refuge, papila, tmp_path, order):
+    out, roots = tmp_path / "out", {"refuge": refuge, "papila": papila}
+    assert make(order[0], roots[order[0]], out) == 0
+    assert make(order[1], roots[order[1]], out, "--append") == 0
+    manifest = read_manifest(out / "manifest.csv")
+    assert manifest.grade_names == ("normal", "early", "mid/advanced")
+    of_refuge = [eye for eye in manifest.eyes if eye.source == "refuge"]
+    assert sorted(eye.glaucoma for eye in of_refuge) == [0] * 4 + [1] * 3
+    assert all(eye.grade is None for eye in of_refuge)
+    alone = tmp_path / "alone"
+    assert make("papila", papila, alone) == 0
+    graded = [eye.grade for eye in manifest.eyes if eye.source == "papila"]
+    assert graded == [eye.grade for eye in read_manifest(alone / "manifest.csv").eyes]
+    assert set(graded) == {0, 1, 2, None}
+
+
+def test_sets_that_each_have_grades_of_their_own_are_not_joined(papila, tmp_path, capsys):
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    for k in range(4):
+        photograph(mine / f"images/e{k}.png", 60 + k)
+    (mine / "grades.txt").write_text("healthy\nmild\nmoderate\nsevere\n")
+    (mine / "grades.csv").write_text("id,grade\n" + "".join(f"e{k},{k}\n" for k in range(4)))
+    assert make("folder", mine, out) == 0
+    assert "grades: healthy 1, mild 1, moderate 1, severe 1" in capsys.readouterr().out
+    before = (out / "manifest.csv").read_text()
+    assert make("papila", papila, out, "--append") == 1
+    told = capsys.readouterr().err
+    assert "healthy, mild, moderate, severe, those of this set normal, early" in told
+    assert (out / "manifest.csv").read_text() == before
+    (mine / "grades.txt").write_text("only\n")
+    assert make("folder", mine, tmp_path / "other") == 1
+    assert "grades.txt: names 1 grades" in capsys.readouterr().err
 
 
 def test_options_of_other_layouts(refuge, tmp_path, capsys):
