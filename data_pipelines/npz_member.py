@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-
-_MARK = ".npz#"
 
 
 def split_member(path: Path) -> tuple[Path, str | None]:
     """(file, name of the array in it, or None where the path names a whole file)."""
-    before, mark, name = path.name.rpartition(_MARK)
-    if not mark or path.exists():
+    found = re.fullmatch(r"(.*\.npz)#(.*)", path.name, re.IGNORECASE | re.DOTALL)
+    if found is None or path.exists():
         return path, None
-    return path.with_name(f"{before}.npz"), name
+    return path.with_name(found[1]), found[2]

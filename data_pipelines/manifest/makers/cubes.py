@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_pipelines.litter import is_litter
 from data_pipelines.manifest.fields import parse_id, parse_patient
 from data_pipelines.manifest.makers.found import VOLUME_SUFFIXES, FoundVolumes
 from data_pipelines.manifest.problems import Problem
@@ -58,7 +59,7 @@ def find_cubes(
         file
         for file in sorted(root.rglob("*"))
         if file.suffix.lower() in VOLUME_SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(root).parts)
+        and not any(map(is_litter, file.relative_to(root).parts))
         and file.is_file()
     ]
     if not files:

@@ -22,6 +22,7 @@ from data_pipelines.manifest.makers.found import (
     unmatched,
     volumes_by_stem,
 )
+from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.table import read_table
@@ -43,6 +44,9 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
     folders = {name: _inner(root, name) for name in ("images", "masks", "oct")}
     if not folders["images"].is_dir():
         reason = "has no folder images/ with the photographs"
+        deeper = Tree(root).matches(r"images/[^/]+\.\w+")
+        if deeper:
+            reason += f"; there is one below: give --root={deeper[0][0].parents[1]}"
         return Found([], codes, [Problem(None, str(root), reason)], [])
     fundus = pictures_by_stem(folders["images"], problems, PHOTOGRAPH_SUFFIXES)
     if not fundus:

@@ -20,6 +20,7 @@ from data_pipelines.manifest.makers.found import (
     unmatched,
     volumes_by_stem,
 )
+from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 
@@ -72,17 +73,23 @@ def find_imo(root: Path, codes: Mapping[int, int]) -> Found:
 
 
 def _find_base(root: Path) -> Path | None:
-    """The folder that holds train/ and test/."""
-    for folder in (root, root / "seg", *sorted(root.glob("*/seg")), *sorted(root.glob("*"))):
-        if (folder / "train" / "vi").is_dir() or (folder / "test" / "vi").is_dir():
-            return folder
+    """The folder that holds train/ and test/, whatever folders an unzip tool put around it."""
+    for file, _ in Tree(root).matches(r"(train|test)/vi/[^/]+\.\w+"):
+        base = file.parents[2]
+        if (base / "train" / "vi").is_dir() or (base / "test" / "vi").is_dir():
+            return base
     return None
 
 
 def _read_class_labels(base: Path, problems: list[Problem]) -> dict[str, int]:
     """Name -> grade, from lines 'name grade', 'name,grade' or 'name.png grade'."""
     path = next(
-        (p for p in (base / "class_label.txt", base.parent / "class_label.txt") if p.is_file()),
+        (
+            file
+            for folder in (base, base.parent)
+            for file in sorted(folder.iterdir())
+            if file.name.lower() == "class_label.txt" and file.is_file()
+        ),
         None,
     )
     if path is None:

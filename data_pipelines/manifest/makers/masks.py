@@ -75,7 +75,7 @@ class Coded:
     def compose(self, height: int, width: int) -> Composed:
         """Raises BadFile: a value that no encoding knows, another size, or cup around rim."""
         values = (
-            _read_mat(self.path) if self.path.suffix == ".mat" else read_label_values(self.path)
+            _read_mat(self.path) if self.path.suffix.lower() == ".mat" else read_label_values(self.path)
         )
         if values.shape != (height, width):
             raise BadFile(
