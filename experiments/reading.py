@@ -60,6 +60,7 @@ def problems_of(
         memory=check_memory(),
         oct_form=config.oct.form,
         say=say,
+        sees_oct=config.oct_shape is not None,
     )
 
 

@@ -45,6 +45,7 @@ def check_manifest(
     memory: Path | None = None,
     oct_form: VolumeForm = AS_STORED,
     say: Callable[[str], None] = lambda words: None,
+    sees_oct: bool = False,
 ) -> list[Problem]:
     """Lists everything that is wrong with a multimodal manifest and its files.
 
@@ -57,6 +58,7 @@ def check_manifest(
       memory: file in which is kept what was found in files, so that one that has not changed is
         not opened again; None = every file is opened.
       say: is told what the numbers of the set's volumes are taken for, where all are alike.
+      sees_oct: the network takes OCT volumes: that no eye of a split has one is a warning.
 
     Returns:
       Problems in the order of the rows; errors and warnings.
@@ -67,6 +69,7 @@ def check_manifest(
     if rows:
         problems += _check_split_sizes(rows, need, may_lack=(SELECTION,))
         problems += _check_labels(rows, need, labels, manifest.grade_names)
+        problems += _check_volumes(rows, need) if sees_oct else []
     if deep:
         problems += _check_files(rows, ("fundus", "oct", "mask"), check_eye_files, memory, say)
     return in_order(problems)
@@ -272,6 +275,20 @@ def _check_labels(
     if "train" in need and "grade" in labels and grades and absent:
         reason = f"no eye in train has the grade {', '.join(absent)}: it cannot be learned"
         problems.append(Problem(None, None, reason, "warning"))
+    return problems
+
+
+def _check_volumes(rows: Sequence[ParsedRow], need: Collection[str]) -> list[Problem]:
+    """A warning for each split without any OCT volume."""
+    problems = []
+    for split in (split for task in need for split in NEEDS[task]):
+        eyes = [row for row in rows if row.get("split") == split]
+        if eyes and not any(row.is_given("oct") for row in eyes):
+            reason = (
+                f"no eye in {split} has an OCT volume, which the network takes: it sees photographs "
+                "alone; --nouse_oct makes one that wants none"
+            )
+            problems.append(Problem(None, None, reason, "warning"))
     return problems
 
 

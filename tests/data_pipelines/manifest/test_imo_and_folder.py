@@ -154,6 +154,17 @@ def test_folder_grades_and_patients(mine, tmp_path, capsys):
     assert sorted(split_of.values()) == ["test", "test", "train", "train", "val"]
 
 
+def test_grades_are_found_in_any_case_and_other_tables_are_named(mine, tmp_path, capsys):
+    rows = [f"eye {n},{n % 3},P{n // 2}" for n in range(10)]
+    (mine / "Grades.CSV").write_text("id,grade,patient\n" + "\n".join(rows))
+    (mine / "labels.csv").write_text("id,grade\n")
+    assert make("folder", mine, tmp_path / "out") == 0
+    out = capsys.readouterr()
+    assert "labels.csv: is not read; labels are read from grades.csv" in out.out + out.err
+    eyes = read_manifest(tmp_path / "out/manifest.csv").eyes
+    assert [(eye.grade, eye.patient) for eye in eyes[:3]] == [(0, "P0"), (1, "P0"), (2, "P1")]
+
+
 @pytest.mark.parametrize(
     ("option", "stored"),
     [

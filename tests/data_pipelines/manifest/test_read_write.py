@@ -145,6 +145,16 @@ def test_needs_labels_of_the_kind_that_is_used(data_set):
         assert f"no eye in {split} has a mask" in told
 
 
+def test_a_set_without_volumes_under_a_network_that_takes_them_is_a_warning(data_set):
+    for row in data_set.rows:
+        if row["split"] == "train":
+            row["oct"] = ""
+    data_set.write()
+    assert check_manifest(data_set.path, need=("train", "eval")) == []
+    (problem,) = check_manifest(data_set.path, need=("train", "eval"), sees_oct=True)
+    assert problem.severity == "warning" and "no eye in train has an OCT volume" in problem.reason
+
+
 def test_absent_grade_is_a_warning(data_set):
     data_set.rows[2]["grade"] = ""
     data_set.write()
