@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from data_pipelines.augment import AugmentConfig
 from data_pipelines.manifest.grades import read_grade_names
 from data_pipelines.volume_form import ORDERS, VolumeForm
+from imo_jax.augment.config import AugmentConfig
 from imo_jax.labels import GRADE_NAMES
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import IMOConfig

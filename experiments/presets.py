@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-from data_pipelines.augment import RELEASED, AugmentConfig
 from experiments.config import (
     DataConfig,
     GraderRunConfig,
@@ -11,6 +10,7 @@ from experiments.config import (
     SegmenterRunConfig,
     SquaresConfig,
 )
+from imo_jax.augment.config import RELEASED, AugmentConfig
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo.config import SIZES
 from imo_jax.models.segmenters.config import SegmenterConfig

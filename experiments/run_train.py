@@ -18,6 +18,7 @@ from experiments.scoring import fit_baseline, validation_metrics
 from experiments.squares import found_squares
 from experiments.training import holds_its_folder, train_network, write_config
 from imo_jax.atomic_files import write_arrays
+from imo_jax.augment.augmentation import of_eyes
 from imo_jax.models.registry import kind_of
 from imo_jax.train import processes
 from imo_jax.train.loop import Result
@@ -97,6 +98,7 @@ def run_train(
         scores=functools.partial(validation_scores, seen, config) if seen.num("val") else None,
         no_validation=NO_VALIDATION,
         begin=functools.partial(begin, folder, config, seen),
+        augmentation=of_eyes(learned.augment, learned.oct_shape),
         draw=functools.partial(validation_images, store=seen, config=config),
     )
     if result.exit_code == 0 and processes.is_first():
@@ -118,7 +120,6 @@ def training_batches(store: Store, config: EyeRunConfig, start_step: int):
         batch_size=config.data.batch_size,
         seed=config.seed,
         start_step=start_step,
-        augment_config=config.augment,
         use_oct=config.model.use_oct,
         shard=processes.place(),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from data_pipelines.bad_file import describe
 from experiments.run_folder import RunFolder, read_json
-from experiments.runtime import UserError
+from experiments.runtime import UserError, say
 from imo_jax.checkpoints import CheckpointMismatch, restore_variables, saved_steps
 from imo_jax.metrics.grade_map import GradeMap
 from imo_jax.models.variables import variable_shapes
@@ -25,7 +25,7 @@ from imo_jax.predictor.run import (
 )
 from imo_jax.predictor.volumes import VolumePredictor
 from imo_jax.settings.fields import CONTINUE, EVALUATE, changeable, differences, replace_leaves
-from imo_jax.settings.saved import from_json
+from imo_jax.settings.saved import SAME_DRAWS, from_json
 
 Config = TypeVar("Config")
 
@@ -187,6 +187,16 @@ def refuse_other_config(workdir: str | pathlib.Path, config: Any) -> None:
             + "\n  ".join(changed)
             + "\nchoose another --workdir, or give the same settings to go on with it"
         )
+    if read_json(folder.config).get("form", 1) < SAME_DRAWS and not is_done(folder, config):
+        say(
+            f"{folder.root} was begun by an earlier version, which augmented by other random numbers: "
+            "the training goes on, but not to the same parameters as there"
+        )
+
+
+def is_done(folder: RunFolder, config: Any) -> bool:
+    """Whether the last checkpoint of a run is that of its last step."""
+    return max(saved_steps(folder.checkpoints)) >= config.loop.train_steps
 
 
 def with_changes(config: Config, given: dict[str, Any]) -> Config:

@@ -16,6 +16,7 @@ from experiments.run_lock import locked
 from experiments.runtime import UserError, describe_devices, say
 from experiments.saved_run import refuse_other_config
 from imo_jax.atomic_files import write_json
+from imo_jax.augment.augmentation import Augmentation
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
 from imo_jax.models.variables import initial_variables, parameters
 from imo_jax.settings.saved import to_json
@@ -110,6 +111,7 @@ def train_network(
     batches: Callable[[int], Batches],
     scores: Callable[[Any, Callable[[], None]], Mapping[str, float]] | None,
     no_validation: str,
+    augmentation: Augmentation,
     begin: Callable[[], None] = lambda: None,
     draw: Callable[[dict, int], Mapping[str, np.ndarray]] | None = None,
 ) -> Result:
@@ -128,6 +130,7 @@ def train_network(
       scores: (variables, what may raise to stop) -> point scores on the validation split; None =
         nothing is validated, no checkpoint is chosen and the last one counts.
       no_validation: said then.
+      augmentation: of the batches, on the devices.
       begin: called once it is said what is trained.
 
     Raises:
@@ -143,7 +146,7 @@ def train_network(
         say(no_validation)
     begin()
     validate = None if scores is None else functools.partial(validated, scores, folder)
-    return run_loop(config, folder, variables, encoder, objective, devices,
+    return run_loop(config, folder, variables, encoder, objective, devices, augmentation,
                     batches=batches, validate=validate, draw=draw)  # fmt: skip
 
 
@@ -154,12 +157,13 @@ def run_loop(
     encoder: tuple[str, ...],
     objective: Objective,
     devices: int,
+    augmentation: Augmentation,
     **calls: Any,
 ) -> Result:
     """`imo_jax.train.loop.train` with the settings and the files of a run.
 
     Args:
-      config, folder, encoder, objective: as train_network.
+      config, folder, encoder, objective, augmentation: as train_network.
       variables: before training.
       devices: from devices_for.
       calls: `batches`, `validate` and `draw` of the loop.
@@ -175,6 +179,7 @@ def run_loop(
         ema_start=optimiser.ema_start,
         remat=optimiser.remat,
         axis_name=parallel.AXIS,
+        unpack=augmentation.unpack,
     )
     with contextlib.ExitStack() as stack:
         checkpoints, board, stream = None, None, None
@@ -194,6 +199,7 @@ def run_loop(
                 key=jax.random.key(config.seed),
                 checkpoints=checkpoints,
                 config=loop,
+                augmentation=augmentation,
                 accumulation=optimiser.accumulation,
                 num_devices=devices,
                 tensorboard=board,

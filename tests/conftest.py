@@ -35,7 +35,7 @@ QUICK = (
     "test_house.py", "test_troubles.py",
     "data_pipelines/test_", "data_pipelines/manifest/test_table.py",
     "data_pipelines/manifest/test_likely_names.py", "data_pipelines/manifest/test_read_write.py",
-    "data_pipelines/load/test_order.py", "data_pipelines/augment/test_geometry.py",
+    "data_pipelines/load/test_order.py", "imo_jax/augment/test_volume.py",
     "data_pipelines/phantom/test_latents.py",
     "imo_jax/metrics/", "imo_jax/settings/", "imo_jax/surrogate/", "imo_jax/test_atomic_files.py",
     "imo_jax/test_visual_field.py", "imo_jax/diffusion/test_schedule.py",

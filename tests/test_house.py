@@ -22,7 +22,7 @@ FORBIDDEN = {
 # The one room of imo_jax that reads eyes from files, by the readers that need numpy alone.
 READING_ROOM = "imo_jax/predictor"
 FORBIDDEN_THERE = FORBIDDEN["imo_jax"] - {"data_pipelines"} | {
-    "data_pipelines.builders", "data_pipelines.phantom", "data_pipelines.augment",
+    "data_pipelines.builders", "data_pipelines.phantom",
     "data_pipelines.load.tf_data", "data_pipelines.load.tfds_records",
     "data_pipelines.load.tfds_store",
 }  # fmt: skip

@@ -15,7 +15,7 @@ EYES = 16
 
 
 def loader_rows(task: Task, repeats: int) -> list[dict[str, Any]]:
-    """Rows of the thread backend with one thread and with all, augmented; keys as in report.py.
+    """Rows of the thread backend with one thread and with all; keys as in report.py.
 
     The data set is a phantom made for it. median_s is of a batch; p10_s and p90_s are the fastest
     and the slowest of the repeats, which is what is told. `cpu_ms` is the processor time of an
@@ -32,14 +32,10 @@ def loader_rows(task: Task, repeats: int) -> list[dict[str, Any]]:
         )  # fmt: skip
         text = _run(
             "data_pipelines.load.speed", f"--manifest={out / 'manifest.csv'}", "--arrays_only",
-            "--json", f"--image_size={task.size}", f"--crop_size={task.size}",
+            "--json", f"--image_size={task.size}",
             f"--batch_size={task.batch}", f"--repeats={repeats}",
         )  # fmt: skip
-    return [
-        row_of(pipeline, task)
-        for pipeline in json.loads(text)["pipelines"]
-        if pipeline["augmented"]
-    ]
+    return [row_of(pipeline, task) for pipeline in json.loads(text)["pipelines"]]
 
 
 def row_of(pipeline: dict[str, Any], task: Task) -> dict[str, Any]:

@@ -1,34 +1,32 @@
 """Batches: what training step k and evaluation batch k contain, and iterators over them.
 
 A batch is a dict of numpy arrays (B examples, images of H x W pixels, OCT of h x w x D):
-  fundus uint8 (B, H, W, 3) · oct uint8 (B, h, w, D), absent without OCT · mask int32 (B, H, W) with
+  fundus uint8 (B, H, W, 3) · oct uint8 (B, h, w, D), absent without OCT · mask uint8 (B, H, W) with
   ids 0, 1, 2 and 255 · grade, glaucoma int32 (B,) · has_oct, has_mask, has_grade,
   has_glaucoma, valid bool (B,) · index uint32 (B,) · id list[str].
 """
 
 import functools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.augment import AugmentConfig, augment, crop_side
 from data_pipelines.images import IGNORE
-from data_pipelines.load.iterate import Share, iterate
-from data_pipelines.load.order import example_generator, example_order
+from data_pipelines.load.iterate import Share, Spec, iterate
+from data_pipelines.load.order import example_order
 from data_pipelines.load.stores import Store
 
 FLAGS = ("has_oct", "has_mask", "has_grade", "has_glaucoma", "valid")
+PADDING = {"mask": IGNORE}  # all else is 0
 
 
-def batch_spec(
-    size: int, side: int, oct_shape: tuple[int, int, int] | None
-) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+def batch_spec(size: int, side: int, oct_shape: tuple[int, int, int] | None) -> Spec:
     """Name -> (shape, dtype) of the arrays of a batch of `size` with images of `side`."""
     spec = {
         "fundus": ((size, side, side, 3), np.dtype(np.uint8)),
-        "mask": ((size, side, side), np.dtype(np.int32)),
+        "mask": ((size, side, side), np.dtype(np.uint8)),
         "grade": ((size,), np.dtype(np.int32)),
         "glaucoma": ((size,), np.dtype(np.int32)),
         "index": ((size,), np.dtype(np.uint32)),
@@ -39,63 +37,47 @@ def batch_spec(
     return spec
 
 
-def empty_batch(spec: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> dict[str, np.ndarray]:
-    """A batch of padding: nothing valid, no label, black images, all pixels ignored."""
-    batch = {name: np.zeros(shape, dtype) for name, (shape, dtype) in spec.items()}
-    batch["mask"][...] = IGNORE
+def stacked(
+    spec: Spec, examples: Iterable[tuple[int, Mapping[str, Any] | None]]
+) -> dict[str, np.ndarray]:
+    """A batch of the given (index, example) rows, its arrays one's own.
+
+    None is padding: nothing valid, no label, black images, all pixels ignored. Each byte of the
+    images is written once.
+    """
+    batch = {name: np.empty(shape, dtype) for name, (shape, dtype) in spec.items()}
+    for row, (index, example) in enumerate(examples):
+        shown = PADDING if example is None else example
+        for name, values in batch.items():
+            values[row] = shown.get(name, 0)
+        batch["valid"][row] = example is not None
+        batch["index"][row] = index % 2**32
+    if "oct" not in batch:
+        batch["has_oct"][...] = False
     return batch
-
-
-def _put(batch: dict[str, np.ndarray], row: int, example: Mapping[str, Any], index: int) -> None:
-    for name in batch.keys() & example.keys():
-        batch[name][row] = example[name]
-    batch["valid"][row] = True
-    batch["index"][row] = index % 2**32
 
 
 def train_batch(
-    store: Store,
-    split: str,
-    share: Share,
-    spec: Mapping[str, tuple[tuple[int, ...], np.dtype]],
-    seed: int,
-    augment_config: AugmentConfig | None,
-    step: int,
+    store: Store, split: str, share: Share, spec: Spec, seed: int, step: int
 ) -> dict[str, np.ndarray]:
     """The arrays of step `step`: a pure function of its arguments."""
-    batch = empty_batch(spec)
     num = store.num(split)
-    for row, index in enumerate(share.indices(step)):
-        example = store.example(split, example_order(num, seed, index))
-        if augment_config is not None:
-            example = augment(example, augment_config, example_generator(seed, index))
-        _put(batch, row, example, index)
-    return _without_missing_oct(batch)
+    order = ((index, example_order(num, seed, index)) for index in share.indices(step))
+    return stacked(spec, ((index, store.example(split, place)) for index, place in order))
 
 
 def eval_batch(
-    store: Store,
-    split: str,
-    share: Share,
-    spec: Mapping[str, tuple[tuple[int, ...], np.dtype]],
-    step: int,
+    store: Store, split: str, share: Share, spec: Spec, step: int
 ) -> dict[str, np.ndarray]:
     """The arrays of evaluation batch `step`; rows beyond the last example are padding."""
-    batch = empty_batch(spec)
-    for row, index in enumerate(share.indices(step)):
-        if index < store.num(split):
-            _put(batch, row, store.example(split, index), index)
-        batch["index"][row] = index
-    return _without_missing_oct(batch)
-
-
-def _without_missing_oct(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    if "oct" in batch:
-        # Speckle of an absent volume would be nothing but zeros anyway; keep it exact.
-        batch["oct"][~batch["has_oct"]] = 0
-    else:
-        batch["has_oct"][...] = False
-    return batch
+    num = store.num(split)
+    return stacked(
+        spec,
+        (
+            (index, store.example(split, index) if index < num else None)
+            for index in share.indices(step)
+        ),
+    )
 
 
 def train_batches(
@@ -105,7 +87,6 @@ def train_batches(
     batch_size: int,
     seed: int,
     start_step: int = 0,
-    augment_config: AugmentConfig | None = None,
     use_oct: bool = True,
     shard: tuple[int, int] = (0, 1),
     backend: str | None = None,
@@ -114,7 +95,8 @@ def train_batches(
 ) -> Iterator[dict[str, Any]]:
     """Endless training batches of steps start_step, start_step + 1, ...
 
-    Step k is a function of (seed, k) and the split alone; any start is reached at once.
+    Whole images, as stored: views of them are made on the device (`imo_jax.augment`). Step k is a
+    function of (seed, k) and the split alone; any start is reached at once.
 
     Args:
       store: the examples.
@@ -122,7 +104,6 @@ def train_batches(
       batch_size: global batch size B.
       seed: 0 <= seed < 2**64.
       start_step: the first step.
-      augment_config: None gives whole images, not augmented.
       use_oct: False leaves `oct` out and sets `has_oct` to False.
       shard: (process index, process count); each process gets its B / count rows of each batch.
         `index` stays global: step * B + position in the global batch.
@@ -139,10 +120,12 @@ def train_batches(
     if start_step < 0:
         raise ValueError(f"start_step={start_step} is negative")
     share = Share.of(batch_size, shard)
-    side = crop_side(augment_config, store.grid.image_size)
-    spec = batch_spec(share.stop - share.start, side, store.grid.oct_shape if use_oct else None)
+    grid = store.grid
+    spec = batch_spec(
+        share.stop - share.start, grid.image_size, grid.oct_shape if use_oct else None
+    )
     example_order(store.num(split), seed, 0)  # refuses a bad seed now, not in a thread
-    make = functools.partial(train_batch, store, split, share, spec, seed, augment_config)
+    make = functools.partial(train_batch, store, split, share, spec, seed)
 
     def names(step: int) -> list[str]:
         ids = store.ids(split)

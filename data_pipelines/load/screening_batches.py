@@ -15,12 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.augment.scan import (
-    ScanAugmentConfig,
-    augment_cube,
-    augment_scan,
-    mirror_width,
-)
 from data_pipelines.load.iterate import Share, Spec, iterate
 from data_pipelines.load.order import example_generator, example_order
 from data_pipelines.load.screening_grid import SETTINGS, ScreeningGrid
@@ -56,7 +50,7 @@ def train_scan_batches(
     batch_size: int,
     seed: int,
     start_step: int = 0,
-    augment_config: ScanAugmentConfig | None = None,
+    right_as_left: bool = False,
     rows: Sequence[int] | None = None,
     shard: tuple[int, int] = (0, 1),
     backend: str | None = None,
@@ -65,8 +59,9 @@ def train_scan_batches(
 ) -> Iterator[dict[str, Any]]:
     """Endless training batches of B-scan triplets, steps start_step, start_step + 1, ...
 
-    One epoch is every volume once, at a random centre B-scan. Step k is a function of (seed, k),
-    the split and the rows alone; any start is reached at once.
+    They are as stored: views of them are made on the device (`imo_jax.augment`). One epoch is every
+    volume once, at a random centre B-scan. Step k is a function of (seed, k), the split and the rows
+    alone; any start is reached at once.
 
     Args:
       store: the volumes, with B-scans.
@@ -74,7 +69,7 @@ def train_scan_batches(
       batch_size: global batch size B.
       seed: 0 <= seed < 2**64.
       start_step: the first step.
-      augment_config: None gives the B-scans as they are.
+      right_as_left: volumes of right eyes are mirrored along their width.
       rows: positions of the volumes in the split to train on; None: all.
       shard: (process index, process count); each process gets its B / count rows of each batch.
       backend: "tf.data" or "threads" (no TensorFlow); the same bits. None: the store's own.
@@ -84,16 +79,13 @@ def train_scan_batches(
     Raises ValueError, before the first batch, where there is no volume and for settings out of
     range.
     """
-    counts, right = store.num_scans(split), _right_eyes(store, split)
+    counts, mirrored = store.num_scans(split), _right_eyes(store, split) & right_as_left
     row_of = _training_order(store, split, rows, seed, start_step)
 
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
-        rng = example_generator(seed, index)
-        number = int(rng.integers(counts[row]))
+        number = int(example_generator(seed, index).integers(counts[row]))
         image = store.triplet(split, row, number)
-        if augment_config is not None:
-            image = augment_scan(image, right[row], augment_config, rng)
-        return image, number
+        return (np.flip(image, 1) if mirrored[row] else image), number
 
     make = _Batches(store, split, "scan", batch_size, shard, row_of, image_of)
     return make.iterate(start_step, sys.maxsize, backend, workers, ahead)
@@ -106,7 +98,7 @@ def train_cube_batches(
     batch_size: int,
     seed: int,
     start_step: int = 0,
-    augment_config: ScanAugmentConfig | None = None,
+    right_as_left: bool = False,
     rows: Sequence[int] | None = None,
     shard: tuple[int, int] = (0, 1),
     backend: str | None = None,
@@ -120,16 +112,14 @@ def train_cube_batches(
       crop: (slices, depth, width) of the part of each cube that a batch holds, drawn anew for each
         example; None = all of it.
     """
-    right = _right_eyes(store, split)
+    mirrored = _right_eyes(store, split) & right_as_left
     row_of = _training_order(store, split, rows, seed, start_step)
 
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
-        cube, rng = store.cube(split, row), example_generator(seed, index)
+        cube = store.cube(split, row)
         if crop is not None:
-            cube = random_part(cube, crop, rng)
-        if augment_config is not None:
-            cube = augment_cube(cube, right[row], augment_config, rng)
-        return cube, 0
+            cube = random_part(cube, crop, example_generator(seed, index))
+        return (np.flip(cube, 2) if mirrored[row] else cube), 0
 
     make = _Batches(store, split, "cube", batch_size, shard, row_of, image_of, crop)
     return make.iterate(start_step, sys.maxsize, backend, workers, ahead)
@@ -158,7 +148,7 @@ def eval_scan_batches(
         volumes come in the order of `rows`; no volume gives no batch.
       stride: every so many B-scans one is a centre, the first in the middle of the first such
         group; the neighbours of a centre are always the B-scans next to it. 1 is all.
-      right_as_left: whether the network was trained so; see ScanAugmentConfig.
+      right_as_left: whether the network was trained so.
     """
     if stride < 1:
         raise ValueError(f"stride={stride} must be at least 1")
@@ -173,7 +163,7 @@ def eval_scan_batches(
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
         number = examples[index][1]
         image = store.triplet(split, row, number)
-        return (mirror_width(image, 1) if mirrored[row] else image), number
+        return (np.flip(image, 1) if mirrored[row] else image), number
 
     make = _Batches(store, split, "scan", batch_size, shard, row_of, image_of)
     return make.iterate(0, -(-len(examples) // batch_size), backend, workers, ahead)
@@ -201,7 +191,7 @@ def eval_cube_batches(
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
         del index  # a volume has one cube
         cube = store.cube(split, row)
-        return (mirror_width(cube, 2) if mirrored[row] else cube), 0
+        return (np.flip(cube, 2) if mirrored[row] else cube), 0
 
     make = _Batches(store, split, "cube", batch_size, shard, row_of, image_of)
     return make.iterate(0, -(-len(chosen) // batch_size), backend, workers, ahead)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.augment import ScanAugmentConfig
 from data_pipelines.load.screening_batches import eval_scan_batches, train_scan_batches
 from data_pipelines.load.screening_stores import ScreeningArrayStore, ScreeningStore
 from data_pipelines.load.speed import seconds, table
@@ -22,21 +21,18 @@ Case = tuple[str, Callable[[], Iterator[dict[str, Any]]]]
 
 
 def cases(stores: Sequence[ScreeningStore], batch_size: int, workers: int) -> list[Case]:
-    """(what is measured, an iterator of its batches): training, augmented or not; evaluation."""
+    """(what is measured, an iterator of its batches): training; evaluation."""
     made: list[Case] = []
     for store in stores:
         name = {"tf.data": "TFDS store", "threads": "arrays"}[store.backend]
-        for augmented in (True, False):
-            config = ScanAugmentConfig() if augmented else None
-            how = "augmented" if augmented else "not augmented"
-            made.append(
-                (
-                    f"{name}, {store.backend}, training, {how}",
-                    lambda store=store, config=config: train_scan_batches(
-                        store, batch_size=batch_size, seed=0, augment_config=config, workers=workers
-                    ),
-                )
+        made.append(
+            (
+                f"{name}, {store.backend}, training",
+                lambda store=store: train_scan_batches(
+                    store, batch_size=batch_size, seed=0, workers=workers
+                ),
             )
+        )
         made.append(
             (
                 f"{name}, {store.backend}, evaluation",

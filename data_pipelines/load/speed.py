@@ -16,22 +16,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.augment import RELEASED, AugmentConfig, augment, colour, geometry, volume
-from data_pipelines.load.batches import train_batches
-from data_pipelines.load.order import example_generator
+from data_pipelines.load.batches import batch_spec, stacked, train_batches
 from data_pipelines.load.stores import ArrayStore, Store
 from data_pipelines.manifest import Manifest, read_manifest
 
 
 def pipelines(
     stores: Sequence[Store],
-    config: AugmentConfig,
     batch_size: int,
     batches: int,
     repeats: int,
     workers: int,
 ) -> list[dict[str, Any]]:
-    """Images per second of every (store, backend, augmentation): median, least and most.
+    """Images per second of every (store, backend): median, least and most.
 
     `ratio` is the median over that of the first row; `cpu_ms` the processor time of one image, all
     threads together, which other work on the machine hardly changes.
@@ -41,12 +38,10 @@ def pipelines(
             "store": type(store).__name__,
             "backend": backend,
             "workers": number,
-            "augmented": augmented,
         }
         for store in stores
         for backend, number in (("threads", 1), ("threads", workers), ("tf.data", workers))
         if backend == "threads" or store.backend == "tf.data"
-        for augmented in (True, False)
     ]
     by_name = {type(store).__name__: store for store in stores}
     speeds: list[list[float]] = [[] for _ in cases]
@@ -57,7 +52,6 @@ def pipelines(
                 by_name[case["store"]],
                 batch_size=batch_size,
                 seed=0,
-                augment_config=config if case["augmented"] else None,
                 backend=case["backend"],
                 workers=case["workers"],
             )
@@ -91,29 +85,17 @@ def seconds(iterator, batches: int) -> tuple[float, float]:
     return spent
 
 
-def stages(store: Store, config: AugmentConfig, images: int) -> list[dict[str, Any]]:
+def stages(store: Store, batch_size: int, images: int) -> list[dict[str, Any]]:
     """Processor milliseconds of one thread for each stage of one image, mean over `images`."""
     num = store.num("train")
     eye = store.example("train", 0)
-    side = eye["fundus"].shape[0]
-    mask = eye["mask"] if eye["has_mask"] else None
-    places = [
-        geometry.draw_placement(mask, side, config, example_generator(0, i)) for i in range(16)
+    spec = batch_spec(batch_size, store.grid.image_size, store.grid.oct_shape)
+    rows = [(i, eye) for i in range(batch_size)]
+    batches = max(1, images // batch_size)
+    return [
+        {"stage": "read", "ms": _milliseconds(lambda i: store.example("train", i % num), images)},
+        {"stage": "stack", "ms": _milliseconds(lambda _: stacked(spec, rows), batches) / batch_size},
     ]
-    crops = [geometry.move_image(eye["fundus"], placed) for placed in places]
-    calls: dict[str, Callable[[int], Any]] = {
-        "read": lambda i: store.example("train", i % num),
-        "place the crop": lambda i: geometry.draw_placement(
-            mask, side, config, example_generator(0, i)
-        ),
-        "move the photograph": lambda i: geometry.move_image(eye["fundus"], places[i % 16]),
-        "move the mask": lambda i: geometry.move_mask(eye["mask"], places[i % 16]),
-        "colour": lambda i: colour.distort(crops[i % 16], config, example_generator(0, i)),
-    }
-    if "oct" in eye:
-        calls["volume"] = lambda i: volume.distort(eye["oct"], config, example_generator(0, i))
-    calls["augment, all of it"] = lambda i: augment(eye, config, example_generator(0, i))
-    return [{"stage": name, "ms": _milliseconds(call, images)} for name, call in calls.items()]
 
 
 def _milliseconds(call: Callable[[int], Any], images: int) -> float:
@@ -154,12 +136,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data_root", type=Path)
     parser.add_argument("--cache_dir", type=Path, help="default: a temporary folder")
     parser.add_argument("--image_size", type=int, default=192)
-    parser.add_argument("--crop_size", type=int, default=192)
     parser.add_argument(
         "--oct_shape", type=int, nargs=3, default=(64, 64, 16), metavar=("DEPTH", "WIDTH", "SLICES")
     )
     parser.add_argument("--no_oct", action="store_true")
-    parser.add_argument("--released", action="store_true", help="the released augmentation")
     parser.add_argument("--arrays_only", action="store_true", help="leave TFDS and tf.data out")
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--batches", type=int, default=40, help="measured at a time")
@@ -167,7 +147,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true", help="JSON instead of tables")
     args = parser.parse_args(arguments)
-    config = RELEASED if args.released else AugmentConfig(crop_size=args.crop_size)
     manifest = read_manifest(args.manifest, args.data_root)
     with tempfile.TemporaryDirectory() as temporary:
         stores = _stores(manifest, args, args.cache_dir or temporary)
@@ -175,9 +154,9 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(f"{args.manifest} has no eye in its train split")
         result = {
             "pipelines": pipelines(
-                stores, config, args.batch_size, args.batches, args.repeats, args.workers
+                stores, args.batch_size, args.batches, args.repeats, args.workers
             ),
-            "stages": stages(stores[0], config, images=100),
+            "stages": stages(stores[0], args.batch_size, images=100),
         }
     if args.json:
         json.dump(result, sys.stdout, indent=1)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from data_pipelines.augment.scan import ScanAugmentConfig
 from data_pipelines.load.screening_grid import NEIGHBOURS
 from experiments.config import OctFormConfig
 from experiments.screening.methods import METHODS, SUBSETS, Method
+from imo_jax.augment.scan_config import ScanAugmentConfig
 from imo_jax.models.semt.config import SemtConfig, volume_shape
 from imo_jax.settings.fields import ALWAYS, EVALUATE, problems, setting
 from imo_jax.surrogate.descriptor import POOLINGS

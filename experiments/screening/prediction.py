@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from data_pipelines.augment.scan import mirror_width
 from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_batches
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.screening.config import ScreeningConfig
@@ -100,7 +99,7 @@ def _keep(
         volume, cam = seen[row], np.asarray(said["cam"][i], np.float32)
         volume.scans.append(int(batch["scan_number"][i]))
         volume.probabilities.append(float(said["probability"][i]))
-        volume.cams.append(mirror_width(cam, -1) if mirrored[row] else cam)
+        volume.cams.append(np.flip(cam, -1) if mirrored[row] else cam)
 
 
 def descriptors(

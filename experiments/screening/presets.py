@@ -2,13 +2,13 @@
 
 import dataclasses
 
-from data_pipelines.augment.scan import ScanAugmentConfig
 from experiments.screening.config import (
     RawVolumesConfig,
     ScreeningConfig,
     ScreeningDataConfig,
     ScreeningEvaluationConfig,
 )
+from imo_jax.augment.scan_config import ScanAugmentConfig
 from imo_jax.models.semt.config import SIZES
 from imo_jax.train.loop import LoopConfig
 from imo_jax.train.optimiser import OptimiserConfig

@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.load.screening_batches import train_cube_batches, train_scan_batches
+from data_pipelines.load.screening_batches import (
+    image_shape,
+    train_cube_batches,
+    train_scan_batches,
+)
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
@@ -20,6 +24,7 @@ from experiments.screening.reading import training_rows
 from experiments.screening.surrogates import Fields, borrowed, refuse_other_stage1
 from experiments.training import holds_its_folder, train_network, write_config
 from experiments.validation_log import point_values
+from imo_jax.augment.augmentation import of_images
 from imo_jax.metrics.screening_summary import chosen_thresholds, screening_summary
 from imo_jax.train import processes
 from imo_jax.train.loop import Result
@@ -122,7 +127,15 @@ def train_stage(
         batches=functools.partial(training_batches, store, config, rows, fields),
         scores=scores,
         no_validation=NO_VALIDATION,
+        augmentation=of_images(config.augment, *seen(config, store)),
     )
+
+
+def seen(config: ScreeningConfig, store: ScreeningStore) -> tuple[str, tuple[int, ...]]:
+    """Which part of the store a training sees, "scan" or "cube", and the shape of one."""
+    if config.recipe.whole_volumes:
+        return "cube", config.crop or image_shape(store.grid, "cube")
+    return "scan", image_shape(store.grid, "scan")
 
 
 def sees(config: ScreeningConfig) -> str:
@@ -159,7 +172,7 @@ def training_batches(
             batch_size=config.data.batch_size,
             seed=config.seed,
             start_step=start_step,
-            augment_config=config.augment,
+            right_as_left=config.augment.right_as_left,
             rows=rows,
             shard=processes.place(),
         )

@@ -115,9 +115,9 @@ def _places(axes: tuple[int, ...], draws: ImageDraws, config: ScanAugmentConfig)
 
 def _total(lanes: list[jax.Array]) -> jax.Array:
     """(B,) float32: the sum of all lanes (B, ...) of an image."""
-    # Sums of whole numbers are exact: of a line in integers, which it cannot overflow.
-    lines = sum(jnp.sum(lane.astype(jnp.int32), axis=-1) for lane in lanes)
-    return jnp.sum(lines.reshape(len(lines), -1).astype(jnp.float32), axis=1)
+    # Sums of whole numbers are exact, up to 67 million voxels of a cube.
+    lines = sum(jnp.sum(lane.astype(jnp.uint32), axis=-1).astype(jnp.float32) for lane in lanes)
+    return jnp.sum(lines.reshape(len(lines), -1), axis=1)
 
 
 def _changed(

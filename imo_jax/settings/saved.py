@@ -7,8 +7,11 @@ from typing import Any
 
 from imo_jax.settings.fields import coerced
 
-# Version of what config.json holds. 1: settings alone. 2: `kind` and `form` before them.
-FORM = 2
+# Version of what config.json holds. 1: settings alone. 2: `kind` and `form` before them. 3: as 2, of
+# runs whose examples are augmented on the device.
+FORM = 3
+# The first form of runs that draw what this version draws from the same seed.
+SAME_DRAWS = 3
 
 # Kind of network -> the program that trains it.
 PROGRAMS = {

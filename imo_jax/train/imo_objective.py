@@ -1,5 +1,6 @@
 """What IMO learns from: noised labels to denoise and grades to predict; gaps are left out."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -217,8 +218,9 @@ class ImoObjective:
         """Times and noises of a part, each a function of its example's key."""
 
         def normal(name: str) -> jax.Array:
-            each = jax.vmap(lambda key: jax.random.normal(key, grid, jnp.float32))
-            return each(keys.named(example_keys, name))
+            # Flat and then in shape: the same bits, but a quarter of the time to compile on XLA:CPU.
+            each = jax.vmap(lambda key: jax.random.normal(key, (math.prod(grid),), jnp.float32))
+            return each(keys.named(example_keys, name)).reshape(-1, *grid)
 
         def uniform(name: str) -> jax.Array:
             each = jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32))

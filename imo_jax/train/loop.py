@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import jax
 import numpy as np
 
+from imo_jax.augment.augmentation import Augmentation
 from imo_jax.checkpoints import Checkpoints
 from imo_jax.settings.fields import CONTINUE
 from imo_jax.train import parallel, processes
@@ -100,6 +101,7 @@ def train(
     validate: Callable[[dict, int, Interrupt], Mapping[str, float]] | None,
     checkpoints: Checkpoints | None,
     config: LoopConfig,
+    augmentation: Augmentation | None = None,
     accumulation: int = 1,
     num_devices: int = 1,
     tensorboard: TensorBoard | None = None,
@@ -128,6 +130,8 @@ def train(
         the best, and nothing stops early.
       checkpoints: where to save and to resume from; None in all processes but the first.
       config: see LoopConfig.
+      augmentation: makes random views of the batches on the devices, which `step` unpacks; None =
+        steps get the batches as they are.
       accumulation: parts that a device's share of a batch is worked through in.
       num_devices: devices of this process to train on.
       tensorboard: where scalars and images go; None = nowhere.
@@ -159,9 +163,19 @@ def train(
         )
         try:
             mapped = parallel.over_devices(step, compiler_options, key=key)
-            return loop.run(mapped, batches, num_devices, accumulation)
+            augmented = _augmented(augmentation, key)
+            return loop.run(mapped, augmented, batches, num_devices, accumulation)
         finally:
             loop.progress.close()
+
+
+def _augmented(augmentation: Augmentation | None, key: jax.Array) -> Callable[[dict], dict]:
+    """Batch on the devices -> the one that the step gets, also there."""
+    if augmentation is None:
+        return lambda batch: batch
+    draws = parallel.over_devices(augmentation.draws, donate=(), key=key)
+    views = parallel.over_devices(augmentation.views, donate=())
+    return lambda batch: views(batch, draws(batch["index"]))
 
 
 def _last_saved(
@@ -202,7 +216,12 @@ class _Loop:
     validation_seconds: float = 0.0
 
     def run(
-        self, step: Callable, batches: Callable[[int], Batches], num_devices: int, accumulation: int
+        self,
+        step: Callable,
+        augmented: Callable[[dict], dict],
+        batches: Callable[[int], Batches],
+        num_devices: int,
+        accumulation: int,
     ) -> Result:
         iterator = None
         try:
@@ -213,7 +232,7 @@ class _Loop:
                 ids = [str(name) for name in batch.pop("id")]
                 # Nothing here waits for an accelerator: the next batch is read and on its way while
                 # the steps before it are worked on.
-                on_devices = parallel.shard(batch, num_devices, accumulation)
+                on_devices = augmented(parallel.shard(batch, num_devices, accumulation))
                 self.state, metrics = step(self.state, on_devices)
                 self.done += 1
                 self.window_steps += 1

@@ -117,30 +117,45 @@ def shard(batch: dict[str, np.ndarray], num_devices: int, accumulation: int = 1)
 
 
 def over_devices(
-    step: Callable, compiler_options: Mapping[str, Any] | None = None, **shared: Any
+    function: Callable,
+    compiler_options: Mapping[str, Any] | None = None,
+    *,
+    donate: tuple[int, ...] = (0,),
+    **shared: Any,
 ) -> Callable:
-    """`step(state, batch, **shared)` mapped over the leading device axis of state and batch.
+    """`function(*arguments, **shared)` mapped over the leading device axis of the arguments.
 
     `shared` is the same on every device. It is data of the program, not part of it: a run with
-    another key uses what was compiled for this one. The state is donated. `compiler_options` are
-    XLA's, in a single process.
+    another key uses what was compiled for this one. The first arguments, at the positions
+    `donate`, are donated; of a step that is its state. `compiler_options` are XLA's, in a single
+    process.
     """
 
-    def one_device(state: Any, batch: Any, shared: dict[str, Any]) -> Any:
-        return step(state, batch, **shared)
+    def one_device(shared: dict[str, Any], *arguments: Any) -> Any:
+        return function(*arguments, **shared)
 
-    mapped = jax.pmap(one_device, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
+    @functools.cache
+    def mapped(number: int) -> Any:
+        return jax.pmap(
+            one_device,
+            axis_name=AXIS,
+            in_axes=(None, *[0] * number),
+            donate_argnums=tuple(position + 1 for position in donate),
+        )
+
     if processes.count() > 1:
         # What is compiled ahead would want the arrays of all processes.
-        return lambda state, batch: mapped(state, batch, shared)
+        return lambda *arguments: mapped(len(arguments))(shared, *arguments)
     compiled: dict[Any, Callable] = {}
 
-    def call(state: Any, batch: Any) -> Any:
-        shapes = jax.tree.structure(batch), *((x.shape, x.dtype) for x in jax.tree.leaves(batch))
+    def call(*arguments: Any) -> Any:
+        given = arguments[len(donate) :]  # what is donated is a state, whose shapes stay
+        shapes = jax.tree.structure(given), *((x.shape, x.dtype) for x in jax.tree.leaves(given))
         if shapes not in compiled:
-            compiled[shapes] = mapped.lower(state, batch, shared).compile(compiler_options)
+            lowered = mapped(len(arguments)).lower(shared, *arguments)
+            compiled[shapes] = lowered.compile(compiler_options)
             give_back_unused()  # before the step asks for as much again
-        return compiled[shapes](state, batch, shared)
+        return compiled[shapes](shared, *arguments)
 
     return call
 

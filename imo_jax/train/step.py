@@ -1,5 +1,6 @@
 """One training step: gradient of an objective over devices and accumulation steps, one update."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -30,6 +31,7 @@ def train_step(
     ema_start: str = "warmup",
     remat: bool = False,
     axis_name: str | None = None,
+    unpack: Callable[[Batch], Batch] | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One update of the parameters, pure; bind the keywords with `functools.partial`.
 
@@ -44,12 +46,15 @@ def train_step(
       ema_decay, ema_start: see `imo_jax.train.ema`; not looked at where no average is kept.
       remat: blocks are computed again for the gradient instead of kept, see `imo_jax.train.remat`.
       axis_name: the device axis; None on one device without a device axis.
+      unpack: makes of `batch` what the objective reads; None = it is that.
 
     Returns:
       The state after the step, and () float32 metrics of the whole batch: `loss` and `loss_<term>`
       before the update, the objective's extras, `gradient_norm` before clipping, `param_norm` after
       the update, `update_norm` and `learning_rate`.
     """
+    if unpack is not None:
+        batch = unpack(batch)
     counts = _over_devices(_counts(objective, batch), axis_name)
     gradient, totals = _accumulate(state, batch, counts, objective, key, remat, axis_name)
     gradient, losses, extras = _over_devices((gradient, totals.losses, totals.extras), axis_name)

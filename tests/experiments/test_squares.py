@@ -9,7 +9,6 @@ import shutil
 import numpy as np
 import pytest
 
-from data_pipelines.augment import AugmentConfig
 from data_pipelines.load import ArrayStore, WorkingGrid
 from data_pipelines.squares import Disc, LocatorError, Square
 from experiments import locator, squares
@@ -17,6 +16,7 @@ from experiments.config import GraderRunConfig, RunConfig, SegmenterRunConfig, S
 from experiments.presets import default
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
+from imo_jax.augment.config import AugmentConfig
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.settings.fields import differences
 

@@ -144,7 +144,7 @@ def test_what_is_not_there_is_refused(given, capsys):
 
 def test_a_loaders_row():
     pipeline = {
-        "backend": "threads", "workers": 2, "augmented": True, "images_per_second": 100,
+        "backend": "threads", "workers": 2, "images_per_second": 100,
         "least": 80, "most": 200, "cpu_ms": 4.0, "store": "ArrayStore", "ratio": 1.0,
     }  # fmt: skip
     row = row_of(pipeline, Task("loader", "", "", {}, 256, 8, "float32"))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.augment import AugmentConfig
 from data_pipelines.builders import multimodal
 from data_pipelines.builders import packs as packing
 from data_pipelines.load import ArrayStore, eval_batches, train_batches
@@ -61,8 +60,7 @@ def test_equals_the_store_of_arrays(prepare, manifest, oct_shape, file_format):
 
 def test_batches_equal_those_of_arrays(prepare, manifest):
     def batches(store):
-        config = AugmentConfig(crop_size=16)
-        iterator = train_batches(store, batch_size=4, seed=2, start_step=3, augment_config=config)
+        iterator = train_batches(store, batch_size=4, seed=2, start_step=3)
         trained = list(itertools.islice(iterator, 4))
         iterator.close()
         return trained + list(eval_batches(store, "val", batch_size=2))

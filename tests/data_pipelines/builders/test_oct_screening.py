@@ -7,7 +7,6 @@ import os
 import numpy as np
 import pytest
 
-from data_pipelines.augment import ScanAugmentConfig
 from data_pipelines.builders import oct_screening
 from data_pipelines.load import (
     ScreeningArrayStore,
@@ -70,7 +69,7 @@ def test_a_large_set_is_sorted_in_pieces(prepare, manifest, monkeypatch):
 
 def test_batches_equal_those_of_arrays(prepare, manifest):
     def batches(store):
-        settings = {"batch_size": 4, "seed": 2, "augment_config": ScanAugmentConfig()}
+        settings = {"batch_size": 4, "seed": 2}
         made = []
         for train in (train_scan_batches, train_cube_batches):
             iterator = train(store, "train", start_step=3, **settings)

@@ -8,7 +8,6 @@ import textwrap
 import numpy as np
 import pytest
 
-from data_pipelines.augment import AugmentConfig
 from data_pipelines.load import ArrayStore, eval_batches, tf_data, train_batches
 from data_pipelines.load.batches import Share, batch_spec, train_batch
 
@@ -20,10 +19,10 @@ def store(make_manifest):
 
 
 def test_a_batch_bare_and_inside_dataset_map(store):
-    share, spec = Share.of(3, (0, 1)), batch_spec(3, 16, (5, 6, 4))
+    share, spec = Share.of(3, (0, 1)), batch_spec(3, 24, (5, 6, 4))
 
     def make(step):
-        return train_batch(store, "train", share, spec, 1, AugmentConfig(crop_size=16), step)
+        return train_batch(store, "train", share, spec, 1, step)
 
     dataset = tf_data.batch_dataset(make, spec, 4, 7, workers=2, ahead=1)
     assert {
@@ -40,8 +39,7 @@ def test_a_batch_bare_and_inside_dataset_map(store):
 def test_both_backends_give_the_same_bits(store):
     def batches(backend):
         settings = {"batch_size": 4, "seed": 3, "start_step": 2, "backend": backend}
-        config = AugmentConfig(crop_size=16)
-        iterator = train_batches(store, "train", augment_config=config, **settings)
+        iterator = train_batches(store, "train", **settings)
         trained = list(itertools.islice(iterator, 4))
         iterator.close()
         return trained + list(eval_batches(store, "val", batch_size=2, backend=backend))
@@ -67,11 +65,11 @@ def test_a_program_may_end_while_batches_are_being_made():
     program = textwrap.dedent("""
         import numpy as np
         from data_pipelines.load import tf_data
-        from data_pipelines.load.batches import batch_spec, empty_batch
+        from data_pipelines.load.batches import batch_spec, stacked
 
         def make(step):
             np.sort(np.random.default_rng(step).random(20000))
-            return empty_batch(spec)
+            return stacked(spec, [(step, None)])
 
         spec = batch_spec(1, 8, None)
         iterator = tf_data.batches(make, spec, 0, 10**9, workers=2, ahead=2)

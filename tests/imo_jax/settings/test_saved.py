@@ -28,7 +28,7 @@ class Outer:
 def test_round_trip():
     config = Outer(0.5, 4, Inner((7, 8), "mine"))
     text = json.dumps(to_json(config, "imo"))
-    assert json.loads(text)["kind"] == "imo" and json.loads(text)["form"] == 2
+    assert json.loads(text)["kind"] == "imo" and json.loads(text)["form"] == 3
     assert from_json(Outer, json.loads(text), "imo") == config
 
 
@@ -71,7 +71,7 @@ def test_kinds_of_both_forms(values, kind):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"kind": "imo", "form": 3}, "later version"),
+        ({"kind": "imo", "form": 4}, "later version"),
         ({"form": "two"}, "its form is 'two'"),
         ({"kind": "house", "form": 2}, "no settings of a run"),
         ({}, "no settings of a run"),

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from data_pipelines.augment import RELEASED, AugmentConfig
+from imo_jax.augment.config import RELEASED, AugmentConfig
 
 
 @pytest.mark.parametrize(
