@@ -123,6 +123,7 @@ def write_records(folder: pathlib.Path, records: list[EyeRecord]) -> None:
         },
         "grade_names": np.array(grade_names_of(records), np.str_),
         "segmented": np.array([r["vcdr_pred"] is not None for r in records]),
+        "cup_is_told": np.array([bool(r["cup_is_told"]) for r in records]),
         "masked": np.array([r["confusion"] is not None for r in records]),
         # None becomes NaN
         **{n: np.array([r[n] for r in records], np.float64) for n in OF_PREDICTION + OF_MASK},
@@ -153,10 +154,12 @@ def read_records(folder: pathlib.Path) -> list[EyeRecord]:
         segmented, masked = arrays["segmented"][i], arrays["masked"][i]
         record |= {name: float(arrays[name][i]) if segmented else None for name in OF_PREDICTION}
         record |= {name: float(arrays[name][i]) if masked else None for name in OF_MASK}
-        record["confusion"] = record["calibration"] = None
+        record["confusion"] = record["calibration"] = record["cup_is_told"] = None
         if masked:
             k = next(with_mask)
             record["confusion"] = arrays["confusion"][k]
+            told = arrays.get("cup_is_told")  # none of earlier versions, in which the cup was scored
+            record["cup_is_told"] = told is None or bool(told[i])
             record["calibration"] = {name: arrays[name][k] for name in SUMS}
         records.append(record)
     return records

@@ -7,10 +7,9 @@ import numpy as np
 from data_pipelines.load.stores import Store
 from experiments.comparison.scores import Finished
 from experiments.prediction import SCORED
-from imo_jax.labels import REGIONS
+from experiments.report.eye_cards import shapes
 from imo_jax.metrics.cup_to_disc import vertical_cdr
 from imo_jax.metrics.imo_eye import EyeRecord
-from imo_jax.metrics.segmentation import region_dice
 from imo_jax.visualisation.methods_panel import ComparedEye, View, methods_panel
 
 EYES = 4
@@ -80,9 +79,8 @@ def _view(finished: Finished, heads: Sequence[str], i: int) -> View:
 def said(record: EyeRecord, heads: Sequence[str]) -> tuple[str, ...]:
     """A record in few words: Dice of disc and cup, grade with its probability."""
     lines = []
-    if record["confusion"] is not None and "segment" in heads:
-        dice = (region_dice(record["confusion"], REGIONS[name]) for name in ("disc", "cup"))
-        lines.append("Dice: disc {:.2f}, cup {:.2f}".format(*map(float, dice)))
+    if "segment" in heads and (dice := shapes(record)):
+        lines.append(f"Dice: {', '.join(f'{name} {value:.2f}' for name, value in dice.items())}")
     if record["grade_probabilities"] is not None and "grade" in heads:
         best = int(np.argmax(record["grade_probabilities"]))
         share = 100 * record["grade_probabilities"][best]

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from experiments.comparison.rows import Row
-from imo_jax.labels import REGIONS
-from imo_jax.metrics.imo_eye import EyeRecord
-from imo_jax.metrics.imo_summary import has_mask, imo_difference, imo_summary
+from imo_jax.metrics.imo_eye import EyeRecord, dice_of
+from imo_jax.metrics.imo_summary import imo_difference, imo_summary
 from imo_jax.metrics.paired import wilcoxon_p
-from imo_jax.metrics.segmentation import region_dice
 
 TESTED = ("disc", "cup")  # regions whose per-eye Dice is tested against IMO's
 
@@ -52,21 +50,19 @@ def differences(first: Finished, second: Finished, resamples: int) -> list[dict[
 
 
 def eye_dice(seeds: Sequence[Sequence[EyeRecord]], region: str) -> tuple[list[str], np.ndarray]:
-    """Ids of the eyes with a mask, and (N,) their Dice of a region, the mean over the seeds.
+    """Ids of the eyes of which a region is scored, and (N,) its Dice, the mean over the seeds.
 
     Raises:
       ValueError: the seeds scored different eyes.
     """
-    masked = [[r for r in records if has_mask(r)] for records in seeds]
-    ids = [r["id"] for r in masked[0]]
-    if any([r["id"] for r in records] != ids for records in masked):
-        raise ValueError("the seeds of a row scored different eyes")
-    dice = [
-        region_dice(np.stack([r["confusion"] for r in records]), REGIONS[region])
-        for records in masked
-        if records
+    scored = [
+        {r["id"]: dice[region] for r in records if region in (dice := dice_of(r))}
+        for records in seeds
     ]
-    return ids, np.mean(dice, axis=0) if dice else np.zeros(0)
+    ids = list(scored[0])
+    if any(list(of_seed) != ids for of_seed in scored):
+        raise ValueError("the seeds of a row scored different eyes")
+    return ids, np.mean([list(of_seed.values()) for of_seed in scored], axis=0)
 
 
 def wilcoxon(first: Finished, second: Finished, region: str) -> float | None:

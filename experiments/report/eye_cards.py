@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from experiments.report.cards import jpeg
-from imo_jax.labels import CUP, GRADE_NAMES, REGIONS, RIM
+from imo_jax.labels import CUP, GRADE_NAMES, RIM
 from imo_jax.metrics.disc_measures import DiscMeasures, areas_in_words
-from imo_jax.metrics.imo_eye import EyeRecord
-from imo_jax.metrics.segmentation import region_dice
+from imo_jax.metrics.imo_eye import EyeRecord, dice_of
 from imo_jax.visualisation import colours
 from imo_jax.visualisation.overlays import MOST_UNCERTAIN, ratio_in_words
 from imo_jax.visualisation.tiles import WHOLE, Box, cut, square_around
@@ -106,16 +105,19 @@ def lines_of(
     lines = []
     if record["grade_probabilities"] is not None:
         lines.append(_grade_line(record))
-    if record["confusion"] is not None:
-        dice = {
-            name: float(region_dice(record["confusion"], REGIONS[name])) for name in ("disc", "cup")
-        }
-        lines.append({"text": f"Dice: disc {dice['disc']:.3f}, cup {dice['cup']:.3f}"})
+    if dice := shapes(record):
+        lines.append({"text": f"Dice: {', '.join(f'{n} {v:.3f}' for n, v in dice.items())}"})
     if record["vcdr_pred"] is not None:
         lines.append({"text": _ratio_text(record, cdr_range)})
     if record["measures_pred"] is not None:
         lines += _measure_lines(record["measures_pred"])
     return lines + [{"text": f"doubtful: {doubt}"} for doubt in record.get("warnings", ())]
+
+
+def shapes(record: EyeRecord) -> dict[str, float]:
+    """Dice of disc and cup, as far as they are scored."""
+    dice = dice_of(record)
+    return {name: dice[name] for name in ("disc", "cup") if name in dice}
 
 
 def _measure_lines(measures: DiscMeasures) -> list[dict[str, Any]]:
@@ -153,9 +155,8 @@ def _ratio_text(record: EyeRecord, cdr_range: tuple[float, float] | None) -> str
 def order_of(record: EyeRecord) -> dict[str, float]:
     """Numbers of an eye to sort by, the greatest first; one that is not known is left out."""
     found: dict[str, float] = {}
-    if record["confusion"] is not None:
-        dice = [float(region_dice(record["confusion"], REGIONS[name])) for name in ("disc", "cup")]
-        found["shape_error"] = 1 - sum(dice) / 2
+    if dice := shapes(record):
+        found["shape_error"] = 1 - sum(dice.values()) / len(dice)
     if _known(record["vcdr_true"]):
         predicted = record["vcdr_pred"] if _known(record["vcdr_pred"]) else 0.0
         found["vcdr_error"] = abs(predicted - record["vcdr_true"])

@@ -56,17 +56,18 @@ def score_eye(
       `id`, `patient` and
       `vcdr_pred`, `vcdr_sd`: of the prediction (NaN: no disc found, or fewer than two samples);
       `measures_pred`, `measures_true`: DiscMeasures, or None where there is no disc;
-      `confusion` (3, 3) int64, `vcdr_true`, `calibration` (sums of `pixel_calibration` around the
-      disc), `uncertainty_auroc` (there as well): None without a mask (`vcdr_true` NaN and
-      `measures_true` None also where the mask does not tell the cup, see `inside_is_ignored`);
+      `confusion` (3, 3) int64, `cup_is_told`, `vcdr_true`, `calibration` (sums of
+      `pixel_calibration` around the disc), `uncertainty_auroc` (there as well): None without a mask;
+      where the mask does not tell the cup (`inside_is_ignored`) `cup_is_told` is False, `vcdr_true`
+      NaN, `measures_true` None, and of the confusion only the disc counts, see `as_whole_disc`;
       `grade_probabilities` (G,) float64; `grade` and `glaucoma` int or None; `grade_names`.
 
     Raises:
       ValueError: sizes or ids that do not fit, with the eye's id.
     """
     record: EyeRecord = dict.fromkeys(
-        ("vcdr_pred", "vcdr_sd", "confusion", "vcdr_true", "calibration", "uncertainty_auroc",
-         "measures_pred", "measures_true")
+        ("vcdr_pred", "vcdr_sd", "confusion", "cup_is_told", "vcdr_true", "calibration",
+         "uncertainty_auroc", "measures_pred", "measures_true")
     )  # fmt: skip
     record |= {"id": eye_id, "patient": patient, "grade": grade, "grade_probabilities": None}
     record["glaucoma"] = glaucoma if grade is None else int(grade > 0)
@@ -86,11 +87,12 @@ def score_eye(
     record["vcdr_sd"] = _spread(sample_ids)
     if mask is None or (mask == IGNORE).all():
         return record
+    record["cup_is_told"] = cup_is_told = not inside_is_ignored(mask)
+    truth = mask if cup_is_told else as_whole_disc(mask, predicted)
     try:
-        record["confusion"] = segmentation.pixel_confusion(predicted, mask)
+        record["confusion"] = segmentation.pixel_confusion(predicted, truth)
     except ValueError as error:
         raise ValueError(f"eye {eye_id}: {error}") from error
-    cup_is_told = not inside_is_ignored(mask)
     record["vcdr_true"] = vertical_cdr(mask) if cup_is_told else float("nan")
     if cup_is_told:
         record["measures_true"] = measure_disc(mask, eye=eye, mm_per_pixel=mm_per_pixel)
@@ -109,11 +111,35 @@ def inside_is_ignored(mask: np.ndarray) -> bool:
     Args:
       mask: (H, W) ids, 255 = ignore.
     """
-    ignored = mask == IGNORE
-    if (mask == CUP).any() or not ignored.any():
+    if (mask == CUP).any() or not (mask == IGNORE).any():
         return False
-    # Holes of the rim: what cannot be reached from the border without crossing it.
-    return bool((ndimage.binary_fill_holes(mask == RIM) & ignored).any())
+    return bool(_ignored_inside(mask).any())
+
+
+def _ignored_inside(mask: np.ndarray) -> np.ndarray:
+    """(H, W) bool: ignored holes of the rim, which no way from the border leads to."""
+    return ndimage.binary_fill_holes(mask == RIM) & (mask == IGNORE)
+
+
+def as_whole_disc(mask: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """A mask whose inside is ignored, as one of a disc: there rim and cup are as predicted.
+
+    Whether the inside is rim or cup is not known, that it is disc is. So the Dice of the disc is
+    that of its whole area, and Dice of rim and cup mean nothing.
+
+    Args:
+      mask, predicted: (H, W) ids.
+    """
+    inside = np.where(predicted == CUP, CUP, RIM).astype(mask.dtype)
+    return np.where(_ignored_inside(mask), inside, mask)
+
+
+def dice_of(record: EyeRecord) -> dict[str, float]:
+    """Dice of each region that is scored: none without a mask, the disc alone where no cup is told."""
+    if record["confusion"] is None:
+        return {}
+    scored = REGIONS if record["cup_is_told"] else ("disc",)
+    return {n: float(segmentation.region_dice(record["confusion"], REGIONS[n])) for n in scored}
 
 
 def _spread(sample_ids: np.ndarray | None) -> float:
@@ -133,10 +159,8 @@ def eye_row(record: EyeRecord) -> dict[str, str | int | float | None]:
     RATIOS, and rim_* of RIMS in vertical disc diameters and rim_*_mm in mm (docs/measures.md).
     """
     row: dict[str, Any] = {"id": record["id"], "patient": record["patient"]}
-    confusion = record["confusion"]
-    for name, ids in REGIONS.items():
-        dice = None if confusion is None else float(segmentation.region_dice(confusion, ids))
-        row[f"dice_{name}"] = dice
+    dice = dice_of(record)
+    row |= {f"dice_{name}": dice.get(name) for name in REGIONS}
     for name in ("vcdr_true", "vcdr_pred", "vcdr_sd"):
         value = record[name]
         row[name] = None if value is None or np.isnan(value) else float(value)

@@ -8,7 +8,7 @@ import numpy as np
 from imo_jax.labels import CLASS_NAMES, GRADE_NAMES, REGIONS
 from imo_jax.metrics import bootstrap, calibration, grading, ranking, segmentation
 from imo_jax.metrics.bootstrap import Interval, Statistic
-from imo_jax.metrics.imo_eye import EyeRecord
+from imo_jax.metrics.imo_eye import EyeRecord, dice_of
 
 SEGMENTATION_KEYS = (
     *(f"micro_dice_{name}" for name in CLASS_NAMES), "micro_mdice",
@@ -45,7 +45,8 @@ def imo_summary(
     """Scores of a set of eyes.
 
     Micro Dice and its 3-class mean are the paper's (areas summed over the set); `disc_dice`,
-    `cup_dice`, `rim_dice` are means of per-eye Dice. `vcdr_mae` is over the eyes whose truth has
+    `cup_dice`, `rim_dice` are means of per-eye Dice; an eye whose mask does not tell the cup counts
+    for the disc alone. `vcdr_mae` is over the eyes whose truth has
     a disc; one whose prediction has none is scored as if it said 0, for a miss must cost. Pixel
     calibration and `uncertainty_auroc` look at the box around the true disc. `referable_*` and
     sensitivities separate grade > 0, or glaucoma where only that is known, by 1 - P(normal). Interval: `bootstrap.interval`.
@@ -154,14 +155,16 @@ def _defined(value: Interval) -> Interval | None:
 def _segmentation_statistics(records: list[EyeRecord]) -> dict[str, Statistic]:
     if not records:
         return {}
-    confusion = np.stack([r["confusion"] for r in records])
+    # Of a mask that does not tell the cup the disc alone counts.
+    confusion = np.stack([r["confusion"] * r["cup_is_told"] for r in records])
     result = {
         f"micro_dice_{name}": bootstrap.of_sums(confusion, _micro_dice_of(k))
         for k, name in enumerate(CLASS_NAMES)
     }
     result["micro_mdice"] = bootstrap.of_sums(confusion, segmentation.micro_mdice)
-    for name, ids in REGIONS.items():
-        dice = segmentation.region_dice(confusion, ids)
+    each = [dice_of(r) for r in records]
+    for name in REGIONS:
+        dice = np.array([of_eye.get(name, np.nan) for of_eye in each])
         result[f"{name}_dice"] = bootstrap.weighted_mean(dice)
     result["vcdr_mae"] = bootstrap.weighted_mean(_vcdr_errors(records))
     bins = np.stack([r["calibration"]["bins"] for r in records])

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from imo_jax.metrics.imo_eye import eye_row, score_eye
+from imo_jax.metrics.imo_eye import dice_of, eye_row, score_eye
 from imo_jax.metrics.imo_summary import (
     GRADING_KEYS,
     SEGMENTATION_KEYS,
@@ -73,6 +73,30 @@ def test_a_disc_whose_inside_is_ignored_has_no_true_ratio():
         return imo_summary(records)["vcdr_mae"]["value"]
 
     assert error([an_eye(0), untold]) == error([an_eye(0)])
+
+
+def test_of_a_disc_whose_inside_is_ignored_the_disc_alone_is_scored():
+    ring = ids_of(20, 0)
+    ring[6:24, 6:24] = 255
+    assert (ring == 1).any() and (ring == 255).any()
+    untold, whole = an_eye(1, mask=ring), an_eye(1, mask=ids_of(20, 0))
+    # Its Dice is that of the whole disc, inside and all.
+    assert dice_of(untold) == {"disc": dice_of(whole)["disc"]}
+    row = eye_row(untold)
+    assert row["dice_rim"] is row["dice_cup"] is None and row["dice_disc"] > 0
+    missed = np.zeros((40, 40, 3))
+    missed[..., 0] = 1.0  # nothing is found
+    assert dice_of(an_eye(1, mask=ring, probabilities=missed)) == {"disc": 0.0}
+    # Beside an eye whose cup is told it counts for the disc, and for nothing else.
+    told = an_eye(0)
+    both, one = imo_summary([told, untold]), imo_summary([told])
+    for key in ("cup_dice", "rim_dice", "micro_mdice", "micro_dice_cup"):
+        assert both[key]["value"] == one[key]["value"], key
+    mean = (dice_of(told)["disc"] + dice_of(untold)["disc"]) / 2
+    assert both["disc_dice"]["value"] == pytest.approx(mean)
+    alone = imo_summary([untold])
+    assert alone["cup_dice"] is None and alone["micro_mdice"] is None
+    assert alone["disc_dice"] is not None
 
 
 def test_row_by_hand():
