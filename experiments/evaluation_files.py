@@ -1,9 +1,9 @@
 """What every evaluation writes, and the scores that it prints."""
 
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -12,6 +12,9 @@ from experiments.runtime import say
 from experiments.saved_run import Restored
 from imo_jax.atomic_files import write_json
 
+NO_SOURCE = "no source"  # of rows whose column `source` is empty, beside others
+
+Record = TypeVar("Record")
 Summary = Mapping[str, Any]  # key -> {"value", "low", "high"}, None, or what was evaluated
 
 
@@ -60,6 +63,22 @@ def write_evaluation(
         say(f"warning: {warning}")
     say(f"written to {target}; open {target / 'report.html'} in a browser")
     return found.summary
+
+
+def by_source(
+    records: Sequence[Record], sources: Sequence[str], scores: Callable[[list[Record]], Summary]
+) -> dict[str, Summary]:
+    """The scores of each data set that a manifest was joined from; {} of a single one.
+
+    Args:
+      records: of a split.
+      sources: the data set of each.
+      scores: of some of them.
+    """
+    members: dict[str, list[Record]] = {}
+    for record, source in zip(records, sources, strict=True):
+        members.setdefault(source or NO_SOURCE, []).append(record)
+    return {n: scores(of_set) for n, of_set in members.items()} if len(members) > 1 else {}
 
 
 def score_lines(

@@ -8,12 +8,13 @@ from typing import Any
 from data_pipelines.load.stores import Store
 from experiments.calibration import cdr_range, kept_promises
 from experiments.drawing import denoisings, draw_plots, eye_picture
-from experiments.evaluation_files import Evaluation, score_lines, write_evaluation
+from experiments.evaluation_files import Evaluation, by_source, score_lines, write_evaluation
 from experiments.locator import seen_whole
 from experiments.prediction import SCORED, EyePrediction, predictions
 from experiments.reading import common_grades
 from experiments.report import eye_cards
 from experiments.report.eyes import eyes_report
+from experiments.report.score_table import columns_of
 from experiments.runtime import say
 from experiments.saved_run import TrainedRun
 from experiments.scoring import baseline_predictions, score_all
@@ -75,7 +76,7 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
         records = score_all(store, SCORED, predictions(run, store), each)
         others = {"baseline": baseline_records(run, store)} | control_records(run, store)
         whole = seen_whole(run.config, store, SCORED)
-        summary = summarise(run, records, others) | {"seen_whole": whole}
+        summary = summarise(run, records, others, store.sources(SCORED)) | {"seen_whole": whole}
         methods = {
             kind_of(run.config.model).title(run.config.model): summary,
             "baseline": summary["baseline"],
@@ -171,9 +172,15 @@ def draw_denoising(
 
 
 def summarise(
-    run: TrainedRun, records: list[EyeRecord], others: dict[str, list[EyeRecord]]
+    run: TrainedRun,
+    records: list[EyeRecord],
+    others: dict[str, list[EyeRecord]],
+    sources: list[str],
 ) -> dict[str, Any]:
-    """The network's scores at the top level; beside them baseline, controls, and what was run."""
+    """The network's scores at the top level; beside them baseline, controls, and what was run.
+
+    `sources` are the data sets of the records.
+    """
     settings = {"resamples": run.config.evaluation.bootstrap, "seed": run.config.seed}
     controls = {name: r for name, r in others.items() if name != "baseline"}
     return {
@@ -184,6 +191,7 @@ def summarise(
         "controls_difference": {
             name: imo_difference(records, r, **settings) for name, r in controls.items()
         },
+        "by_source": by_source(records, sources, lambda of_set: imo_summary(of_set, **settings)),
         "manifest": run.config.data.manifest,
         "trained_on": run.learned_from,
         "grades": list(grade_names_of(records)) if run.config.model.grade else None,
@@ -201,7 +209,7 @@ def table(summary: dict[str, Any]) -> str:
         f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients, "
         f"{summary['manifest']} (checkpoint of step {summary['checkpoint_step']})"
     )
-    others = {"baseline": summary["baseline"], **summary["controls"]}
+    others = columns_of(summary, {"baseline": summary["baseline"], **summary["controls"]})
     lines = score_lines(
         summary, others, TABLE, title=summary["network"], value="value", widths=(38, 6, 15, 9)
     )

@@ -78,6 +78,10 @@ class ScreeningStore:
         """The visit of each volume; (patient, eye, visit) is a case."""
         return [volume.visit for volume in self._of(split)]
 
+    def sources(self, split: str) -> list[str]:
+        """The data set that each volume comes from, "" where the manifest does not say."""
+        return [volume.source for volume in self._of(split)]
+
     def glaucoma(self, split: str) -> np.ndarray:
         """int32 (n,), 0 or 1."""
         return np.array([volume.glaucoma for volume in self._of(split)], np.int32)

@@ -33,6 +33,7 @@ class Entry:
     glaucoma: int | None = None
     mm_per_pixel: float | None = None
     side: str | None = None
+    source: str = ""
 
 
 def entry_of(eye: Eye, grid: WorkingGrid) -> Entry:
@@ -47,6 +48,7 @@ def entry_of(eye: Eye, grid: WorkingGrid) -> Entry:
         eye.glaucoma,
         mm_per_pixel_of(eye),
         side_of(eye),
+        eye.source,
     )
 
 
@@ -128,6 +130,10 @@ class Store:
         """ "OD" (right) or "OS" (left) of each eye, None where it is not known."""
         return [entry.side for entry in self._entries.get(split, ())]
 
+    def sources(self, split: str) -> list[str]:
+        """The data set that each eye comes from, "" where the manifest does not say."""
+        return [entry.source for entry in self._entries.get(split, ())]
+
     def has_oct(self, split: str) -> np.ndarray:
         """bool (n,)."""
         return np.array([row.has_oct for row in self._entries.get(split, ())], bool)
@@ -203,6 +209,7 @@ class ArrayStore(Store):
                     row["glaucoma"] if row.get("has_glaucoma") else None,
                     row.get("mm_per_pixel"),
                     row.get("side"),
+                    row.get("source", ""),
                 )
                 for row in rows
             ]
@@ -224,6 +231,7 @@ class ArrayStore(Store):
 
         def read(eye: Eye) -> dict[str, Any]:
             known = {"mm_per_pixel": mm_per_pixel_of(eye), "side": side_of(eye)}
+            known["source"] = eye.source
             return examples.read_record(eye, grid) | known
 
         return cls(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from data_pipelines.circular import circular
 from data_pipelines.manifest.checked_files import CheckedFiles
 from data_pipelines.manifest.files import (
     NUMBERS,
@@ -293,8 +294,6 @@ def _check_volumes(rows: Sequence[ParsedRow], need: Collection[str]) -> list[Pro
 
 
 _CLASSES = ((0, "normal"), (1, "glaucoma"))
-# Volumes of each class with an MD; fewer may be told apart by a threshold by chance.
-_ENOUGH_FOR_A_THRESHOLD = 30
 
 
 def _check_classes(rows: Sequence[ParsedRow]) -> list[Problem]:
@@ -333,16 +332,6 @@ def _check_donors(rows: Sequence[ParsedRow]) -> list[Problem]:
 
 
 def _check_circular(rows: Sequence[ParsedRow]) -> list[Problem]:
-    """A class that is a threshold of MD: what one task teaches the other is what it was made from."""
-    fields = [
-        [row.get("md") for row in rows if row.get("glaucoma") == g and row.get("md") is not None]
-        for g, _ in _CLASSES
-    ]
-    normal, ill = fields
-    if min(len(normal), len(ill)) < _ENOUGH_FOR_A_THRESHOLD or max(ill) >= min(normal):
-        return []
-    reason = (
-        f"in all {len(normal) + len(ill)} volumes with md the class is md <= {max(ill):g} dB: class "
-        "and MD are one fact, and a gain of learning both together is circular here"
-    )
-    return [Problem(None, None, reason, "warning")]
+    """A class that is a threshold of MD."""
+    reason = circular((row.get("glaucoma"), row.get("md")) for row in rows)
+    return [] if reason is None else [Problem(None, None, reason, "warning")]

@@ -16,7 +16,7 @@ from experiments.report.figures import (
     roc_figure,
 )
 from experiments.report.page import Figure, Section, Table
-from experiments.report.score_table import score_table
+from experiments.report.score_table import BY_SOURCE, columns_of, score_table
 from experiments.saved_run import TrainedRun
 from experiments.seed_means import cell
 from imo_jax.metrics.imo_eye import EyeRecord
@@ -34,7 +34,7 @@ from imo_jax.visualisation.charts import UNIT, Axis, Series, chart
 CURVES = {"score": "what chooses the checkpoint", "disc_dice": "disc Dice", "cup_dice": "cup Dice",
           "qwk": "kappa", "vcdr_mae": "vertical ratio error"}  # fmt: skip
 OF_GROUPS = {"disc_dice": "disc Dice", "cup_dice": "cup Dice", "vcdr_mae": "vertical ratio error",
-             "accuracy": "grade accuracy", "qwk": "kappa"}  # fmt: skip
+             "accuracy": "grade accuracy", "qwk": "kappa", "referable_auc": "AUC"}  # fmt: skip
 LIMITS = (
     "Grades and shapes of photographs that are dark, blurred or without a disc mean nothing. The "
     "spread over samples shows how much the network's own noise matters, not how wrong it may be."
@@ -63,6 +63,7 @@ def eyes_report(
       scores: key of the summary -> what to call it.
     """
     others = {"baseline": summary["baseline"], **summary.get("controls", {})}
+    others = columns_of(summary, others)
     curves = [(name, run.folder.validation, column) for column, name in CURVES.items()]
     content = Content(
         network=summary["network"],
@@ -99,6 +100,7 @@ def score_text(summary: dict[str, Any]) -> list[str]:
         "Intervals are of 95 %, by patient bootstrap. Baseline: the mean disc at the mean "
         "place and the commonest grade of the training split."
     ]
+    text += [BY_SOURCE] * bool(summary.get("by_source"))
     if summary.get("grade_map"):
         text.append(summary["grade_map"])
     if summary["controls"]:

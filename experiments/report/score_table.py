@@ -6,6 +6,14 @@ import numpy as np
 
 from experiments.report.page import Table
 
+BY_SOURCE = "On each data set of the manifest, by its column source, the network's scores stand alone, too."
+
+
+def columns_of(summary: dict[str, Any], others: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What stands beside the scores of a network: others, and its own on each data set alone."""
+    own = summary.get("by_source", {})
+    return {**others, **{f"on {name}": scores for name, scores in own.items()}}
+
 
 def score_table(
     name: str, summary: dict[str, Any], others: dict[str, dict[str, Any]], scores: dict[str, str]

@@ -17,7 +17,7 @@ from experiments.report.figures import (
     roc_figure,
 )
 from experiments.report.page import Figure, Section, Table
-from experiments.report.score_table import score_table
+from experiments.report.score_table import BY_SOURCE, columns_of, score_table
 from experiments.run_folder import RunFolder
 from experiments.saved_run import TrainedScreening
 from experiments.seed_means import cell
@@ -70,7 +70,7 @@ def volumes_report(
       cards: of its volumes, from `volume_card`.
       scores: key of the summary -> what to call it.
     """
-    others = {"majority class": summary["baseline"]}
+    others = columns_of(summary, {"majority class": summary["baseline"]})
     content = Content(
         network=summary["method"],
         noun="volumes",
@@ -105,10 +105,13 @@ def score_text(summary: dict[str, Any]) -> list[str]:
         "over the volumes of an eye visit. Majority class: every volume is said to be as the "
         "training split is on average. Glaucoma is called from a probability of 0.5 on"
     )
-    if chosen is None:
-        return [f"{text}."]
-    points = ", ".join(f"{level} {value:.2f}" for level, value in chosen.items())
-    return [f"{text}, and from the threshold that validation chose by F1 ({points})."]
+    if chosen is not None:
+        points = ", ".join(f"{level} {value:.2f}" for level, value in chosen.items())
+        text += f", and from the threshold that validation chose by F1 ({points})"
+    said = [f"{text}.", *[BY_SOURCE] * bool(summary.get("by_source"))]
+    if summary.get("circular"):
+        said.append(f"Mind: {summary['circular']}.")
+    return said
 
 
 def class_figures(

@@ -4,9 +4,11 @@ import pathlib
 import time
 from typing import Any
 
-from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.evaluation_files import Evaluation, score_lines, write_evaluation
+from data_pipelines.circular import circular
+from data_pipelines.load.screening_stores import INDICES, ScreeningStore
+from experiments.evaluation_files import Evaluation, by_source, score_lines, write_evaluation
 from experiments.prediction import SCORED
+from experiments.report.score_table import columns_of
 from experiments.report.volumes import volumes_report
 from experiments.saved_run import TrainedScreening
 from experiments.screening.drawing import cards_of, draw_cams, draw_plots
@@ -50,6 +52,12 @@ def run_eval(run: TrainedScreening, out: str | None, store: ScreeningStore) -> d
             **screening_summary(found[SCORED], thresholds, **settings),
             "baseline": screening_summary(trivial, **settings),
             "difference_from_baseline": screening_difference(found[SCORED], trivial, **settings),
+            "by_source": by_source(
+                found[SCORED],
+                store.sources(SCORED),
+                lambda of_set: screening_summary(of_set, thresholds, **settings),
+            ),
+            "circular": circular_class(store),
             "chosen_thresholds": thresholds,
             "method": run.config.recipe.title,
             "train_subset": run.config.train_subset,
@@ -80,6 +88,18 @@ def baseline_records(found: list[VolumeRecord], store: ScreeningStore) -> list[V
     return constant_records(found, glaucoma_share(store.glaucoma("train")), fields)
 
 
+def circular_class(store: ScreeningStore) -> str | None:
+    """What is to be said where the class of a run's volumes is a threshold of MD."""
+    place = INDICES.index("md")
+    return circular(
+        (int(glaucoma), float(md) if known else None)
+        for split in store.splits
+        for glaucoma, md, known in zip(
+            store.glaucoma(split), store.vf(split)[:, place], store.has_vf(split)[:, place], strict=True
+        )
+    )
+
+
 def table(summary: dict[str, Any]) -> str:
     """The scores as text: the network with its intervals, and the majority class."""
     head = (
@@ -87,8 +107,9 @@ def table(summary: dict[str, Any]) -> str:
         f"of {summary['num_patients']} patients, {summary['manifest']} "
         f"(checkpoint of step {summary['checkpoint_step']})"
     )
-    others = {"majority": summary["baseline"]}
+    others = columns_of(summary, {"majority": summary["baseline"]})
     lines = score_lines(
         summary, others, SCORES, title="", value=summary["method"], widths=(46, 12, 17, 8)
     )
-    return "\n".join([head, *lines])
+    mind = [f"mind: {summary['circular']}"] if summary["circular"] else []
+    return "\n".join([head, *lines, *mind])

@@ -49,7 +49,7 @@ def row_of(folder):
 
 
 def program(cache, name, *arguments):
-    done = small_run.run([sys.executable, "-m", f"experiments.{name}", *map(str, arguments)], cache)
+    done = small_run.run([sys.executable, "-m", f"experiments.{name}", *map(str, arguments)], cache, 600)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -58,7 +58,7 @@ def program(cache, name, *arguments):
 def of_two(tmp_path_factory, two, cache):
     """The folder of an IMO that was trained on two grades."""
     workdir = tmp_path_factory.mktemp("two") / "run"
-    done = small_run.run(small_run.command(workdir, two, *SHORT), cache)
+    done = small_run.run(small_run.command(workdir, two, *SHORT), cache, timeout=600)
     assert done.returncode == 0, done.stderr
     return workdir
 

@@ -24,8 +24,8 @@ SIGNATURE = (r"images/image_\d+\.json", r"g1020\.csv")
 
 NOTES = [
     "The cup is not marked in photographs where it cannot be seen: there the inside of the disc is "
-    "ignored (255) but for its outermost ring, which is rim. Evaluation leaves them out of the errors "
-    "of the cup-to-disc ratio.",
+    "ignored (255) but for its outermost ring, which is rim. Evaluation scores the disc of these "
+    "eyes alone, as a whole: no Dice of cup and rim, no cup-to-disc ratio.",
     "432 people, none told: neighbouring numbers may be of one person, and in two splits.",
 ]
 

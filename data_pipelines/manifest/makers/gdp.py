@@ -51,9 +51,7 @@ def find_gdp(root: Path) -> FoundVolumes:
         volume = _volume(stem, file, told, summary.get(stem, {}), problems)
         volumes += [] if volume is None else [volume]
     problems += harvard.swapped_classes(volumes)
-    notes, threshold = list(NOTES), harvard.md_threshold(volumes)
-    notes += [] if threshold is None else [harvard.CIRCULAR.format(threshold=threshold)]
-    return FoundVolumes(volumes, problems, notes)
+    return FoundVolumes(volumes, problems, [*NOTES, *harvard.circular_notes(volumes)])
 
 
 def _volume(stem: str, file: Path, told: dict, row: dict, problems: list[Problem]):

@@ -18,6 +18,7 @@ import numpy as np
 
 from data_pipelines import npy
 from data_pipelines.bad_file import describe
+from data_pipelines.circular import md_threshold
 from data_pipelines.manifest.makers.found import FoundVolumes
 from data_pipelines.manifest.makers.sheets import read_columns
 from data_pipelines.manifest.makers.tree import Tree
@@ -67,8 +68,7 @@ def find_harvard(root: Path) -> FoundVolumes:
     if empty:
         notes.append(f"{empty} files hold an empty array {ARRAY} and were left out.")
     problems += swapped_classes(volumes)
-    threshold = md_threshold(volumes)
-    notes += [] if threshold is None else [CIRCULAR.format(threshold=threshold)]
+    notes += circular_notes(volumes)
     return FoundVolumes(sorted(volumes, key=lambda v: v.id), problems, notes)
 
 
@@ -86,6 +86,12 @@ def glaucoma_of(label, row: dict, file: Path, problems: list[Problem]) -> int | 
     return glaucoma
 
 
+def circular_notes(volumes: list[ScreeningVolume]) -> list[str]:
+    """A note where the class of all volumes is a threshold of MD."""
+    threshold = md_threshold((v.glaucoma, v.md) for v in volumes)
+    return [] if threshold is None else [CIRCULAR.format(threshold=threshold)]
+
+
 def swapped_classes(volumes: list[ScreeningVolume]) -> list[Problem]:
     """A problem where eyes called normal see worse than those called glaucoma."""
     normal, ill = (
@@ -98,14 +104,6 @@ def swapped_classes(volumes: list[ScreeningVolume]) -> list[Problem]:
         "in those of 1: are the two swapped in this copy?"
     )
     return [Problem(None, None, reason)]
-
-
-def md_threshold(volumes: list[ScreeningVolume]) -> float | None:
-    """The largest MD of glaucoma where every normal eye lies above it; None where they overlap."""
-    of_class = [[v.md for v in volumes if v.glaucoma == g and v.md is not None] for g in (0, 1)]
-    if not all(of_class) or max(of_class[1]) >= min(of_class[0]):
-        return None
-    return max(of_class[1])
 
 
 def _volume(file: Path, match: re.Match, values: dict, row: dict, problems: list[Problem]):

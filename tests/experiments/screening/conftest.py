@@ -21,7 +21,7 @@ def volume(split, i):
     field = (None, None, None) if i == 3 else (90.0 - i, -2.0 - i, 2.0 + i)
     return ScreeningVolume(
         f"{split}{i}", f"{split}-p{i // 2}", ("OD", "OS")[i % 2], "1", split,
-        pathlib.Path("none"), i // 2 % 2, *field,
+        pathlib.Path("none"), i // 2 % 2, *field, source="here" if i < 4 else "there",
     )  # fmt: skip
 
 

@@ -3,12 +3,16 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data_pipelines.load.screening_stores import Images, ScreeningStore
+from data_pipelines.manifest import ScreeningVolume
+from experiments.report.volumes import score_text
 from experiments.screening.prediction import predict_volumes
+from experiments.screening.run_eval import circular_class
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +32,36 @@ def test_the_page_holds_every_section(page):
     assert page.count('class="matrix"') == 2  # at both levels
     for said in ("majority class", "case level: AUC", "sex: f", "no measurement of function"):
         assert said in page, said
+
+
+def test_each_data_set_is_scored_alone(page, evaluated, small_store):
+    summary = json.loads((evaluated / "summary.json").read_text())
+    assert {n: s["num_volumes"] for n, s in summary["by_source"].items()} == {"here": 4, "there": 4}
+    shares = [s["image_accuracy"]["value"] for s in summary["by_source"].values()]
+    assert np.mean(shares) == pytest.approx(summary["image_accuracy"]["value"])
+    assert "<th" in page and "on here" in page and "On each data set of the manifest" in page
+    assert "on there" in (evaluated / "table.txt").read_text()
+
+
+def test_a_class_that_is_a_threshold_of_md_is_told():
+    def of(mds):
+        volumes = [
+            ScreeningVolume(f"v{k}", f"p{k}", "OD", "1", "", Path("none"), int(k >= 30), md=md)
+            for k, md in enumerate(mds)
+        ]
+        store = ScreeningStore(None, {"train": volumes[::2], "test": volumes[1::2]}, {}, "threads")
+        return circular_class(store)
+
+    falling = [1 - k / 10 for k in range(60)]  # glaucoma from -2 dB on
+    assert of(falling).startswith("in all 60 volumes with md the class is md <= -2 dB")
+    assert of([*falling[:29], -5.0, *falling[30:]]) is None  # a normal eye that sees worse
+    assert of([None, *falling[1:]]) is None  # 29 of a class may be so by chance
+
+
+def test_what_is_circular_stands_in_the_scores():
+    summary = {"chosen_thresholds": None, "by_source": {}, "circular": "all is one"}
+    assert score_text(summary)[-1] == "Mind: all is one."
+    assert score_text(summary | {"circular": None})[-1].startswith("Intervals")
 
 
 def test_every_volume_has_a_card_with_its_b_scans(page, small_store):
