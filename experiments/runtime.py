@@ -36,6 +36,7 @@ from absl import logging as absl_logging  # noqa: E402
 
 from data_pipelines.cache_folder import CHECKED, COMPILED, cache_folder  # noqa: E402
 from imo_jax.allocator import keep_freed_memory  # noqa: E402
+from imo_jax.switches import keep_compiled, wait_on_cpus  # noqa: E402
 from imo_jax.train import processes  # noqa: E402
 
 
@@ -51,19 +52,12 @@ def check_memory() -> pathlib.Path:
 def set_up() -> None:
     """Silences libraries, keeps freed memory, waits for calls on a CPU, keeps compiled code."""
     keep_freed_memory()
-    # A CPU has nothing else to do meanwhile, and a step that is called before the last one has
-    # quite ended takes its memory anew instead of that one's.
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    wait_on_cpus()
     # What the storage of checkpoints logs as an error, with a stack for each file, it raises, too.
     absl_logging.set_verbosity(absl_logging.FATAL)
     sys.unraisablehook = _but_for_full_disks(sys.unraisablehook)
     threading.excepthook = _but_for_full_disks(threading.excepthook)
-    folder = cache_folder() / COMPILED / _machine()
-    # A folder that cannot be written (a read-only home) costs compile time, nothing else.
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    keep_compiled(cache_folder() / COMPILED / _machine())
 
 
 def _but_for_full_disks(hook: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -128,6 +128,13 @@ def test_pmap_is_said_in_one_file_only():
     assert saying == {"imo_jax/train/parallel.py"}
 
 
+def test_switches_of_programs_and_benchmarks_are_said_in_one_file_only():
+    files = [path for room in (*FORBIDDEN, "experiments") for path in python_files(room)]
+    for switch in ("jax_cpu_enable_async_dispatch", "jax_compilation_cache_dir"):
+        saying = [str(path.relative_to(ROOT)) for path in files if switch in path.read_text()]
+        assert saying == ["imo_jax/switches.py"]
+
+
 def test_every_package_folder_ships_in_the_wheel():
     for room in ("imo_jax", "data_pipelines", "experiments", "benchmarks"):
         for path in python_files(room):

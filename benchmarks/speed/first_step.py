@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.speed.machine import ROOT, peak_resident, processor
+from benchmarks.speed.side import side_of, started
 from benchmarks.speed.task import Task, spread
-from imo_jax.allocator import keep_freed_memory
 
 CACHES = ("cold", "warm")
 
@@ -75,12 +75,11 @@ def main() -> None:
     """The process that is timed."""
     impl, folder = sys.argv[1:]
     task = Task(**json.load(sys.stdin))
-    keep_freed_memory()  # as the experiments do, for both sides
-    side = "jax" if impl == "jax" else "torch"
-    runtime = importlib.import_module(f"benchmarks.speed.{side}_runtime")
-    runtime.set_up(task.precision)
+    runtime, side = started(impl, task), side_of(impl)
     if side == "jax":
-        runtime.keep_compiled(pathlib.Path(folder))
+        from imo_jax.switches import keep_compiled  # imports JAX
+
+        keep_compiled(pathlib.Path(folder))
     cases = importlib.import_module(f"benchmarks.speed.{side}_cases")
     case = cases.case_of(task) if side == "jax" else cases.case_of(task, {}, impl != "torch")
     case.run()

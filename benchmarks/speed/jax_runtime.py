@@ -1,11 +1,12 @@
 """JAX itself, as far as the benchmark asks it: precision, device, memory, matmul ceiling."""
 
 import importlib.metadata
-import pathlib
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+
+from imo_jax.switches import wait_on_cpus
 
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 # How float32 products are rounded on a GPU.
@@ -20,17 +21,11 @@ def set_up(precision: str) -> None:
     Raises:
       ValueError: TF32 on a device that has none.
     """
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    wait_on_cpus()
     if jax.default_backend() == "gpu":
         jax.config.update("jax_default_matmul_precision", MATMUL_PRECISIONS[precision])
     elif precision == "tf32":
         raise ValueError("--precision=tf32 needs an NVIDIA GPU")
-
-
-def keep_compiled(folder: pathlib.Path) -> None:
-    """Turns the persistent compilation cache on, as the experiments do."""
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def versions() -> dict[str, str]:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.machine import peak_resident, processor
+from benchmarks.speed.side import side_of, started
 from benchmarks.speed.task import Task
-from imo_jax.allocator import give_back_unused, keep_freed_memory
+from imo_jax.allocator import give_back_unused
 
 IMPLEMENTATIONS = ("jax", "torch", "torch_compile")
 GIVEN, EXPECTED = "given.npz", "expected.npz"  # from our side to its peers
@@ -31,13 +32,9 @@ class Session:
     def __init__(self, impl: str, task: Task, folder: str) -> None:
         # The implementations share a GPU; JAX would take three quarters of it for itself.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-        keep_freed_memory()  # as the experiments do, for both sides
         self._impl, self._task, self._folder = impl, task, pathlib.Path(folder)
-        side = "jax" if impl == "jax" else "torch"
-        # Imported here, so that no process loads the other's library.
-        self._runtime = importlib.import_module(f"benchmarks.speed.{side}_runtime")
-        self._cases = importlib.import_module(f"benchmarks.speed.{side}_cases")
-        self._runtime.set_up(task.precision)
+        self._runtime = started(impl, task)
+        self._cases = importlib.import_module(f"benchmarks.speed.{side_of(impl)}_cases")
         self._case: Any = None
 
     def open(self) -> dict[str, Any]:
