@@ -59,8 +59,8 @@ setuptools.setup(
     version=VERSION,
     packages=setuptools.find_packages(include=["imo_jax*", "data_pipelines*", "experiments*"]),
     package_data={
-        "experiments": ["flagfiles/*/*.flags", "report/page/*"],
-        "imo_jax": ["export/templates/*"],
+        "experiments": ["flagfiles/*/*.flags"],
+        "imo_jax": ["export/templates/*", "report/page/*"],
     },
     install_requires=RUNTIME,
     entry_points={"console_scripts": COMMANDS},

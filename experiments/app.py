@@ -23,7 +23,7 @@ import imo_jax
 from data_pipelines.phantom import make_phantom
 from imo_jax.metrics.disc_measures import areas_in_words
 from imo_jax.predictor import EyePredictor, EyeResult
-from imo_jax.visualisation.charts import Axis, Series, chart, spanning
+from imo_jax.report.charts import Axis, Series, chart, spanning
 
 LARGEST = 512  # megabytes of a file that is taken
 AT_ONCE = 2  # eyes that are predicted at the same time; further ones wait

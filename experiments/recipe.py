@@ -20,9 +20,9 @@ import pandas as pd
 
 from experiments import validation_log
 from experiments.run_folder import RunFolder, read_json
-from experiments.seed_means import markdown
 from experiments.studies import write_study
 from imo_jax.atomic_files import write_json
+from imo_jax.report.seed_means import markdown
 from imo_jax.visualisation.plots import learning_curves
 
 # What the default recipe was found from: its settings when the study was made.

@@ -12,7 +12,6 @@ from experiments.evaluation_files import Evaluation, by_source, score_lines, wri
 from experiments.locator import seen_whole
 from experiments.prediction import SCORED, EyePrediction, predictions
 from experiments.reading import common_grades
-from experiments.report import eye_cards
 from experiments.report.eyes import eyes_report
 from experiments.report.score_table import columns_of
 from experiments.runtime import say
@@ -22,6 +21,7 @@ from imo_jax.atomic_files import write_picture
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import grade_names_of, imo_difference, imo_summary
 from imo_jax.models.registry import diffuses, kind_of
+from imo_jax.report import eye_cards
 
 STRIPS = 3  # denoising strips drawn
 SLIDERS = 12  # eyes of the report whose denoising steps are shown

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from experiments.report.model_card import use_section
-from experiments.report.page import Section, render
 from experiments.report.run_facts import ended, made, run_section
 from experiments.runtime import UserError, say
 from imo_jax.atomic_files import write_picture, write_table, write_text
+from imo_jax.report.page import Section, render
 
 
 class Named(Protocol):

@@ -1,7 +1,7 @@
 """Validation scores of a run by step, as a table beside its checkpoints."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -28,6 +28,23 @@ def read(path: pathlib.Path) -> pd.DataFrame:
 def best(path: pathlib.Path, metric: str, mode: str) -> float:
     """The "max" or "min" of a metric over all validations; NaN where it was never defined."""
     return float(read(path)[metric].agg(mode))
+
+
+def curves(
+    wanted: Iterable[tuple[str, pathlib.Path, str]],
+) -> list[tuple[str, pd.Series, pd.Series]]:
+    """Name, steps and scores of each curve that is defined anywhere.
+
+    Args:
+      wanted: name, file of a run's validations, column of it.
+    """
+    wanted = list(wanted)
+    tables = {file: read(file) for _, file, _ in wanted if file.exists()}
+    return [
+        (name, tables[file]["step"], tables[file][column])
+        for name, file, column in wanted
+        if file in tables and column in tables[file] and tables[file][column].notna().any()
+    ]
 
 
 def point_values(summary: Mapping[str, object]) -> dict[str, float]:

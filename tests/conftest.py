@@ -41,13 +41,17 @@ QUICK = (
     "imo_jax/test_visual_field.py", "imo_jax/diffusion/test_schedule.py",
     "imo_jax/weights/test_files.py", "imo_jax/weights/test_naming.py",
     "imo_jax/predictor/test_calibration.py", "imo_jax/train/test_selection.py",
-    "imo_jax/layers/test_resize.py", "imo_jax/export/test_source.py",
+    "imo_jax/layers/test_resize.py", "imo_jax/export/test_source.py", "imo_jax/report/test_seed_means.py",
     "experiments/test_flag_fields.py", "experiments/test_calibration.py",
-    "experiments/test_seed_means.py", "experiments/test_asked_files.py",
+    "experiments/test_asked_files.py",
     "experiments/test_drawing.py", "experiments/comparison/test_settings.py",
     "experiments/comparison/test_scores.py", "experiments/screening/test_config.py",
     "benchmarks/test_neighbours.py",
 )  # fmt: skip
+
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from browser_fixtures import browser, open_page, said_by_libraries  # noqa: E402, F401
 
 
 @pytest.fixture
@@ -67,7 +71,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def write_dicom_photograph():
     """Writes a photograph as a DICOM file, see dicom_photograph.write_photograph."""
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
     from dicom_photograph import write_photograph
 
     return write_photograph

@@ -10,11 +10,11 @@ from data_pipelines.load.stores import Store
 from experiments.comparison.figure import compared
 from experiments.comparison.scores import Finished
 from experiments.prediction import SCORED
-from experiments.report.cards import gallery_section, jpeg
-from experiments.report.eye_cards import PHOTO, PHOTO_QUALITY, group_names, groups_of, order_of
-from experiments.report.page import Section
 from imo_jax.labels import REGIONS
 from imo_jax.metrics.segmentation import pixel_confusion, region_dice
+from imo_jax.report.cards import gallery_section, jpeg
+from imo_jax.report.eye_cards import PHOTO, PHOTO_QUALITY, group_names, groups_of, order_of
+from imo_jax.report.page import Section
 from imo_jax.visualisation.methods_panel import shown_box
 from imo_jax.visualisation.tiles import cut
 from imo_jax.visualisation.vector_outlines import mask_paths

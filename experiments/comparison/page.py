@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.load.stores import Store
+from experiments import validation_log
 from experiments.comparison.gallery import eyes_section
 from experiments.comparison.report import BARS, COMPARED, NAMES, Numbers, heading, sections_of
 from experiments.comparison.rows import Table
 from experiments.comparison.scores import Finished
-from experiments.report.figures import interval_figure, learning_curves, roc_figure
-from experiments.report.page import Figure, Section
-from experiments.seed_means import over_seeds
 from experiments.studies import study_page
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import glaucoma_of
+from imo_jax.report.figures import interval_figure, learning_curves, roc_figure
+from imo_jax.report.page import Figure, Section
+from imo_jax.report.seed_means import over_seeds
 
 CURVES = "What chooses the checkpoint, of seed 0 and fold 0, on the validation split"
 
@@ -61,7 +62,7 @@ def table_page(
             sections.append(charts["apart"])
     rocs = roc_figures(finished) if "grade" in table.heads else []
     sections += [
-        Section("curves", "Curves", figures=learning_curves(curves, CURVES) + rocs),
+        Section("curves", "Curves", figures=learning_curves(validation_log.curves(curves), CURVES) + rocs),
         eyes_section(finished, store, table.heads),
     ]
     return study_page(

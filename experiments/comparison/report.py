@@ -10,9 +10,9 @@ import pandas as pd
 
 from experiments.comparison.rows import IMO, Row, Table
 from experiments.comparison.scores import TESTED, Finished, differences, summaries, wilcoxon
-from experiments.report.page import Section
-from experiments.report.page import Table as TextTable
-from experiments.seed_means import cell, in_markdown, over_seeds
+from imo_jax.report.page import Section
+from imo_jax.report.page import Table as TextTable
+from imo_jax.report.seed_means import cell, in_markdown, over_seeds
 from imo_jax.visualisation.plots import interval_bars
 
 HEADS = {"segment": "Shapes", "grade": "Grades"}

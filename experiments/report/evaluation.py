@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from experiments.report.model_card import card_section, trained_on
-from experiments.report.page import Figure, Section, Table, render
 from experiments.report.run_facts import ended, made, run_section
 from experiments.saved_run import Restored
 from imo_jax.models.variables import parameters
+from imo_jax.report.page import Figure, Section, Table, render
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,9 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.load.stores import Store
-from experiments.report import eye_cards
-from experiments.report.cards import gallery_section
+from experiments import validation_log
 from experiments.report.evaluation import Content, evaluation_report
-from experiments.report.figures import (
-    calibration_figure,
-    confusion_matrix,
-    learning_curves,
-    roc_figure,
-)
-from experiments.report.page import Figure, Section, Table
-from experiments.report.score_table import BY_SOURCE, columns_of, score_table
 from experiments.saved_run import TrainedRun
-from experiments.seed_means import cell
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import (
     grade_bins,
@@ -29,7 +19,18 @@ from imo_jax.metrics.imo_summary import (
     imo_summary,
     pixel_bins,
 )
-from imo_jax.visualisation.charts import UNIT, Axis, Series, chart
+from imo_jax.report import eye_cards
+from imo_jax.report.cards import gallery_section
+from imo_jax.report.charts import UNIT, Axis, Series, chart
+from imo_jax.report.figures import (
+    calibration_figure,
+    confusion_matrix,
+    learning_curves,
+    roc_figure,
+)
+from imo_jax.report.page import Figure, Section, Table
+from imo_jax.report.score_table import BY_SOURCE, columns_of, score_table
+from imo_jax.report.seed_means import cell
 
 CURVES = {"score": "what chooses the checkpoint", "disc_dice": "disc Dice", "cup_dice": "cup Dice",
           "qwk": "kappa", "vcdr_mae": "vertical ratio error"}  # fmt: skip
@@ -72,7 +73,7 @@ def eyes_report(
         how_to_read=score_text(summary),
         scores=score_table(summary["network"], summary, others, scores),
         plots=[*grade_figures(records), *shape_figures(records)],
-        curves=learning_curves(curves),
+        curves=learning_curves(validation_log.curves(curves)),
         gallery=gallery_section(
             "eyes",
             GALLERY,

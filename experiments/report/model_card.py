@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from data_pipelines.manifest.table import SUBGROUPS
 from data_pipelines.phantom.dataset import RECORD
-from experiments.report.page import Section, Table
+from imo_jax.report.page import Section, Table
 
 MOST_GROUPS = 12
 AGE_BANDS = ((0, "0 to 39"), (40, "40 to 59"), (60, "60 to 79"), (80, "80 and more"))  # years, from

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.report.page import Section, Table
 from experiments.runtime import describe_devices
 from imo_jax import __version__
+from imo_jax.report.page import Section, Table
 
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets")
 

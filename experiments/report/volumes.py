@@ -7,20 +7,10 @@ import numpy as np
 
 from data_pipelines.load.screening_counts import count_screening
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.report import volume_cards
-from experiments.report.cards import gallery_section
+from experiments import validation_log
 from experiments.report.evaluation import Content, evaluation_report
-from experiments.report.figures import (
-    calibration_figure,
-    confusion_matrix,
-    learning_curves,
-    roc_figure,
-)
-from experiments.report.page import Figure, Section, Table
-from experiments.report.score_table import BY_SOURCE, columns_of, score_table
 from experiments.run_folder import RunFolder
 from experiments.saved_run import TrainedScreening
-from experiments.seed_means import cell
 from imo_jax import visual_field
 from imo_jax.labels import SCREENING_NAMES
 from imo_jax.metrics import binary
@@ -33,7 +23,18 @@ from imo_jax.metrics.screening_summary import (
     scores_and_classes,
     screening_summary,
 )
-from imo_jax.visualisation.charts import Series, chart, spanning
+from imo_jax.report import volume_cards
+from imo_jax.report.cards import gallery_section
+from imo_jax.report.charts import Series, chart, spanning
+from imo_jax.report.figures import (
+    calibration_figure,
+    confusion_matrix,
+    learning_curves,
+    roc_figure,
+)
+from imo_jax.report.page import Figure, Section, Table
+from imo_jax.report.score_table import BY_SOURCE, columns_of, score_table
+from imo_jax.report.seed_means import cell
 
 LEVEL_NAMES = {"image": "image level (a volume)", "case": "case level (an eye visit)"}
 CURVES = {"case_brier": "Brier score of a case", "case_auc": "AUC of a case",
@@ -192,7 +193,8 @@ def curves_of(run: TrainedScreening) -> list[Figure]:
 
 
 def _curves(folder: RunFolder, *title: str) -> list[Figure]:
-    return learning_curves([(n, folder.validation, key) for key, n in CURVES.items()], *title)
+    wanted = [(name, folder.validation, key) for key, name in CURVES.items()]
+    return learning_curves(validation_log.curves(wanted), *title)
 
 
 def data_section(store: ScreeningStore) -> Section:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.report.volume_cards import common_limits, volume_card
 from experiments.saved_run import TrainedScreening
 from experiments.screening.prediction import Seen
 from imo_jax.atomic_files import write_picture
@@ -19,6 +18,7 @@ from imo_jax.metrics.screening_summary import (
     scores_and_classes,
 )
 from imo_jax.predictor.volume_result import Evidence
+from imo_jax.report.volume_cards import common_limits, volume_card
 from imo_jax.visualisation.cam_panels import ScanRow, scan_panel, volume_panel
 from imo_jax.visualisation.plots import reliability_diagram
 from imo_jax.visualisation.screening_plots import roc_plot, visual_field_scatter

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from data_pipelines.load.screening_stores import ScreeningStore
-from experiments.report.page import Section, Table
 from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import say
 from experiments.saved_run import refuse_other_config, restore_screening
@@ -21,12 +20,13 @@ from experiments.screening.run_eval import run_eval
 from experiments.screening.run_train import run_train
 from experiments.screening.scores import read_records
 from experiments.screening.table_page import table_page
-from experiments.seed_means import cell, in_markdown, over_seeds
 from experiments.studies import chosen_rows, done_in_order, write_study
 from imo_jax import visual_field
 from imo_jax.atomic_files import write_json
 from imo_jax.metrics.screening_summary import screening_difference
 from imo_jax.models.variables import parameters
+from imo_jax.report.page import Section, Table
+from imo_jax.report.seed_means import cell, in_markdown, over_seeds
 from imo_jax.visualisation.plots import interval_bars
 
 LEVELS, SCORES = ("image", "case"), ("accuracy", "f1", "auc")

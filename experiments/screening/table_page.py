@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.report.figures import interval_figure, learning_curves, roc_figure
-from experiments.report.page import Figure, Section
+from experiments import validation_log
 from experiments.run_folder import RunFolder
 from experiments.screening.config import ScreeningConfig
 from experiments.screening.scores import SCORES, read_records
-from experiments.seed_means import over_seeds
 from experiments.studies import study_page
 from imo_jax.metrics.screening_summary import scores_and_classes
+from imo_jax.report.figures import interval_figure, learning_curves, roc_figure
+from imo_jax.report.page import Figure, Section
+from imo_jax.report.seed_means import over_seeds
 
 # Scores that have a chart of their own: keys of summary.json.
 CHARTS = ("image_accuracy", "image_auc", "case_accuracy", "case_auc", "vfi_mae", "md_mae", "psd_mae")
@@ -70,4 +71,5 @@ def curve_figures(
     scores = {title: scores_and_classes(found) for title, found in records.items()}
     curves = [(t, f.validation, configs[t].loop.best_metric) for t, f in folders.items()]
     title = "What chooses the checkpoint, on the validation split"
-    return [roc_figure(scores, "glaucoma, image level"), *learning_curves(curves, title)]
+    known = validation_log.curves(curves)
+    return [roc_figure(scores, "glaucoma, image level"), *learning_curves(known, title)]

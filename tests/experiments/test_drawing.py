@@ -8,9 +8,9 @@ from data_pipelines.manifest.check import doubts_by_id
 from data_pipelines.manifest.problems import Problem
 from experiments.drawing import eye_picture
 from experiments.prediction import EyePrediction
-from experiments.report.eye_cards import eye_card
 from experiments.scoring import score
 from imo_jax.predictor.eye_result import NO_DISC, disc_parts
+from imo_jax.report.eye_cards import eye_card
 
 SIDE = 32
 

@@ -1,4 +1,4 @@
-from experiments.seed_means import cell, over_seeds
+from imo_jax.report.seed_means import cell, over_seeds
 
 ONE, TWO = {"value": 0.2, "low": 0.0, "high": 0.4}, {"value": 0.4, "low": 0.2, "high": 0.6}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.page import Section
+from imo_jax.report.page import Section
 
 Interval = dict[str, float]
 

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from data_pipelines.phantom.eye import eyes_of as phantoms
-from experiments.report import volume_cards as cards_module
-from experiments.report.page import inline_json
-from experiments.report.volume_cards import common_limits, shown_scans, volume_card
 from imo_jax.predictor.volume_result import Evidence
+from imo_jax.report import volume_cards as cards_module
+from imo_jax.report.page import inline_json
+from imo_jax.report.volume_cards import common_limits, shown_scans, volume_card
 from imo_jax.visualisation import colours
 
 

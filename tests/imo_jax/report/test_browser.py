@@ -9,10 +9,10 @@ import pytest
 from scipy import ndimage
 
 from data_pipelines.phantom.eye import eyes_of
-from experiments.report import eye_cards, volume_cards
-from experiments.report.cards import gallery_section
-from experiments.report.page import render
 from imo_jax.metrics.imo_eye import score_eye
+from imo_jax.report import eye_cards, volume_cards
+from imo_jax.report.cards import gallery_section
+from imo_jax.report.page import render
 
 pytestmark = pytest.mark.browser
 

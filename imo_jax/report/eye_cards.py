@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.cards import jpeg
 from imo_jax.labels import CUP, GRADE_NAMES, RIM
 from imo_jax.metrics.disc_measures import DiscMeasures, areas_in_words
 from imo_jax.metrics.imo_eye import EyeRecord, dice_of
+from imo_jax.report.cards import jpeg
 from imo_jax.visualisation import colours
 from imo_jax.visualisation.overlays import MOST_UNCERTAIN, ratio_in_words
 from imo_jax.visualisation.tiles import WHOLE, Box, cut, square_around

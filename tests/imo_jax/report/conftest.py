@@ -5,11 +5,11 @@ import types
 import numpy as np
 import pytest
 
-from experiments.report.eye_cards import eye_card, step_cards
-from experiments.report.volume_cards import common_limits, volume_card
 from imo_jax.metrics.imo_eye import score_eye
 from imo_jax.metrics.screening import VolumeRecord
 from imo_jax.predictor.volume_result import Evidence
+from imo_jax.report.eye_cards import eye_card, step_cards
+from imo_jax.report.volume_cards import common_limits, volume_card
 
 SIDE = 96
 ROWS, COLUMNS = np.indices((SIDE, SIDE))

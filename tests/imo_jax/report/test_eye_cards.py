@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.report import eye_cards
-from experiments.report.cards import gallery_section
+from imo_jax.report import eye_cards
+from imo_jax.report.cards import gallery_section
 
 
 def test_numbers_to_sort_by(cards):

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from experiments.report.page import Figure, Gallery, Section, Table, inline_json, render
+from imo_jax.report.page import Figure, Gallery, Section, Table, inline_json, render
 
 
 class Tags(html.parser.HTMLParser):

@@ -1,16 +1,14 @@
 """Figures that several reports show: confusion, ROC, calibration, learning curves."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from experiments import validation_log
-from experiments.report.page import Figure
 from imo_jax.metrics import calibration, ranking
-from imo_jax.visualisation.charts import UNIT, Axis, Series, chart, interval_chart, spanning
+from imo_jax.report.charts import UNIT, Axis, Series, chart, interval_chart, spanning
+from imo_jax.report.page import Figure
 
 
 def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> str:
@@ -61,26 +59,23 @@ def calibration_figure(bins: dict[str, np.ndarray], what: str) -> Figure:
 
 
 def learning_curves(
-    curves: Sequence[tuple[str, pathlib.Path, str]], title: str = "Scores on the validation split"
+    curves: Sequence[tuple[str, ArrayLike, ArrayLike]],
+    title: str = "Scores on the validation split",
 ) -> list[Figure]:
-    """Validation scores by step, as far as they are defined; [] where none is.
+    """Validation scores by step; [] where there are none.
 
     Args:
-      curves: name, file of a run's validations, column of it.
+      curves: name, steps and scores of each.
       title: of what they are, without the step.
     """
-    tables = {file: validation_log.read(file) for _, file, _ in curves if file.exists()}
-    known = [
-        (name, tables[file]["step"], tables[file][column])
-        for name, file, column in curves
-        if file in tables and column in tables[file] and tables[file][column].notna().any()
-    ]
-    if not known:
+    if not curves:
         return []
-    series = [Series(*curve, "curve") for curve in known]
-    steps, scores = [x for _, x, _ in known], [y for _, _, y in known]
+    series = [Series(*curve, "curve") for curve in curves]
     title = f"{title} by train step"
-    axes = spanning("step", [0], *steps), spanning("score", *scores)
+    axes = (
+        spanning("step", [0], *(steps for _, steps, _ in curves)),
+        spanning("score", *(scores for _, _, scores in curves)),
+    )
     return [Figure(chart(series, *axes, title=title), title)]
 
 

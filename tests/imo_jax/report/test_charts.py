@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from imo_jax.visualisation.charts import (
+from imo_jax.report.charts import (
     BOTTOM,
     HEIGHT,
     LEFT,

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-TEMPLATES = importlib.resources.files("experiments.report") / "page"
+TEMPLATES = importlib.resources.files("imo_jax.report") / "page"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.cards import jpeg, png
 from imo_jax import visual_field
 from imo_jax.cam import en_face
 from imo_jax.labels import SCREENING_NAMES
 from imo_jax.metrics.screening import VolumeRecord
 from imo_jax.metrics.screening_summary import THRESHOLD
 from imo_jax.predictor.volume_result import Evidence
+from imo_jax.report.cards import jpeg, png
 from imo_jax.visualisation import colours
 from imo_jax.visualisation.cam_panels import evidence_limit, seen_from_above
 from imo_jax.visualisation.tiles import WHOLE, cut

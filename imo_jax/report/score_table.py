@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.page import Table
+from imo_jax.report.page import Table
 
 BY_SOURCE = "On each data set of the manifest, by its column source, the network's scores stand alone, too."
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from experiments.report.page import Gallery, Section
+from imo_jax.report.page import Gallery, Section
 
 
 def jpeg(pixels: np.ndarray, quality: int) -> str:
