@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -24,6 +25,12 @@ def _eye_weights(
 def _one_hot(grade: jax.Array, has_grade: jax.Array, classes: int) -> jax.Array:
     """(B, G) float32; a row of zeros where there is no grade, whatever value stands there."""
     return jax.nn.one_hot(jnp.where(has_grade, grade, -1), classes, dtype=jnp.float32)
+
+
+def _check_shapes(logits: jax.Array, label: jax.Array, known: jax.Array) -> None:
+    """Other shapes would be broadcast, and the loss be another one."""
+    chex.assert_rank(logits, 2)
+    chex.assert_shape([label, known], logits.shape[:1])
 
 
 def grading_count(
@@ -64,7 +71,9 @@ def grading_cross_entropy(
 
     Raises:
       ValueError: another number of class weights than of grades.
+      AssertionError: other shapes.
     """
+    _check_shapes(logits, grade, has_grade)
     log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
     weights = _eye_weights(grade, has_grade, class_weights, logits.shape[-1])
     eyes = -jnp.sum(_one_hot(grade, has_grade, logits.shape[-1]) * log_probabilities, axis=-1)
@@ -84,7 +93,11 @@ def merged_grading(logits: jax.Array, glaucoma: jax.Array, has_glaucoma: jax.Arr
 
     Returns:
       Sum of nats over eyes, and their number.
+
+    Raises:
+      AssertionError: other shapes.
     """
+    _check_shapes(logits, glaucoma, has_glaucoma)
     logits = logits.astype(jnp.float32)
     everything = jax.nn.logsumexp(logits, axis=-1)
     log_glaucoma = jax.nn.logsumexp(logits[:, 1:], axis=-1) - everything
@@ -106,8 +119,9 @@ def grading_ordinal(
     grades costs more than one of a single grade: it is wrong at two thresholds. With two grades
     this is the cross entropy. The head stays a softmax: its probabilities are used as they are.
 
-    Args and result as `grading_cross_entropy`.
+    Args, result and what is raised as `grading_cross_entropy`.
     """
+    _check_shapes(logits, grade, has_grade)
     logits = logits.astype(jnp.float32)
     classes = logits.shape[-1]
     everything = jax.nn.logsumexp(logits, axis=-1)

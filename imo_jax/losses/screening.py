@@ -1,5 +1,6 @@
 """Losses of glaucoma screening: binary cross entropy, and squared errors of the visual field."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -32,7 +33,12 @@ def binary_cross_entropy(
 
     Returns:
       Weighted sum of nats over examples, and the summed weights.
+
+    Raises:
+      AssertionError: other shapes.
     """
+    chex.assert_rank(logit, 1)
+    chex.assert_equal_shape([logit, glaucoma, valid])
     logit = logit.astype(jnp.float32)
     # -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = softplus(x)
     nats = jax.nn.softplus(jnp.where(glaucoma == 1, -logit, logit))
@@ -55,6 +61,11 @@ def squared_error(predicted: jax.Array, target: jax.Array, counted: jax.Array) -
 
     Returns:
       Sum of squares, and the number of examples counted.
+
+    Raises:
+      AssertionError: other shapes.
     """
+    chex.assert_rank(predicted, 1)
+    chex.assert_equal_shape([predicted, target, counted])
     error = jnp.where(counted, predicted.astype(jnp.float32) - target, 0.0)
     return Sum(total=jnp.sum(jnp.square(error)), count=jnp.sum(counted, dtype=jnp.float32))

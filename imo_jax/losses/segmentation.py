@@ -1,5 +1,6 @@
 """Losses of the segmentation head: pixel cross entropy and soft Dice over the disc's regions."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -44,7 +45,11 @@ def segmentation_cross_entropy(
 
     Returns:
       Sum of nats over pixels, and the pixels to divide by.
+
+    Raises:
+      AssertionError: other shapes.
     """
+    _check_shapes(logits, labels, has_mask)
     log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
     # An id that is no class (255) gives a row of zeros, so an ignored pixel adds nothing.
     # (B, H, W) -> (B, H, W, C)
@@ -54,6 +59,13 @@ def segmentation_cross_entropy(
         total=-jnp.sum(target * log_probabilities),
         count=segmentation_count(labels, has_mask, divide_by),
     )
+
+
+def _check_shapes(logits: jax.Array, labels: jax.Array, has_mask: jax.Array) -> None:
+    """Other shapes would be broadcast, and the loss be another one."""
+    chex.assert_rank(logits, 4)
+    chex.assert_shape(labels, logits.shape[:-1])
+    chex.assert_shape(has_mask, logits.shape[:1])
 
 
 def _region_is_there(labels: jax.Array, has_mask: jax.Array) -> jax.Array:
@@ -102,7 +114,11 @@ def dice_loss(
 
     Returns:
       Sum over eyes of 1 - mean dice (each in 0..1), and the eyes counted (`dice_count`).
+
+    Raises:
+      AssertionError: other shapes.
     """
+    _check_shapes(logits, labels, has_mask)
     probabilities = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
     labelled = (labels != IGNORE).astype(jnp.float32)
     dice = []
