@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from data_pipelines.bad_file import BadFile
 from experiments.runtime import UserError, complain, say
-from imo_jax.atomic_files import replacing
+from imo_jax.atomic_files import write_table
 from imo_jax.predictor import EyeResult, NotRead, VolumeResult
 from imo_jax.predictor.inputs import FAULTS
 
@@ -124,7 +124,5 @@ def table_of(rows: list[dict[str, Any]], path: pathlib.Path | None) -> Iterator[
         if path is not None and rows:
             # Columns of eyes that failed are few; those of the others come before `error`.
             columns = list(dict.fromkeys(name for row in rows for name in row if name != "error"))
-            with replacing(path) as part:
-                # As objects: whole numbers stay whole beside empty cells.
-                table = pd.DataFrame(rows, columns=[*columns, "error"], dtype=object)
-                table.to_csv(part, index=False)
+            # As objects: whole numbers stay whole beside empty cells.
+            write_table(path, pd.DataFrame(rows, columns=[*columns, "error"], dtype=object))

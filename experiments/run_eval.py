@@ -7,13 +7,12 @@ from typing import Any
 
 from data_pipelines.load.stores import Store
 from experiments.calibration import cdr_range, kept_promises
-from experiments.drawing import denoisings, draw_plots, eye_picture
+from experiments.drawing import draw_plots, eye_picture
 from experiments.evaluation_files import Evaluation, by_source, score_lines, write_evaluation
 from experiments.locator import seen_whole
 from experiments.prediction import SCORED, EyePrediction, predictions
 from experiments.reading import common_grades
 from experiments.report.eyes import eyes_report
-from experiments.report.score_table import columns_of
 from experiments.runtime import say
 from experiments.saved_run import TrainedRun
 from experiments.scoring import baseline_predictions, score_all
@@ -21,7 +20,9 @@ from imo_jax.atomic_files import write_picture
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import grade_names_of, imo_difference, imo_summary
 from imo_jax.models.registry import diffuses, kind_of
+from imo_jax.predictor.denoising import denoisings
 from imo_jax.report import eye_cards
+from imo_jax.report.score_table import columns_of
 
 STRIPS = 3  # denoising strips drawn
 SLIDERS = 12  # eyes of the report whose denoising steps are shown
@@ -164,7 +165,7 @@ def draw_denoising(
         return
     number = min(SLIDERS, store.num(SCORED))
     examples = [store.example(SCORED, i) for i in range(number)]
-    found = denoisings(run.variables, run.config, examples)
+    found = denoisings(run.variables, run.config.model, examples)
     for i, (card, steps) in enumerate(zip(cards, found, strict=False)):
         card["steps"] = eye_cards.step_cards(steps.probabilities, steps.times, card)
         if i < STRIPS:

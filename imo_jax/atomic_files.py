@@ -44,10 +44,12 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_arrays(
+    path: pathlib.Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = False
+) -> None:
     """Writes arrays by name as .npz."""
     with replacing(path) as part, part.open("wb") as file:
-        np.savez(file, **arrays)
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
 def write_table(path: pathlib.Path, rows: "pd.DataFrame") -> None:

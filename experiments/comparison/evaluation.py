@@ -14,9 +14,9 @@ from experiments.run_folder import replaced_folder
 from experiments.runtime import UserError
 from experiments.scoring import score_all
 from experiments.squares import evaluation_store
-from imo_jax.labels import GRADE_NAMES
+from imo_jax.atomic_files import write_arrays, write_table
+from imo_jax.metrics.eye_arrays import arrays_of, records_of
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
-from imo_jax.metrics.imo_summary import grade_names_of
 
 RECORDS, MASKS = "records.npz", "masks.npz"
 
@@ -87,11 +87,10 @@ def write_scored(
 
     records = score_all(store, SCORED, predicted, keep)
     with replaced_folder(target) as folder:
-        table = pd.DataFrame([eye_row(record) for record in records])
-        table.to_csv(folder / "per_eye.csv", index=False)
+        write_table(folder / "per_eye.csv", pd.DataFrame([eye_row(record) for record in records]))
         if masks:
-            np.savez_compressed(folder / MASKS, ids=np.stack(masks))
-        write_records(folder, records)
+            write_arrays(folder / MASKS, {"ids": np.stack(masks)}, compressed=True)
+        write_arrays(folder / RECORDS, arrays_of(records))
     return records
 
 
@@ -104,62 +103,7 @@ def read_masks(folder: pathlib.Path) -> np.ndarray | None:
         return arrays["ids"]
 
 
-LABELS = ("grade", "glaucoma")
-OF_PREDICTION = ("vcdr_pred", "vcdr_sd")  # NaN: nothing found; None: nothing segmented
-OF_MASK = ("vcdr_true", "uncertainty_auroc")
-SUMS = ("bins", "brier", "nll", "pixels")
-
-
-def write_records(folder: pathlib.Path, records: list[EyeRecord]) -> None:
-    """Writes records of one network (it segments all eyes or none, and grades all or none)."""
-    masked = [r for r in records if r["confusion"] is not None]
-    graded = [r for r in records if r["grade_probabilities"] is not None]
-    arrays = {
-        "id": np.array([r["id"] for r in records], np.str_),
-        "patient": np.array([r["patient"] for r in records], np.str_),
-        **{
-            name: np.array([-1 if r[name] is None else r[name] for r in records])
-            for name in LABELS
-        },
-        "grade_names": np.array(grade_names_of(records), np.str_),
-        "segmented": np.array([r["vcdr_pred"] is not None for r in records]),
-        "cup_is_told": np.array([bool(r["cup_is_told"]) for r in records]),
-        "masked": np.array([r["confusion"] is not None for r in records]),
-        # None becomes NaN
-        **{n: np.array([r[n] for r in records], np.float64) for n in OF_PREDICTION + OF_MASK},
-    }
-    if graded:
-        arrays["grade_probabilities"] = np.stack([r["grade_probabilities"] for r in graded])
-    if masked:
-        arrays["confusion"] = np.stack([r["confusion"] for r in masked])
-        arrays |= {name: np.stack([r["calibration"][name] for r in masked]) for name in SUMS}
-    np.savez(folder / RECORDS, **arrays)
-
-
 def read_records(folder: pathlib.Path) -> list[EyeRecord]:
-    """The records that `write_records` wrote: without the measures of the disc and doubts, which no table uses."""
-    with np.load(folder / RECORDS, allow_pickle=False) as file:
-        arrays = dict(file)
-    names = tuple(map(str, arrays.get("grade_names", GRADE_NAMES)))
-    with_mask = iter(range(int(arrays["masked"].sum())))
-    records = []
-    for i, eye_id in enumerate(arrays["id"]):
-        record: EyeRecord = {"id": str(eye_id), "patient": str(arrays["patient"][i])}
-        record["grade_names"] = names
-        for name in LABELS:
-            value = int(arrays[name][i]) if name in arrays else -1
-            record[name] = None if value < 0 else value
-        graded = arrays.get("grade_probabilities")
-        record["grade_probabilities"] = None if graded is None else graded[i]
-        segmented, masked = arrays["segmented"][i], arrays["masked"][i]
-        record |= {name: float(arrays[name][i]) if segmented else None for name in OF_PREDICTION}
-        record |= {name: float(arrays[name][i]) if masked else None for name in OF_MASK}
-        record["confusion"] = record["calibration"] = record["cup_is_told"] = None
-        if masked:
-            k = next(with_mask)
-            record["confusion"] = arrays["confusion"][k]
-            told = arrays.get("cup_is_told")  # none of earlier versions, in which the cup was scored
-            record["cup_is_told"] = told is None or bool(told[i])
-            record["calibration"] = {name: arrays[name][k] for name in SUMS}
-        records.append(record)
-    return records
+    """The records that `write_scored` wrote, as far as tables use them."""
+    with np.load(folder / RECORDS, allow_pickle=False) as arrays:
+        return records_of(dict(arrays))

@@ -7,9 +7,9 @@ import numpy as np
 from data_pipelines.load.stores import Store
 from experiments.comparison.scores import Finished
 from experiments.prediction import SCORED
-from experiments.report.eye_cards import shapes
 from imo_jax.metrics.cup_to_disc import vertical_cdr
 from imo_jax.metrics.imo_eye import EyeRecord
+from imo_jax.report.eye_cards import shapes
 from imo_jax.visualisation.methods_panel import ComparedEye, View, methods_panel
 
 EYES = 4

@@ -8,7 +8,6 @@ from data_pipelines.circular import circular
 from data_pipelines.load.screening_stores import INDICES, ScreeningStore
 from experiments.evaluation_files import Evaluation, by_source, score_lines, write_evaluation
 from experiments.prediction import SCORED
-from experiments.report.score_table import columns_of
 from experiments.report.volumes import volumes_report
 from experiments.saved_run import TrainedScreening
 from experiments.screening.drawing import cards_of, draw_cams, draw_plots
@@ -22,6 +21,7 @@ from imo_jax.metrics.screening_summary import (
     screening_difference,
     screening_summary,
 )
+from imo_jax.report.score_table import columns_of
 
 
 def run_eval(run: TrainedScreening, out: str | None, store: ScreeningStore) -> dict[str, Any]:

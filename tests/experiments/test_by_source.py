@@ -1,10 +1,10 @@
 """Eyes of several data sets in one manifest, each scored alone."""
 
 import pytest
-from experiments.report.score_table import columns_of, score_table
 
 from experiments.evaluation_files import by_source
 from experiments.report.eyes import score_text
+from imo_jax.report.score_table import columns_of, score_table
 
 pytestmark = pytest.mark.quick
 

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from experiments.comparison.evaluation import (
+    RECORDS,
     mean_predictions,
     read_masks,
     read_records,
-    write_records,
     write_scored,
 )
 from experiments.prediction import EyePrediction
+from imo_jax.atomic_files import write_arrays
+from imo_jax.metrics.eye_arrays import arrays_of
 from imo_jax.metrics.imo_eye import score_eye
 from imo_jax.metrics.imo_summary import imo_summary
 
@@ -55,7 +57,7 @@ def test_eyes_without_labels_or_disc_come_back_as_well(tmp_path):
         score_eye("no disc", "q", probabilities=nothing, mask=mask, uncertainty=doubt, grade=2),
         score_eye("all", "r", probabilities=found, mask=mask, uncertainty=doubt, grade=0),
     ]
-    write_records(tmp_path, records)
+    write_arrays(tmp_path / RECORDS, arrays_of(records))
     back = read_records(tmp_path)
     for before, after in zip(records, back, strict=True):
         assert kept(before).keys() == after.keys()

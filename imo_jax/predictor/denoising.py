@@ -1,0 +1,74 @@
+"""The sampler at work on eyes, step by step."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from imo_jax.diffusion.ddim import sampling_times
+from imo_jax.diffusion.schedule import log_snr
+from imo_jax.models.imo.config import IMOConfig
+from imo_jax.models.imo.model import IMO
+from imo_jax.models.imo.sample import predict
+from imo_jax.predictor.answers import NOISE_SEED
+from imo_jax.train.initial import RUN_ONCE
+from imo_jax.visualisation.denoising_strip import denoising_strip
+
+
+@dataclasses.dataclass(frozen=True)
+class Denoising:
+    """The sampler at work on one eye.
+
+    Attributes:
+      times: (K,) of its steps, 1 = noise.
+      probabilities: (K, S, S, 3) of background, rim and cup that each step predicts.
+      strip: (height, width, 3) uint8: x_t, what it tells, the x0 predicted.
+    """
+
+    times: np.ndarray
+    probabilities: np.ndarray
+    strip: np.ndarray
+
+
+def denoisings(
+    variables: Any, model: IMOConfig, examples: Iterable[dict[str, Any]]
+) -> Iterator[Denoising]:
+    """The denoising steps of some eyes.
+
+    Args:
+      variables: of the network.
+      model: its config.
+      examples: of a store: `fundus`, `mask`, `has_mask`, `id`, and `oct`, `has_oct` where it is used.
+    """
+    steps = jax.jit(
+        functools.partial(predict, config=model, intermediates=True), compiler_options=RUN_ONCE
+    )
+    times = sampling_times(model.sampling_steps, model.time_difference, model.start_time)[:, 0]
+    for example in examples:
+        batch = {"fundus": example["fundus"][None], "index": np.zeros(1, np.uint32)}
+        if model.use_oct:
+            batch |= {"oct": example["oct"][None], "has_oct": np.array([example["has_oct"]])}
+        outputs = jax.device_get(steps(variables, batch, key=jax.random.key(NOISE_SEED)))
+        # (K, 1 sample, 1 eye, S, S, 3) -> (K, S, S, 3)
+        probabilities = outputs["x0_probabilities"][:, 0, 0]
+        yield Denoising(times, probabilities, _strip(variables, model, example, outputs))
+
+
+def _strip(
+    variables: Any, model: IMOConfig, example: dict[str, Any], outputs: dict[str, Any]
+) -> np.ndarray:
+    times = sampling_times(model.sampling_steps, model.time_difference, model.start_time)[:, 0]
+    embeddings = IMO(model).apply(variables, method="class_embeddings")[: model.num_classes]
+    return denoising_strip(
+        example["fundus"],
+        np.asarray(outputs["x_t"])[:, 0, 0],
+        np.asarray(outputs["x0_probabilities"])[:, 0, 0],
+        times=times,
+        log_snr=np.asarray(log_snr(times)),
+        class_embeddings=np.asarray(embeddings),
+        title=f"{example['id']}: from noise to a mask in {len(times)} steps",
+        mask=example["mask"] if example["has_mask"] else None,
+    )
