@@ -4,15 +4,16 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from data_pipelines.images import is_dicom
-from data_pipelines.volume_form import VolumeForm
-from experiments.asked_files import (
+from data_pipelines.asked_files import (
+    NothingAsked,
     asked_photographs,
     distinct_names,
     require_apart,
     shortened,
     volumes_beside,
 )
+from data_pipelines.images import is_dicom
+from data_pipelines.volume_form import VolumeForm
 from experiments.predicting import Predicted, keep_all
 from experiments.reading import checked_manifest
 from experiments.runtime import UserError, say
@@ -134,13 +135,15 @@ def asked_eyes(
     if volume is not None and fundus is None:
         raise UserError("--oct belongs to --fundus; a manifest names its own volumes")
     if fundus is not None:
-        asked = asked_photographs(fundus)
-        if asked.many:
-            require_apart(folder, asked)
-        scans = volumes_beside(volume, asked)
+        try:
+            asked = asked_photographs(fundus, say)
+            if asked.many:
+                require_apart(folder, asked)
+            scans, names = volumes_beside(volume, asked, say), distinct_names(asked)
+        except NothingAsked as error:
+            raise UserError(str(error)) from error
         unknown = [None] * len(asked.files)
-        files = list(asked.files)
-        return AskedEyes(distinct_names(asked), files, scans, unknown, unknown, asked.many)
+        return AskedEyes(names, list(asked.files), scans, unknown, unknown, asked.many)
     eyes = checked_manifest(run.config, ("predict",), manifest).eyes
     scans = [eye.oct if run.config.model.use_oct else None for eye in eyes]
     return AskedEyes(

@@ -16,7 +16,7 @@ from experiments.screening.run_train import run_train
 from imo_jax import visual_field
 from imo_jax.atomic_files import write_json, write_table
 
-# The paper chooses by validation and does not say from what; these are facts/semt.md's defaults.
+# The paper chooses by validation and does not say from what.
 GRID = (0.1, 0.5, 1.0, 5.0)
 
 Alphas = tuple[float, float, float]  # of VFI, MD and PSD

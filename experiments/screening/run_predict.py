@@ -3,10 +3,15 @@
 import pathlib
 from dataclasses import dataclass
 
+from data_pipelines.asked_files import (
+    NothingAsked,
+    asked_volumes,
+    distinct_names,
+    require_apart,
+)
 from data_pipelines.volume_form import VolumeForm
-from experiments.asked_files import asked_volumes, distinct_names, require_apart
 from experiments.predicting import Predicted, keep_all
-from experiments.runtime import UserError
+from experiments.runtime import UserError, say
 from experiments.saved_run import TrainedScreening
 from experiments.screening.reading import checked_manifest
 from imo_jax.predictor.inputs import formed
@@ -82,11 +87,14 @@ def asked_of(
                 "this run mirrors right eyes: say --eye=OD (right) or --eye=OS (left); for both "
                 "sides at once write a manifest"
             )
-        asked = asked_volumes(volume)
-        if asked.many:
-            require_apart(folder, asked)
-        sides = [eye] * len(asked.files)
-        return AskedVolumes(distinct_names(asked), list(asked.files), sides, asked.many)
+        try:
+            asked = asked_volumes(volume, say)
+            if asked.many:
+                require_apart(folder, asked)
+            names = distinct_names(asked)
+        except NothingAsked as error:
+            raise UserError(str(error)) from error
+        return AskedVolumes(names, list(asked.files), [eye] * len(asked.files), asked.many)
     volumes = checked_manifest(run.config, ("predict",), manifest).volumes
     return AskedVolumes(
         [v.id for v in volumes],

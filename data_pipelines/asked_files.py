@@ -1,4 +1,7 @@
-"""The files that --fundus and --oct stand for: one, those of a folder, or those of a pattern."""
+"""The files that --fundus and --oct stand for: one, those of a folder, or those of a pattern.
+
+What is worth a word is told to `say`.
+"""
 
 import dataclasses
 import glob
@@ -13,9 +16,13 @@ from data_pipelines.likely_names import LikelyFiles, difference, same_name_key
 from data_pipelines.litter import is_litter
 from data_pipelines.npz_member import split_member
 from data_pipelines.volume_files import VOLUME_SUFFIXES, dicom_files_of, natural_key
-from experiments.runtime import UserError, say
 
 SHOWN = 5  # names in a sentence
+Say = Callable[[str], None]
+
+
+class NothingAsked(ValueError):
+    """What is asked for is not there, or cannot be told apart; says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,20 +45,22 @@ class Asked:
         return [_without_ending(file).relative_to(self.base).as_posix() for file in self.files]
 
 
-def asked_photographs(given: str) -> Asked:
-    """The photographs that --fundus=`given` stands for. Raises UserError where there is none."""
-    return _asked("fundus", given, os.path.isfile, _is_photograph, "photograph")
+def asked_photographs(given: str, say: Say = lambda words: None) -> Asked:
+    """The photographs that --fundus=`given` stands for. Raises NothingAsked where there is none."""
+    return _asked("fundus", given, os.path.isfile, _is_photograph, "photograph", say)
 
 
-def asked_volumes(given: str) -> Asked:
-    """The volumes that --oct=`given` stands for. Raises UserError where there is none.
+def asked_volumes(given: str, say: Say = lambda words: None) -> Asked:
+    """The volumes that --oct=`given` stands for. Raises NothingAsked where there is none.
 
     A folder of B-scans is one volume, any other folder is one of volumes.
     """
-    return _asked("oct", given, is_volume, is_volume, "OCT volume")
+    return _asked("oct", given, is_volume, is_volume, "OCT volume", say)
 
 
-def volumes_beside(given: str | None, photographs: Asked) -> list[pathlib.Path | None]:
+def volumes_beside(
+    given: str | None, photographs: Asked, say: Say = lambda words: None
+) -> list[pathlib.Path | None]:
     """The volume of each photograph, None where it has none.
 
     Args:
@@ -60,22 +69,22 @@ def volumes_beside(given: str | None, photographs: Asked) -> list[pathlib.Path |
       photographs: from `asked_photographs`.
 
     Raises:
-      UserError: no volume belongs to any photograph.
+      NothingAsked: no volume belongs to any photograph.
     """
     if given is None:
         return [None] * len(photographs.files)
-    volumes = asked_volumes(given)
+    volumes = asked_volumes(given, say)
     if not volumes.many and len(photographs.files) == 1:
         return list(volumes.files)
     if not volumes.many:
-        raise UserError(
+        raise NothingAsked(
             f"--oct={given} is one volume for {len(photographs.files)} photographs; give the folder "
             "of their volumes, named as the photographs are"
         )
     found = _by_key(volumes)
     scans = [found.pop(key, None) for key in photographs.keys]
     if not any(scans):
-        raise UserError(
+        raise NothingAsked(
             f"--oct={given}: no volume is named as a photograph is: {shortened(photographs.keys)} beside "
             f"{shortened(found)}; name them alike, or write a manifest"
         )
@@ -98,13 +107,13 @@ def distinct_names(asked: Asked) -> list[str]:
         names = [spelling(path) for path in below]
         if len({same_name_key(name) for name in names}) == len(names):
             return names
-    raise UserError(f"two files in {asked.base} would have results of one name; rename one")
+    raise NothingAsked(f"two files in {asked.base} would have results of one name; rename one")
 
 
 def require_apart(out: pathlib.Path, asked: Asked) -> None:
-    """Raises UserError where predictions would lie among the files that they are made of."""
+    """Raises NothingAsked where predictions would lie among the files that they are made of."""
     if any(file.parent.resolve() == out.resolve() for file in asked.files):
-        raise UserError(f"--out={out} holds the files to predict, and the pictures written there "
+        raise NothingAsked(f"--out={out} holds the files to predict, and the pictures written there "
                         "would be predicted the next time; give another folder")  # fmt: skip
 
 
@@ -153,6 +162,7 @@ def _asked(
     is_one: Callable[[str], bool],
     is_wanted: Callable[[pathlib.Path], bool],
     what: str,
+    say: Say,
 ) -> Asked:
     path = pathlib.Path(given)
     if split_member(path)[0].is_file() or (path.is_dir() and is_one(given)):
@@ -162,11 +172,11 @@ def _asked(
     elif glob.has_magic(given):
         base, found = _before_magic(given), [*map(pathlib.Path, glob.glob(given, recursive=True))]
     else:
-        raise UserError(f"--{flag}={given}: no such file or folder{_hint(given)}")
+        raise NothingAsked(f"--{flag}={given}: no such file or folder{_hint(given)}")
     clean = [file for file in found if not any(map(is_litter, file.relative_to(base).parts))]
     wanted = [file for file in clean if is_wanted(file)]
     if not wanted:
-        raise UserError(f"--{flag}={given}: no {what} is there{_instead(given, clean)}")
+        raise NothingAsked(f"--{flag}={given}: no {what} is there{_instead(given, clean)}")
     others = [file.name for file in set(clean) - set(wanted) if file.is_file()]
     if others:
         say(f"{given}: {shortened(sorted(others))} left out, no {what} by its name")
@@ -198,7 +208,7 @@ def _by_key(volumes: Asked) -> dict[str, pathlib.Path]:
     found: dict[str, pathlib.Path] = {}
     for key, file in zip(volumes.keys, volumes.files, strict=True):
         if key in found:
-            raise UserError(f"{found[key]} and {file} are both named {key}; keep one of them")
+            raise NothingAsked(f"{found[key]} and {file} are both named {key}; keep one of them")
         found[key] = file
     return found
 

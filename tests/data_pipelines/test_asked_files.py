@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.asked_files import (
+from data_pipelines.asked_files import (
+    NothingAsked,
     asked_photographs,
     asked_volumes,
     distinct_names,
@@ -14,7 +15,6 @@ from experiments.asked_files import (
     require_apart,
     volumes_beside,
 )
-from experiments.runtime import UserError
 
 
 def touch(root: pathlib.Path, *names: str) -> None:
@@ -33,15 +33,16 @@ def names(asked):
     return [file.relative_to(asked.base).as_posix() for file in asked.files]
 
 
-def test_a_folder_is_its_photographs_in_the_order_of_their_numbers(tmp_path, capsys):
+def test_a_folder_is_its_photographs_in_the_order_of_their_numbers(tmp_path):
     touch(
         tmp_path, "eye10.jpg", "eye9.JPG", "b.png", "Thumbs.db", ".DS_Store", "._eye9.jpg",
         "__MACOSX/eye9.jpg", "notes.txt", "masks/eye9.png",
     )  # fmt: skip
-    asked = asked_photographs(str(tmp_path))
+    words = []
+    asked = asked_photographs(str(tmp_path), words.append)
     assert names(asked) == ["b.png", "eye9.JPG", "eye10.jpg"] and asked.many
     assert distinct_names(asked) == ["b", "eye9", "eye10"]
-    said = capsys.readouterr().err
+    (said,) = words
     assert "notes.txt left out" in said and "Thumbs" not in said and "masks" not in said
 
 
@@ -54,7 +55,7 @@ def test_a_pattern_reaches_into_folders_whose_names_tell_eyes_apart(tmp_path):
     asked = asked_photographs(f"{tmp_path}/p2/*")
     assert distinct_names(asked) == ["OD_jpg", "OD_png"]
     touch(tmp_path, "same/a/b_c.jpg", "same/a_b/c.jpg", "same/x/c.jpg")
-    with pytest.raises(UserError, match="two files .* one name"):
+    with pytest.raises(NothingAsked, match="two files .* one name"):
         distinct_names(asked_photographs(f"{tmp_path}/same/*/*"))
 
 
@@ -78,14 +79,14 @@ def test_a_file_is_one_photograph_whatever_its_name(tmp_path):
 )
 def test_what_is_not_there_is_told_with_what_was_likely_meant(tmp_path, given, says):
     touch(tmp_path, "eyes/eye7.jpg", "volumes/eye7.npy")
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(NothingAsked, match=says):
         asked_photographs(str(tmp_path / given))
 
 
 def test_a_relative_path_is_answered_with_a_relative_one(tmp_path, monkeypatch):
     touch(tmp_path, "eyes/eye7.jpg")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="there is 'eyes/eye7.jpg'"):
+    with pytest.raises(NothingAsked, match="there is 'eyes/eye7.jpg'"):
         asked_photographs("./eyes/eye07.jpg")
 
 
@@ -109,17 +110,18 @@ def test_a_folder_is_one_volume_or_many_by_what_it_holds(tmp_path, write_dicom_p
     assert names(one) == ["scans"] and not one.many
     assert names(asked_volumes(str(tmp_path / "tiffs"))) == ["a.tif"]
     assert names(asked_volumes(str(tmp_path))) == ["export", "one", "scans", "slices"]
-    with pytest.raises(UserError, match="no OCT volume is there"):
+    with pytest.raises(NothingAsked, match="no OCT volume is there"):
         asked_volumes(str(tmp_path / "empty"))
 
 
-def test_volumes_belong_to_photographs_of_their_name(tmp_path, capsys):
+def test_volumes_belong_to_photographs_of_their_name(tmp_path):
     touch(tmp_path, "eyes/1.jpg", "eyes/2.jpg", "eyes/3.jpg", "oct/3.npy", "oct/4.npy")
     picture(tmp_path / "oct" / "1" / "0.png")
     photographs = asked_photographs(str(tmp_path / "eyes"))
-    found = volumes_beside(str(tmp_path / "oct"), photographs)
+    words = []
+    found = volumes_beside(str(tmp_path / "oct"), photographs, words.append)
     assert found == [tmp_path / "oct" / "1", None, tmp_path / "oct" / "3.npy"]
-    said = capsys.readouterr().err
+    said = "\n".join(words)
     assert "2 of 3 photographs have an OCT volume" in said and "volumes 4" in said
     assert volumes_beside(None, photographs) == [None] * 3
     one = asked_photographs(str(tmp_path / "eyes" / "3.jpg"))
@@ -135,7 +137,7 @@ def test_volumes_that_cannot_be_told_are_refused(tmp_path):
         ("oct/7.npy", "one volume for 2 photographs"),
         ("two", "both named 1"),
     ):
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(NothingAsked, match=says):
             volumes_beside(str(tmp_path / given), photographs)
 
 
@@ -143,5 +145,5 @@ def test_predictions_may_not_lie_among_the_photographs(tmp_path):
     touch(tmp_path, "eyes/1.jpg")
     asked = asked_photographs(str(tmp_path / "eyes"))
     require_apart(tmp_path, asked)
-    with pytest.raises(UserError, match="give another folder"):
+    with pytest.raises(NothingAsked, match="give another folder"):
         require_apart(tmp_path / "x" / ".." / "eyes", asked)
