@@ -43,6 +43,7 @@ def eye_picture(
         title=eye_title(record, cdr_range),
         mask=example["mask"] if example["has_mask"] else None,
         uncertainty=prediction.entropy,
+        eye=store.sides(split)[prediction.index],
     )
     return with_notes(panel, list(record["warnings"]))
 

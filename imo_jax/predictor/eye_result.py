@@ -201,6 +201,7 @@ class EyeResult:
             self.answer.probabilities.argmax(axis=-1),
             title=eye_title(self.record, self._cdr_interval),
             uncertainty=self.answer.entropy,
+            eye=self.eye,
         )
         return with_notes(panel, self.warnings)
 

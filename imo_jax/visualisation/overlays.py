@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from imo_jax.labels import CLASS_NAMES, CUP, RIM
-from imo_jax.metrics.disc_measures import areas_in_words
+from imo_jax.metrics.disc_measures import NAMES_BY_SIDE, Side, areas_in_words
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.visualisation import colours, tiles
 from imo_jax.visualisation.outlines import draw_regions
@@ -22,6 +22,7 @@ def eye_panel(
     mask: np.ndarray | None = None,
     uncertainty: np.ndarray | None = None,
     uncertainty_limit: float = MOST_UNCERTAIN,
+    eye: Side | None = None,
     tile: int = 320,
 ) -> np.ndarray:
     """A row of tiles: whole photograph, disc, truth (if known), prediction, uncertainty (if given).
@@ -36,6 +37,7 @@ def eye_panel(
       mask: (h, w) true ids, 255 = ignore, or None.
       uncertainty: (h, w) float, or None.
       uncertainty_limit: value of the brightest colour; ln 3 suits entropies in nats.
+      eye: its side, by which the tile of the disc names the temporal and the nasal side.
       tile: side of a tile in pixels.
       All images show the same field; their resolutions may differ.
 
@@ -45,7 +47,7 @@ def eye_panel(
     seen = predicted if mask is None or not _disc(mask).any() else mask
     box = tiles.square_around(_disc(seen))
     zoom = tiles.cut(photograph, box, (tile, tile))
-    row = [_whole(photograph, predicted, box, tile), zoom]
+    row = [_whole(photograph, predicted, box, tile), zoom if eye is None else _with_sides(zoom, eye)]
     captions = ["photograph", "disc"]
     shown = draw_regions(zoom, predicted, box)
     if mask is not None:
@@ -59,6 +61,16 @@ def eye_panel(
         captions.append("uncertainty")
     legend = list(colours.OUTLINES.items())
     return tiles.sheet([row], title=title, captions=captions, legend=legend)
+
+
+def _with_sides(picture: np.ndarray, eye: Side) -> np.ndarray:
+    """A tile with the words temporal and nasal in its lower corners, where they are in that eye."""
+    drawn = Image.fromarray(picture)
+    draw, size = ImageDraw.Draw(drawn), len(picture)
+    style = {"font": tiles.font(max(size // 20, 10)), "stroke_width": 1, "stroke_fill": "black"}
+    for side, (x, anchor) in {"left": (4, "ld"), "right": (size - 4, "rd")}.items():
+        draw.text((x, size - 4), NAMES_BY_SIDE[eye][side], "white", anchor=anchor, **style)
+    return np.asarray(drawn)
 
 
 def eye_title(record: EyeRecord, cdr_range: tuple[float, float] | None = None) -> str:

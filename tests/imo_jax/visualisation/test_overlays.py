@@ -49,6 +49,20 @@ def test_images_of_differing_resolution_are_drawn_alike():
     assert np.abs(panels[0] - panels[1]).mean() < 1.0
 
 
+def test_the_temporal_side_is_named_where_it_is():
+    """The nose is right of a right eye's disc in its photograph, so temporal is left there."""
+    plain, right, left = (
+        eye_panel(PHOTOGRAPH, PREDICTED, title="", tile=200, eye=eye) for eye in (None, "OD", "OS")
+    )
+    disc = slice(8 + 208, 8 + 208 + 200)  # the second tile
+    for panel, halves in ((right, "temporal nasal"), (left, "nasal temporal")):
+        changed = (panel != plain).any(axis=-1)
+        assert changed[:, disc].any() and changed.sum() == changed[:, disc].sum()
+        first, second = changed[:, disc][:, :100].sum(), changed[:, disc][:, 100:].sum()
+        longer = halves.split().index("temporal")  # it has more letters than nasal
+        assert (first, second)[longer] > 1.2 * (first, second)[1 - longer] > 0
+
+
 @pytest.mark.parametrize("mask", [None, np.zeros((120, 160), np.uint8)])
 def test_an_eye_without_any_disc_is_drawn(mask):
     nothing = np.zeros((120, 160), np.uint8)
