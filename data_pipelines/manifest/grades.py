@@ -17,8 +17,8 @@ BINARY_GRADES = ("normal", "glaucoma")
 
 MAX_GRADES = 20
 MAX_LENGTH = 40
-# They separate names in flags and in cells of the tables that are written.
-FORBIDDEN = ',;=|"#'
+# They separate names in flags, in cells of the tables that are written and in DICOM objects.
+FORBIDDEN = ',;=|"#\\'
 
 
 def grades_file(path: Path) -> Path:

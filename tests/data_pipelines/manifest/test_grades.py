@@ -58,6 +58,7 @@ def test_of_three_grades_glaucoma_does_not_say_which(data_set):
         (tuple(f"g{k}" for k in range(21)), "names 21 grades"),
         (("normal", "a,b"), "holds ','"),
         (("normal", "a=b"), "holds '='"),
+        (("normal", "a\\b"), "which no name may hold"),
         (("normal", "x" * 41), "longer than 40"),
         (("normal", "Normal"), "is there twice (as 'normal')"),
         (("normal", "mid/late", "mid_late"), "is there twice (as 'mid/late')"),  # names of columns
