@@ -8,7 +8,7 @@ what
   encode     IMO's encoder and grading head, or SEMT's network, without gradients
   compile    from process start to the end of the first train step, cold and warm compile cache
   surrogate  nearest of --size donors to each of --batch queries of 512 features
-  loader     batches of augmented eyes from threads
+  loader     batches of eyes with volumes, from threads and tf.data
 
 Times are medians of --repeats calls after warm-up; with --peer the implementations take turns, call
 by call, each in a process of its own, whose peak memory is told (on a GPU the device's). Before

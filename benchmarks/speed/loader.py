@@ -1,5 +1,6 @@
 """How fast batches are made, as `python -m data_pipelines.load.speed` measures it by itself."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -12,10 +13,13 @@ from benchmarks.speed.machine import ROOT, processor
 from benchmarks.speed.task import Task
 
 EYES = 16
+VOLUME = (64, 256, 128)  # depth, width, slices
 
 
 def loader_rows(task: Task, repeats: int) -> list[dict[str, Any]]:
-    """Rows of the thread backend with one thread and with all; keys as in report.py.
+    """Rows of every way to make batches of `task.size` pixels with volumes; keys as in report.py.
+
+    With one thread and with all; from prepared records, too, where TensorFlow is installed.
 
     The data set is a phantom made for it. median_s is of a batch; p10_s and p90_s are the fastest
     and the slowest of the repeats, which is what is told. `cpu_ms` is the processor time of an
@@ -31,8 +35,9 @@ def loader_rows(task: Task, repeats: int) -> list[dict[str, Any]]:
             "--test_fraction=0",
         )  # fmt: skip
         text = _run(
-            "data_pipelines.load.speed", f"--manifest={out / 'manifest.csv'}", "--arrays_only",
-            "--json", f"--image_size={task.size}",
+            "data_pipelines.load.speed", f"--manifest={out / 'manifest.csv'}",
+            *([] if importlib.util.find_spec("tensorflow") else ["--arrays_only"]),
+            "--json", "--oct_shape", *map(str, VOLUME), f"--image_size={task.size}",
             f"--batch_size={task.batch}", f"--repeats={repeats}",
         )  # fmt: skip
     return [row_of(pipeline, task) for pipeline in json.loads(text)["pipelines"]]
@@ -49,7 +54,7 @@ def row_of(pipeline: dict[str, Any], task: Task) -> dict[str, Any]:
         "p90_s": task.batch / pipeline["least"],
         "peak_bytes": None,
         "flops": None,
-        **{key: pipeline[key] for key in ("backend", "workers", "images_per_second", "cpu_ms")},
+        **{key: pipeline[key] for key in ("store", "backend", "workers", "images_per_second", "cpu_ms")},
     }
 
 

@@ -15,7 +15,6 @@ from data_pipelines.builders.fingerprint import fingerprint
 from data_pipelines.builders.packs import SPLIT, PackedRecords, PackReader, Written, prepared
 from data_pipelines.builders.records import (
     LocalInfo,
-    best_format,
     ordered_key,
     raw,
     write_records,
@@ -24,7 +23,7 @@ from data_pipelines.builders.workers import read_all
 from data_pipelines.load.examples import FRAME_FIELDS, WorkingGrid, read_record
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
 from data_pipelines.load.stores import Entry, Store, entry_of
-from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
+from data_pipelines.load.tfds_records import FILE_FORMAT, quiet_logs
 from data_pipelines.manifest import Eye, Manifest
 from data_pipelines.progress import progress_line
 from data_pipelines.squares import Square
@@ -151,7 +150,6 @@ def prepare(
     oct_shape: tuple[int, int, int] | None,
     crop_to_field: bool = True,
     splits: Iterable[str] = SPLITS,
-    file_format: str | None = None,
     squares: Mapping[str, Square] | None = None,
 ) -> Store:
     """Opens the prepared eyes of a manifest, preparing first those that are not there yet.
@@ -168,7 +166,6 @@ def prepare(
       oct_shape: (depth, width, slices), or None to leave the OCT out.
       crop_to_field: cut the black border around the photograph's field of view.
       splits: names of splits; "" is that of eyes without one.
-      file_format: "array_record" or "tfrecord"; None: the former where it is installed.
       squares: id -> the square of the photograph that is seen, of eyes that have one; part of the
         key.
 
@@ -178,8 +175,7 @@ def prepare(
     by_split = {split: rows for split in splits if (rows := manifest.split(split))}
     eyes = [eye for rows in by_split.values() for eye in rows]
     square_of = [(squares or {}).get(eye.id) for eye in eyes]
-    file_format = file_format or best_format()
-    settings = {**vars(grid), "file_format": file_format, "format_version": FORMAT_VERSION}
+    settings = {**vars(grid), "file_format": FILE_FORMAT, "format_version": FORMAT_VERSION}
 
     def write(folder: Path, positions: list[int], before: int, total: int) -> Written:
         with quiet_logs():
@@ -189,7 +185,7 @@ def prepare(
                 grid=grid,
                 progress=(before, total),
                 data_dir=folder,
-                file_format=file_format,
+                file_format=FILE_FORMAT,
             )
         write_records(builder, folder)
         return [(1, None)] * len(positions)
@@ -201,7 +197,7 @@ def prepare(
     places = iter(prepared(Path(cache_dir), keys, write, record_bytes(grid)))
     entries, records = {}, {}
     for split, rows in by_split.items():
-        reader = PackReader(KEEP_BYTES // record_bytes(grid))
+        reader = PackReader()
         entries[split] = [entry_of(eye, grid) for eye in rows]
         packed = [reader.records(next(places)) for _ in rows]
         records[split] = _EyeRecords(packed, entries[split])

@@ -1,7 +1,6 @@
 """TFDS builder of the screening manifest: B-scans and cubes at working resolution.
 
-B-scans are stored one a record: a training example needs three of a volume's two hundred, and
-reading them one by one from an ArrayRecord file reads nothing else. Labels are not stored; they
+B-scans are stored one a record: a training example needs three of a volume's two hundred. Labels are not stored; they
 come from the manifest, so that changing one prepares nothing anew.
 """
 
@@ -16,7 +15,6 @@ from data_pipelines.builders.fingerprint import fingerprint
 from data_pipelines.builders.packs import SPLIT, PackedRecords, PackReader, Written, prepared
 from data_pipelines.builders.records import (
     LocalInfo,
-    best_format,
     ordered_key,
     raw,
     write_records,
@@ -25,7 +23,7 @@ from data_pipelines.builders.workers import read_all
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
 from data_pipelines.load.screening_grid import Part, ScreeningGrid
 from data_pipelines.load.screening_stores import Images, ScreeningStore
-from data_pipelines.load.tfds_records import KEEP_BYTES, quiet_logs
+from data_pipelines.load.tfds_records import FILE_FORMAT, quiet_logs
 from data_pipelines.manifest import ScreeningManifest, ScreeningVolume
 from data_pipelines.progress import progress_line
 
@@ -119,7 +117,6 @@ def prepare_screening(
     max_scans: int | None = None,
     scan_neighbours: str = "volume",
     splits: Iterable[str] = SPLITS,
-    file_format: str | None = None,
 ) -> ScreeningStore:
     """Opens the prepared volumes of a manifest, preparing first those that are not there yet.
 
@@ -133,15 +130,13 @@ def prepare_screening(
       cache_dir: where to keep it: n scan_size**2 bytes for a volume of n B-scans, and its cube.
       scan_size, cube_shape, max_scans, scan_neighbours: see ScreeningGrid.
       splits: names of splits; "" is that of volumes without one.
-      file_format: "array_record" or "tfrecord"; None: the former where it is installed.
 
     Raises what reading a file raises, naming the file; then the volumes of whole packs are kept.
     """
     grid = ScreeningGrid(scan_size, cube_shape, max_scans, scan_neighbours)
     volumes = {split: rows for split in splits if (rows := manifest.split(split))}
-    file_format = file_format or best_format()
     images = {
-        part.name: _prepare_part(part, volumes, Path(cache_dir), grid, file_format)
+        part.name: _prepare_part(part, volumes, Path(cache_dir), grid)
         for part in grid.parts
     }
     return ScreeningStore(grid, volumes, images, backend="tf.data")
@@ -152,7 +147,6 @@ def _prepare_part(
     volumes: dict[str, Sequence[ScreeningVolume]],
     cache_dir: Path,
     grid: ScreeningGrid,
-    file_format: str,
 ) -> dict[str, Images]:
     """Split -> images of one part."""
     rows = [row for of_split in volumes.values() for row in of_split]
@@ -160,7 +154,7 @@ def _prepare_part(
         "part": part.name,
         "shape": part.shape,
         "scans": (grid.max_scans, grid.scan_neighbours) if part.name == "scan" else None,
-        "file_format": file_format,
+        "file_format": FILE_FORMAT,
         "format_version": FORMAT_VERSION,
     }
 
@@ -171,7 +165,7 @@ def _prepare_part(
                 part=part,
                 progress=(before, total),
                 data_dir=folder,
-                file_format=file_format,
+                file_format=FILE_FORMAT,
             )
         write_records(builder, folder)
         return builder.written
@@ -183,7 +177,7 @@ def _prepare_part(
     images = {}
     for split, of_split in volumes.items():
         found = [next(places) for _ in of_split]
-        reader = PackReader(KEEP_BYTES // image_bytes)
+        reader = PackReader()
         images[split] = Images(
             [_ImagesOfRecords(reader.records(place), part.name) for place in found],
             [part.centres(place.about) for place in found],

@@ -7,7 +7,6 @@ goes on after the last whole pack. A pack is small enough for TFDS to sort it in
 """
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -22,8 +21,6 @@ INDEX_FILE = "index.json"
 SPLIT = "examples"  # the one split of a pack
 PACK = 256  # examples
 PACK_BYTES = 2**29
-# Records that are remembered beside those that are kept: neighbours are asked for one after the other.
-REMEMBERED = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,40 +100,23 @@ def _places(folder: Path) -> dict[str, Place]:
 
 
 class PackReader:
-    """Reads records of packs in any order.
+    """Reads records of packs in any order; each pack is opened once."""
 
-    The first that are read stay in memory: all of a small set, some of a large one. (Where every
-    epoch has an order of its own, the latest would rarely be asked for again in time.)
-    """
-
-    def __init__(self, keep: int) -> None:
-        """`keep` records stay in memory once read."""
-        self._keep = keep
-        self._kept: dict[tuple[Path, int], dict[str, Any]] = {}
+    def __init__(self) -> None:
         self._packs: dict[Path, TfdsRecords] = {}
-        self._remembered = functools.lru_cache(REMEMBERED)(
-            lambda folder, number: self._packs[folder][number]
-        )
 
     def records(self, place: Place) -> "PackedRecords":
         """The records of one example."""
         if place.folder not in self._packs:
             self._packs[place.folder] = TfdsRecords(records_folder(place.folder), SPLIT)
-        return PackedRecords(self._read, place)
-
-    def _read(self, folder: Path, number: int) -> dict[str, Any]:
-        if (record := self._kept.get((folder, number))) is None:
-            record = self._remembered(folder, number)
-            if len(self._kept) < self._keep:
-                self._kept[folder, number] = record
-        return record
+        return PackedRecords(self._packs[place.folder], place)
 
 
 class PackedRecords(Sequence):
-    """The records of one example, as the dicts that were written. They may be shared."""
+    """The records of one example, as the dicts that were written; arrays are read-only."""
 
-    def __init__(self, read: Callable[[Path, int], dict[str, Any]], place: Place) -> None:
-        self._read, self._place = read, place
+    def __init__(self, pack: TfdsRecords, place: Place) -> None:
+        self._pack, self._place = pack, place
 
     def __len__(self) -> int:
         return self._place.count
@@ -144,4 +124,4 @@ class PackedRecords(Sequence):
     def __getitem__(self, i: int) -> dict[str, Any]:
         if not 0 <= i < self._place.count:
             raise IndexError(f"no record {i} of {self._place.count}")
-        return self._read(self._place.folder, self._place.start + i)
+        return self._pack[self._place.start + i]

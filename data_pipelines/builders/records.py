@@ -37,15 +37,6 @@ def ordered_key(group: int, groups: int, member: int = 0) -> int:
     return 2**128 // groups * group + member
 
 
-def best_format() -> str:
-    """TFDS's name of the file format that gives random access, where it is installed."""
-    try:
-        import array_record  # noqa: F401
-    except ImportError:
-        return "tfrecord"
-    return "array_record"
-
-
 def write_records(builder: tfds.core.DatasetBuilder, folder: Path) -> None:
     """Writes the builder's records without its chatter, and without looking at the network."""
     settings = tfds.download.DownloadConfig(

@@ -1,4 +1,4 @@
-"""Records that a TFDS builder has written: random access, bounded memory."""
+"""Records that a TFDS builder has written: random access, arrays as views of the mapped files."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines.load.example_bytes import features
 from data_pipelines.load.quiet_tensorflow import import_tensorflow
 
-# What of a split is kept in memory once read: all of a small set, some of a large one.
-KEEP_BYTES = 256 * 2**20
+FILE_FORMAT = "tfrecord"  # TFDS's name of it
+# A TFRecord is the length of its data, a checksum of that, the data, and their checksum.
+_LENGTH, _CHECKSUM = 8, 4
 
 
 @contextlib.contextmanager
@@ -27,27 +29,56 @@ def quiet_logs() -> Iterator[None]:
 
 
 class TfdsRecords(Sequence):
-    """The records of one split, as the dicts that were written.
+    """The records of one split, as the dicts that were written; arrays are read-only.
 
-    ArrayRecord files are read one record at a time, in any order. Where the array_record package
-    does not exist (TFDS asks for it on Linux only), TFRecord files are read into memory whole.
+    The files are mapped into memory, and arrays are views of them: a record is read by nobody but
+    who copies it, by all threads at once, and stays in memory as long as the system has room.
     """
 
     def __init__(self, folder: Path, split: str) -> None:
         _, tfds = import_tensorflow()
         with quiet_logs():
-            builder = tfds.builder_from_directory(folder)
-            if builder.info.file_format.value == "array_record":
-                self._source = builder.as_data_source(split)
-            else:
-                self._source = list(tfds.as_numpy(builder.as_dataset(split=split)))
+            info = tfds.builder_from_directory(folder).info
+        self._tensors = {
+            name: (tensor.shape, np.dtype(tensor.np_dtype))
+            for name, tensor in info.features.get_tensor_info().items()
+        }
+        self._records = [
+            record for file in info.splits[split].filepaths for record in records_of(Path(file))
+        ]
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self._records)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        # Python scalars as they were before TFDS stored them.
-        return {
-            name: value.item() if isinstance(value, np.generic) else value
-            for name, value in self._source[i].items()
-        }
+        record = features(self._records[i])
+        return {name: self._value(name, value) for name, value in record.items()}
+
+    def _value(self, name: str, value: memoryview | list[int]) -> Any:
+        """As it was before TFDS stored it: an array, bytes, or a Python number."""
+        shape, dtype = self._tensors[name]
+        if dtype.kind == "O":
+            return bytes(value)
+        if isinstance(value, memoryview):
+            return np.frombuffer(value, dtype).reshape(shape)
+        array = np.array(value, dtype).reshape(shape)
+        return array if shape else array.item()
+
+
+def records_of(file: Path) -> list[memoryview]:
+    """The records of a TFRecord file, in order, as views of the file mapped into memory.
+
+    Raises ValueError naming a file that ends within a record.
+    """
+    if not file.stat().st_size:
+        return []  # what is empty cannot be mapped
+    data = memoryview(np.memmap(file, np.uint8, mode="r"))
+    found, at = [], 0
+    while at < len(data):
+        start = at + _LENGTH + _CHECKSUM
+        end = start + int.from_bytes(data[at : at + _LENGTH], "little")
+        at = end + _CHECKSUM
+        if at > len(data):
+            raise ValueError(f"{file} ends within a record; delete {file.parent}")
+        found.append(data[start:end])
+    return found

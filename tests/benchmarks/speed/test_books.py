@@ -149,7 +149,7 @@ def test_a_loaders_row():
     }  # fmt: skip
     row = row_of(pipeline, Task("loader", "", "", {}, 256, 8, "float32"))
     assert (row["median_s"], row["p10_s"], row["p90_s"]) == (0.08, 0.04, 0.1)
-    assert row["workers"] == 2 and row["cpu_ms"] == 4.0
+    assert (row["store"], row["workers"], row["cpu_ms"]) == ("ArrayStore", 2, 4.0)
 
 
 def test_the_peak_is_of_this_process():

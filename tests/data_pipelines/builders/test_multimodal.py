@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from data_pipelines.builders import multimodal
-from data_pipelines.builders import packs as packing
 from data_pipelines.load import ArrayStore, eval_batches, train_batches
 from data_pipelines.manifest import read_manifest
 from data_pipelines.squares import Square
@@ -37,11 +36,10 @@ def assert_same_example(one, other):
         np.testing.assert_array_equal(value, other[name], err_msg=name)
 
 
-@pytest.mark.parametrize("file_format", ["array_record", "tfrecord"])
 @pytest.mark.parametrize("oct_shape", [(5, 6, 4), None])
-def test_equals_the_store_of_arrays(prepare, manifest, oct_shape, file_format):
+def test_equals_the_store_of_arrays(prepare, manifest, oct_shape):
     arrays = ArrayStore.from_manifest(manifest, 24, oct_shape)
-    store = prepare(oct_shape=oct_shape, file_format=file_format)
+    store = prepare(oct_shape=oct_shape)
     assert store.grid == arrays.grid and store.splits == arrays.splits == ("train", "val")
     for split in store.splits:
         assert store.ids(split) == arrays.ids(split)
@@ -189,15 +187,15 @@ def test_eyes_without_a_split_can_be_asked_for(make_manifest, prepare):
     assert store.example("", 2)["id"] == "eye2"
 
 
-def test_only_so_many_records_are_kept_in_memory(prepare, monkeypatch):
-    # 4 x 24 x 24 bytes of photograph and mask, 5 x 6 x 4 of volume: three fit into 7500 bytes.
-    monkeypatch.setattr(multimodal, "KEEP_BYTES", 7500)
-    monkeypatch.setattr(packing, "REMEMBERED", 0)
-    store = prepare()
-    twice = [[store.example("train", i)["fundus"] for i in range(7)] for _ in range(2)]
-    same = [one is other for one, other in zip(*twice, strict=True)]
-    assert same == [True] * 3 + [False] * 4
-    np.testing.assert_array_equal(*twice)
+def test_images_are_views_of_the_files(prepare):
+    example = prepare().example("train", 2)
+    for name in ("fundus", "mask", "oct"):
+        base = example[name]
+        while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+            base = base.base.obj if isinstance(base.base, memoryview) else base.base
+        assert isinstance(base, np.memmap), name
+        with pytest.raises(ValueError, match="read-only"):
+            example[name][0] = 0
 
 
 def test_several_files_a_pack_keep_the_order(prepare, tmp_path, monkeypatch):

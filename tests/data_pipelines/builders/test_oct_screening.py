@@ -33,10 +33,9 @@ def prepare(manifest, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("file_format", ["array_record", "tfrecord"])
-def test_equals_the_store_of_arrays(prepare, manifest, file_format):
+def test_equals_the_store_of_arrays(prepare, manifest):
     arrays = ScreeningArrayStore.from_manifest(manifest, **SIZES)
-    store = prepare(file_format=file_format)
+    store = prepare()
     assert store.grid == arrays.grid and store.splits == arrays.splits == ("train", "val")
     for split in store.splits:
         for name in ("ids", "patients", "eyes", "visits"):
