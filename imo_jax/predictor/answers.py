@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.framing import Frame, unframe_probabilities
+from imo_jax.allocator import give_back_unused
 from imo_jax.models.registry import diffuses, kind_of
 from imo_jax.models.uncertainty import uncertainty
 from imo_jax.predictor.parts import part_of
@@ -68,6 +69,8 @@ def ask(
     """
     batch = {name: batch[name] for name in INPUTS if batch.get(name) is not None}
     part = part_of(outputs_of, networks[0], batch, model, samples)
+    if part.eyes < len(batch["fundus"]) or part.samples < samples:
+        give_back_unused()  # on a CPU, of a training step: this will ask for as much again
     noise, found = options.pop("noise", None), []
     for start in range(0, len(batch["fundus"]), part.eyes):
         rows = slice(start, start + part.eyes)

@@ -84,3 +84,33 @@ def test_a_step_on_the_cpu_is_over_when_it_returns(tmp_path):
 
     assert ready("set up") == "True"
     assert ready("as it comes") == "False"
+
+
+COMPILED = """
+import collections
+
+from experiments import runtime
+
+runtime.set_up()
+import jax
+import jax.numpy as jnp
+
+events = collections.Counter()
+jax.monitoring.register_event_listener(lambda event, **about: events.update([event]))
+x = jnp.arange(3.0)
+jax.jit(lambda x: 2 * x)(x).block_until_ready()
+print(events["/jax/compilation_cache/cache_misses"], events["/jax/compilation_cache/cache_hits"])
+"""
+
+
+def test_a_second_run_compiles_nothing_not_even_what_is_small(tmp_path):
+    environment = {"JAX_PLATFORMS": "cpu", "IMO_JAX_CACHE": str(tmp_path)}
+
+    def misses_and_hits():
+        command = [sys.executable, "-c", COMPILED]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        return tuple(map(int, done.stdout.split()))
+
+    misses, hits = misses_and_hits()
+    assert misses > 0 and hits == 0
+    assert misses_and_hits() == (0, misses)
