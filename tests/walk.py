@@ -1,6 +1,6 @@
 """The way of a datum through the house: the files whose functions a program enters.
 
-    python tests/walk.py --until=validated -- experiments.imo --mode=train --train_steps=1 ...
+    python tests/walk.py --until=validated experiments.imo --mode=train --train_steps=1 ...
 
 runs the program and says, when it ends or first enters the function --until, how many files of each
 room it has entered, and on which floors of experiments/ they stand. Another checkout on PYTHONPATH
@@ -28,7 +28,7 @@ def main() -> None:
     options, arguments = parser.parse_known_args()
     program = importlib.import_module(options.module)
     root = pathlib.Path(program.__file__).resolve().parents[1]
-    sys.argv = [program.__file__, *(a for a in arguments if a != "--")]
+    sys.argv = [program.__file__, *arguments]
     entered = walked(getattr(program, "PROGRAM", program).run, root, options.until.split(","))
     standing = floors(root / "experiments")
     by_room = collections.Counter(path.parts[0] for path in entered)

@@ -12,8 +12,9 @@ Interval = dict[str, float]
 
 def over_seeds(summaries: Sequence[Mapping[str, Any]], key: str) -> Interval | None:
     """Value and interval ends, each averaged over the seeds; None where a seed has none."""
-    values = [summary.get(key) for summary in summaries]
-    if any(value is None for value in values):
+    known = [summary.get(key) for summary in summaries]
+    values = [value for value in known if value is not None]
+    if len(values) < len(known):
         return None
     return {end: float(np.mean([v[end] for v in values])) for end in ("value", "low", "high")}
 
