@@ -379,6 +379,21 @@ def test_several_sets_in_one_manifest(refuge, papila, tmp_path, capsys):
     assert make("papila", papila, out, "--append", "--source=again", "--suspects=drop") == 0
 
 
+def test_sets_of_folders_far_apart_have_one_data_root_above_both(refuge, papila, tmp_path):
+    here, there = tmp_path / "disk1/a/refuge", tmp_path / "disk2/papila"
+    for old, new in ((refuge, here), (papila, there)):
+        new.parent.mkdir(parents=True)
+        old.rename(new)
+    out = tmp_path / "manifests/out"
+    assert make("refuge", here, out) == 0
+    assert make("papila", there, out, "--append") == 0
+    manifest = read_manifest(out / "manifest.csv")
+    assert manifest.data_root == tmp_path
+    assert not errors(check_manifest(manifest.path))
+    places = {eye.source: eye.fundus for eye in manifest.eyes}
+    assert places["refuge"].is_relative_to(here) and places["papila"].is_relative_to(there)
+
+
 @pytest.mark.parametrize("order", [("refuge", "papila"), ("papila", "refuge")])
 def test_two_grades_join_three_as_glaucoma_or_not(refuge, papila, tmp_path, order):
     out, roots = tmp_path / "out", {"refuge": refuge, "papila": papila}
