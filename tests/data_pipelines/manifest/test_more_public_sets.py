@@ -283,22 +283,29 @@ def test_g1020_wrong_outlines(g1020, tmp_path, capsys):
 # GRAPE and SMDG
 
 
-def test_grape(tmp_path, capsys):
-    root = tmp_path / "data"
+@pytest.fixture
+def grape(tmp_path):
+    root = tmp_path / "data" / "grape"
     for seed, stem in enumerate(("1_OD_1", "1_OD_2", "1_OS_1", "2_OD_1", "3_OS_1")):
-        photograph(root / f"CFPs/CFPs/{stem}.jpg", seed)
+        photograph(root / f"ROI images/{stem}.jpg", seed)
         label_me(root / f"json/{stem}.json", OD=16, OC=8)
-    assert make("grape", root, tmp_path / "out") == 1
+    return root
+
+
+def test_grape(grape, tmp_path, capsys):
+    (grape / "ROI images").rename(grape / "CFPs")
+    assert make("grape", grape, tmp_path / "out") == 1
     assert "looked for ROI images/1_OD_1.jpg" in capsys.readouterr().err
-    (root / "CFPs/CFPs").rename(root / "ROI images")
-    assert make("auto", root, tmp_path / "out") == 0
+    (grape / "CFPs").rename(grape / "ROI images")
+    assert make("auto", grape, tmp_path / "out") == 0
     eyes = eyes_of(tmp_path / "out")
     assert (eyes["1_OS_1"].patient, eyes["1_OS_1"].eye) == ("1", "OS")
     ids = read_mask(eyes["1_OS_1"].mask)
     assert ids[32, 32] == 2 and ids[32, 44] == 1 and ids[32, 52] == 0
 
 
-def test_smdg_and_the_sets_that_it_repeats(tmp_path, drishti, capsys):
+@pytest.fixture
+def smdg(tmp_path):
     root = tmp_path / "data/smdg"
     lines = ["names,types,patient_id"]
     for seed, (name, label) in enumerate(
@@ -310,7 +317,11 @@ def test_smdg_and_the_sets_that_it_repeats(tmp_path, drishti, capsys):
             picture(root / f"optic-cup/optic-cup/{name}.png", 255 * disc(6))
         lines.append(f"{name},{label},{'5' if 'PAPILA' in name else ''}")
     (root / "metadata - standardized.csv").write_text("\n".join(lines))
-    assert make("smdg", root, tmp_path / "out") == 0
+    return root
+
+
+def test_smdg_and_the_sets_that_it_repeats(smdg, tmp_path, drishti, capsys):
+    assert make("smdg", smdg, tmp_path / "out") == 0
     eyes = eyes_of(tmp_path / "out")
     assert [eye.glaucoma for eye in eyes.values()] == [0, 1, 1, None]
     assert eyes["PAPILA-1"].patient == eyes["PAPILA-2"].patient == "PAPILA-5"

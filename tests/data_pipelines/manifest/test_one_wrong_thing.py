@@ -7,7 +7,15 @@ from public_trees import make
 from test_cubes import root as cubes  # noqa: F401
 from test_gamma import root as gamma  # noqa: F401
 from test_imo_and_folder import mine, seg  # noqa: F401
-from test_more_public_sets import chaksu, drishti, g1020, origa, rim_one  # noqa: F401
+from test_more_public_sets import (  # noqa: F401
+    chaksu,
+    drishti,
+    g1020,
+    grape,
+    origa,
+    rim_one,
+    smdg,
+)
 from test_public_sets import gdp, harvard, papila, refuge  # noqa: F401
 
 from data_pipelines.manifest import read_manifest, read_screening_manifest
@@ -15,7 +23,6 @@ from data_pipelines.manifest.makers.layouts import LAYOUTS
 
 # Layout -> fixture of its tree.
 TREES = {name: name for name in LAYOUTS} | {"imo": "seg", "folder": "mine"}
-OWN_TESTS = {"grape", "smdg"}  # whose trees are made in their tests
 
 
 def rows(layout, out):
@@ -29,7 +36,7 @@ def rows(layout, out):
     ]
 
 
-@pytest.fixture(params=sorted(LAYOUTS.keys() - OWN_TESTS))
+@pytest.fixture(params=sorted(LAYOUTS))
 def tree(request, tmp_path):
     """(layout, root, what its manifest says)."""
     layout, root = request.param, request.getfixturevalue(TREES[request.param])
@@ -77,12 +84,14 @@ MASKS = {
     "drishti": ("drishtiGS_002_cupsegSoftmap.png", "no mask"),
     "rim_one": ("r2_Im002-1-Cup-T.png", "have no NAME-1-Disc-T.png"),
     "origa": ("00*.*at", "have no Masks/NNN.png or .mat"),
+    "grape": ("1_OD_2.json", "have no outline OD in json/NAME.json: 1_OD_2"),
 }
 LABELS = {
     "refuge": ("Fovea_locations.xlsx", "have no label"),
     "papila": ("patient_data_od.xlsx", "these eyes get no label"),
     "drishti": ("*diagnosis*.xlsx", "no eye gets a label"),
     "origa": ("OrigaList.csv", "no eye gets a label"),
+    "smdg": ("metadata*.csv", "no eye gets a label"),
     "g1020": ("G1020.csv", "no eye gets a label"),
     "harvard": ("data_summary.csv", "has no data_summary*.csv"),
     "imo": ("class_label.txt", "no eye gets a grade"),
