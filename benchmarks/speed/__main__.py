@@ -5,7 +5,7 @@ python -m benchmarks.speed --what=train --size=256 --batch=2 --peer --json=speed
 what
   train      one step: forward, losses, backward, clipping, AdamW; ours pmapped on one device
   sample     prediction: encoder, DDIM steps, probabilities and uncertainty at image size
-  encode     IMO's encoder and grading head, or SEMT's network, without gradients
+  encode     IMO's encoder and grading head, or SEMT's network or the U-Net, without gradients
   compile    from process start to the end of the first train step, cold and warm compile cache
   surrogate  nearest of --size donors to each of --batch queries of 512 features
   loader     batches of eyes with volumes, from threads and tf.data
@@ -14,7 +14,8 @@ Times are medians of --repeats calls after warm-up; with --peer the implementati
 by call, each in a process of its own, whose peak memory is told (on a GPU the device's). Before
 that the outputs are compared (of a train step: losses, clipped gradients, batch statistics), with
 the same weights and draws; where they differ by more than the tolerance nothing is timed. Needs no
-TensorFlow; --peer needs torch (pip install -e '.[torch]').
+TensorFlow; --peer needs torch (pip install -e '.[torch]'), of the U-Net ('unet', on an EfficientNet-Lite)
+also segmentation_models_pytorch (pip install -e '.[unet]').
 """
 
 import argparse
@@ -36,6 +37,7 @@ from benchmarks.speed.worker import WorkerError
 DEFAULT_SIZES = {
     "imo": (256, 2),
     "semt": (224, 8),
+    "unet": (256, 8),
     "surrogate": (20_000, 10_000),
     "loader": (256, 8),
 }
@@ -44,9 +46,15 @@ DEFAULT_SIZES = {
 def networks(model: str) -> dict[str, Any]:
     """Name -> config of a model's sizes."""
     from imo_jax.models.imo import SIZES as imo_sizes
+    from imo_jax.models.segmenters import SegmenterConfig
     from imo_jax.models.semt import SIZES as semt_sizes
 
-    return {"imo": imo_sizes, "semt": semt_sizes}[model]
+    # The decoder of segmentation_models_pytorch, on the encoders that we compare.
+    unet_sizes = {
+        name: SegmenterConfig(network="unet", size="resnet34", encoder=name)
+        for name in ("efficientnet_lite0", "efficientnet_lite2")
+    }
+    return {"imo": imo_sizes, "semt": semt_sizes, "unet": unet_sizes}[model]
 
 
 def tasks(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Task]:
@@ -107,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--what", required=True, choices=list(WHATS))
     parser.add_argument("--model", default="imo", choices=list(CONFIGS))
-    parser.add_argument("--config", help="size of the model; default: convnext_tiny, resnet18")
+    parser.add_argument("--config", help="size of the model; default: convnext_tiny, resnet18, efficientnet_lite0")
     parser.add_argument("--size", type=_numbers, help="side of the images, or several: 128,256")
     parser.add_argument("--batch", type=int, help="images a call")
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)

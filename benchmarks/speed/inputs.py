@@ -6,10 +6,12 @@ from benchmarks.speed.task import DESCRIPTOR, Task
 
 Arrays = dict[str, np.ndarray]
 
+IDS = np.array([0, 0, 0, 0, 0, 1, 2, 255], np.int32)  # of a mask's pixels, each as often
+
 
 def batch_of(task: Task) -> Arrays:
     """The batch of a task that has a model, as the loaders give it."""
-    return {"imo": eyes, "semt": scans}[task.model](task)
+    return {"imo": eyes, "semt": scans, "unet": photographs}[task.model](task)
 
 
 def eyes(task: Task) -> Arrays:
@@ -17,17 +19,32 @@ def eyes(task: Task) -> Arrays:
     random = np.random.default_rng(0)
     n, side, oct_side = task.batch, task.size, task.oct_size
     there = np.ones(n, bool)
-    ids = np.array([0, 0, 0, 0, 0, 1, 2, 255], np.int32)
     return {
         "fundus": random.integers(0, 256, (n, side, side, 3), np.uint8),
         "oct": random.integers(
             0, 256, (n, oct_side, oct_side, task.network["oct_slices"]), np.uint8
         ),
-        "mask": ids[random.integers(0, len(ids), (n, side, side))],
+        "mask": IDS[random.integers(0, len(IDS), (n, side, side))],
         "grade": random.integers(0, task.network["num_grades"], n, np.int32),
         "has_oct": there,
         "has_mask": there,
         "has_grade": there,
+        "valid": there,
+        "index": np.arange(n, dtype=np.uint32),
+    }
+
+
+def photographs(task: Task) -> Arrays:
+    """Photographs and masks, no grades; one pixel in eight has no label."""
+    random = np.random.default_rng(0)
+    n, side = task.batch, task.size
+    there = np.ones(n, bool)
+    return {
+        "fundus": random.integers(0, 256, (n, side, side, 3), np.uint8),
+        "mask": IDS[random.integers(0, len(IDS), (n, side, side))],
+        "grade": np.zeros(n, np.int32),
+        "has_mask": there,
+        "has_grade": ~there,
         "valid": there,
         "index": np.arange(n, dtype=np.uint32),
     }

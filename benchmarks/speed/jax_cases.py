@@ -26,6 +26,7 @@ from imo_jax.models import inputs as imo_inputs
 from imo_jax.models.imo import IMO
 from imo_jax.models.imo.model import STRIDE
 from imo_jax.models.imo.sample import draw_noise, predict
+from imo_jax.models.registry import kind_of
 from imo_jax.models.semt import network, normalise
 from imo_jax.surrogate.neighbours import nearest
 from imo_jax.train import parallel
@@ -182,14 +183,14 @@ class Sampling:
 
 
 class Encoding:
-    """What a batch costs without a sampler: IMO's encoder and grading head, SEMT's network."""
+    """What a batch costs without a sampler: IMO's encoder and grading head, SEMT's network, a U-Net."""
 
     def __init__(self, task: Task) -> None:
         self._model = model_of(task)
         self._batch = batch_of(task)
         self._variables = jax.device_put(draw(self._model.initial, seed=0))
         self._on_device = jax.device_put(self._batch)
-        self._encode = {"imo": self._imo, "semt": self._semt}[task.model]
+        self._encode = {"imo": self._imo, "semt": self._semt, "unet": self._unet}[task.model]
         self._jitted = jax.jit(self._encode)
 
     def _imo(self, variables: Any, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
@@ -207,6 +208,13 @@ class Encoding:
     def _semt(self, variables: Any, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
         outputs = network(self._model.config).apply(variables, normalise(batch), train=False)
         return {name: outputs[name] for name in ("logit", "vf")}
+
+    def _unet(self, variables: Any, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        inputs = imo_inputs.normalise(batch)
+        outputs = kind_of(self._model.config).module(self._model.config).apply(
+            variables, inputs["fundus"], train=False
+        )
+        return {"logits": outputs["logits"]}
 
     def for_peer(self) -> Arrays:
         return _named("weights", self._model.to_torch(jax.device_get(self._variables)))

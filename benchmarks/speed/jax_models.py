@@ -9,13 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.speed.task import Task
-from benchmarks.twins import semt_weights
+from benchmarks.twins import semt_weights, unet_weights
 from imo_jax import weights
 from imo_jax.layers.stochastic import layer_keys
 from imo_jax.models.imo import IMO, IMOConfig
 from imo_jax.models.imo.model import STRIDE
+from imo_jax.models.segmenters import SegmenterConfig
+from imo_jax.models.segmenters import network as unet_network
 from imo_jax.models.semt import SemtConfig, network
 from imo_jax.train import keys
+from imo_jax.train.baseline_objective import BaselineObjective
+from imo_jax.train.eye_losses import MaskLossConfig
 from imo_jax.train.imo_objective import ImoObjective, ObjectiveConfig
 from imo_jax.train.objectives import Objective
 from imo_jax.train.screening_objective import ScreeningObjective, ScreeningObjectiveConfig
@@ -50,7 +54,7 @@ class Model:
 
 def model_of(task: Task) -> Model:
     """The model of a task."""
-    return {"imo": _imo, "semt": _semt}[task.model](task)
+    return {"imo": _imo, "semt": _semt, "unet": _unet}[task.model](task)
 
 
 def _imo(task: Task) -> Model:
@@ -105,6 +109,21 @@ def _semt(task: Task) -> Model:
         initial,
         ScreeningObjective(config, ScreeningObjectiveConfig()),
         semt_weights.to_torch,
+        lambda key, index: {},
+    )
+
+
+def _unet(task: Task) -> Model:
+    config = SegmenterConfig(**task.network)
+
+    def initial(key: jax.Array) -> Any:
+        return unet_network(config).init(key, jnp.zeros((1, 64, 64, 3)), train=False)
+
+    return Model(
+        config,
+        initial,
+        BaselineObjective(config, MaskLossConfig(dice_weight=0.0, divide_by="all")),
+        lambda variables: unet_weights.to_torch(variables, config.encoder),
         lambda key, index: {},
     )
 

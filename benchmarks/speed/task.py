@@ -6,15 +6,16 @@ from typing import Any
 
 # What can be timed -> models it is there for; loader and surrogate have none.
 WHATS = {
-    "train": ("imo", "semt"),
+    "train": ("imo", "semt", "unet"),
     "sample": ("imo",),
-    "encode": ("imo", "semt"),
-    "compile": ("imo", "semt"),
+    "encode": ("imo", "semt", "unet"),
+    "compile": ("imo", "semt", "unet"),
     "surrogate": (),
     "loader": (),
 }
 PRECISIONS = ("float32", "tf32", "bfloat16")
-CONFIGS = {"imo": "convnext_tiny", "semt": "resnet18"}  # model -> its full size
+# model -> its full size
+CONFIGS = {"imo": "convnext_tiny", "semt": "resnet18", "unet": "efficientnet_lite0"}
 
 # Of every training, on both sides: AdamW at a constant rate after clipping by the global norm.
 LEARNING_RATE = 6e-5
@@ -31,7 +32,7 @@ class Task:
 
     Attributes:
       what: a key of WHATS.
-      model: "imo" or "semt"; "" where there is no model.
+      model: a key of CONFIGS; "" where there is no model.
       config: name of the model's size.
       network: all fields of its config, the compute dtype among them.
       size: side of the images in pixels; of "surrogate" the number of donors.

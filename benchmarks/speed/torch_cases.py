@@ -47,8 +47,12 @@ class _Network:
         config = types.SimpleNamespace(**task.network)
         if task.model == "imo":
             model = imo.ImoTwin(config, (task.size, task.size))
-        else:
+        elif task.model == "semt":
             model = semt.MultiTaskTwin(config)
+        else:
+            from benchmarks.twins import unet  # needs a library that the others do not
+
+            model = unet.UNetTwin(config)
         weights = {n: torch.from_numpy(x) for n, x in _under("weights", given).items()}
         if weights:
             missing, unexpected = model.load_state_dict(weights, strict=False)
@@ -99,7 +103,7 @@ class Training:
 
     def __init__(self, task: Task, given: Arrays, compiled: bool) -> None:
         self._net = net = _Network(task, given)
-        self._losses = _imo_losses if task.model == "imo" else _semt_losses
+        self._losses = LOSSES[task.model]
         if task.what != "compile":  # where the trials would be timed, too
             state = {name: x.clone() for name, x in net.model.state_dict().items()}
             net.choose_format(lambda: self._backward(net.fresh_draws()))
@@ -166,6 +170,17 @@ def _semt_losses(
     return semt.losses(model, batch)
 
 
+def _unet_losses(
+    model: nn.Module, batch: dict[str, Tensor], draws: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    from benchmarks.twins import unet
+
+    return unet.losses(model, batch)
+
+
+LOSSES = {"imo": _imo_losses, "semt": _semt_losses, "unet": _unet_losses}
+
+
 class Inference:
     """A network without gradients; `function` of it, the batch, the draws and the task."""
 
@@ -213,10 +228,17 @@ def _encode_semt(
     return model(batch["scan"])
 
 
+def _encode_unet(
+    model: nn.Module, batch: dict[str, Tensor], draws: dict[str, Tensor], task: Task
+) -> dict[str, Tensor]:
+    return {"logits": model(batch["fundus"])}
+
+
 FUNCTIONS = {
     ("imo", "sample"): _sample,
     ("imo", "encode"): _encode_imo,
     ("semt", "encode"): _encode_semt,
+    ("unet", "encode"): _encode_unet,
 }
 
 

@@ -1,5 +1,6 @@
 """Times, rows and tables of the speed benchmark: all that needs neither JAX nor PyTorch."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -23,6 +24,10 @@ ROW = {
     "p10_s": 0.4, "p90_s": 1.5, "peak_bytes": 2_000_000_000, "flops": 1e9, "ratio": 0.8,
     "ceiling_flops_per_s": 4e9,
 }  # fmt: skip
+
+
+def task_of(**changes):
+    return dataclasses.replace(TASK, **changes)
 
 
 def test_tenths_of_known_times():
@@ -55,16 +60,35 @@ def test_turns_alternate_and_the_first_do_not_count(monkeypatch):
 @pytest.mark.parametrize("error", [0.2, float("nan")], ids=str)
 def test_a_twin_that_computes_something_else_is_not_timed(error):
     lines = []
-    measuring.check_errors("torch", {"loss": 0.001}, "bfloat16", lines.append)
+    measuring.check_errors("torch", {"loss": 0.001}, task_of(precision="bfloat16"), lines.append)
     assert "loss 1.0e-03" in lines[0]
     with pytest.raises(measuring.Disagreement, match=r"gradient \(at most 0.1\)"):
-        measuring.check_errors("torch", {"loss": 0.0, "gradient": error}, "bfloat16", lines.append)
+        measuring.check_errors("torch", {"loss": 0.0, "gradient": error}, task_of(precision="bfloat16"), lines.append)
 
 
 def test_gradients_may_differ_more_than_losses():
-    measuring.check_errors("torch", {"gradient": 0.009}, "float32", print)
+    measuring.check_errors("torch", {"gradient": 0.009}, task_of(precision="float32"), print)
     with pytest.raises(measuring.Disagreement, match=r"loss \(at most 0.001\)"):
-        measuring.check_errors("torch", {"loss": 0.009}, "float32", print)
+        measuring.check_errors("torch", {"loss": 0.009}, task_of(precision="float32"), print)
+
+
+def test_gradients_of_a_u_net_may_differ_more_than_others():
+    u_net = task_of(precision="float32", model="unet")
+    measuring.check_errors("torch", {"gradient": 0.04}, u_net, print)
+    with pytest.raises(measuring.Disagreement, match=r"gradient \(at most 0.05\)"):
+        measuring.check_errors("torch", {"gradient": 0.06}, u_net, print)
+
+
+def test_photographs_without_grades_are_cut_as_eyes_are():
+    batch = batch_of(Task("train", "unet", "efficientnet_lite0", {}, 32, 6, "float32"))
+    assert batch["fundus"].shape == (6, 32, 32, 3) and not batch["has_grade"].any()
+    assert set(np.unique(batch["mask"])) == {0, 1, 2, 255}
+
+
+def test_the_u_net_has_the_decoder_of_its_peer():
+    (task,) = arguments("--what=train", "--model=unet")
+    assert (task.config, task.size, task.batch) == ("efficientnet_lite0", 256, 8)
+    assert task.network["network"] == "unet" and task.network["encoder"] == "efficientnet_lite0"
 
 
 def test_a_line_begins_with_the_agreed_keys(tmp_path):
