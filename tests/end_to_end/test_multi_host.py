@@ -71,7 +71,7 @@ def test_two_hosts_train_as_one_with_two_devices(name, tmp_path):
     assert not folders[1].exists()
     for stage in program.stages:
         first, second = (
-            kill_and_resume.last_arrays(folder, (stage,), STEPS) for folder in (one, folders[0])
+            kill_and_resume.last_arrays(folder, {stage: STEPS}) for folder in (one, folders[0])
         )
         assert first.keys() == second.keys()
         largest = max(
