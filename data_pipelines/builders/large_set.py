@@ -1,6 +1,6 @@
 """Check and preparation of a large set of OCT volumes: rate and peak memory of each start.
 
-python -m benchmarks.large_set --volumes=40 --shape=200,1024,200 --out=DIR
+python -m data_pipelines.builders.large_set --volumes=40 --shape=200,1024,200 --out=DIR
 
 Makes the set (noise that is smooth along depth, one byte a voxel, one .npy a volume) and starts a
 process of its own for each case: the first check and preparation, the same again, one changed label,
@@ -17,6 +17,14 @@ import time
 
 import numpy as np
 
+from data_pipelines.builders.oct_screening import prepare_screening
+from data_pipelines.manifest.check import check_screening_manifest
+from data_pipelines.manifest.screening import (
+    ScreeningVolume,
+    read_screening_manifest,
+    write_screening_manifest,
+)
+
 SCAN_SIZE = 224  # pixels of a prepared B-scan, those of SEMT's preset "paper"
 CASES = ("first", "again", "label", "one more")
 
@@ -32,10 +40,8 @@ def make_volume(path: pathlib.Path, shape: tuple[int, int, int], seed: int) -> N
     np.save(path, volume)
 
 
-def volumes_of(folder: pathlib.Path, count: int, changed: bool = False) -> list:
+def volumes_of(folder: pathlib.Path, count: int, changed: bool = False) -> list[ScreeningVolume]:
     """The rows of the set's manifest; `changed`: the first has the other class."""
-    from data_pipelines.manifest.screening import ScreeningVolume
-
     rows = []
     for i in range(count):
         split = ("train", "train", "val", "test")[i % 4]
@@ -47,10 +53,6 @@ def volumes_of(folder: pathlib.Path, count: int, changed: bool = False) -> list:
 
 def start(folder: pathlib.Path) -> dict[str, float]:
     """What a program does before its first step: seconds of check and preparation, peak memory."""
-    from data_pipelines.builders.oct_screening import prepare_screening
-    from data_pipelines.manifest.check import check_screening_manifest
-    from data_pipelines.manifest.screening import read_screening_manifest
-
     manifest = folder / "screening.csv"
     begun = time.monotonic()
     found = check_screening_manifest(manifest, memory=folder / "cache" / "checked.sqlite")
@@ -69,15 +71,13 @@ def start(folder: pathlib.Path) -> dict[str, float]:
 
 def measured(folder: pathlib.Path) -> dict[str, float]:
     """`start` in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.large_set", f"--start={folder}"]
+    command = [sys.executable, "-m", "data_pipelines.builders.large_set", f"--start={folder}"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def compare(folder: pathlib.Path, count: int, shape: tuple[int, int, int]) -> dict[str, dict]:
     """Case -> its figures, on a set of `count` volumes and, last, one more."""
-    from data_pipelines.manifest.screening import write_screening_manifest
-
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count + 1):
         make_volume(folder / f"v{i}.npy", shape, seed=i)
@@ -98,7 +98,7 @@ def voxels(text: str) -> tuple[int, int, int]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.large_set", description=__doc__.splitlines()[0]
+        prog="python -m data_pipelines.builders.large_set", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--volumes", type=int, default=40)
     parser.add_argument("--shape", type=voxels, default=(200, 1024, 200))

@@ -1,6 +1,6 @@
 """The benchmark of large sets, on a small one."""
 
-from benchmarks.large_set import CASES, compare, voxels
+from data_pipelines.builders.large_set import CASES, compare, voxels
 
 
 def test_each_start_is_measured(tmp_path, capsys):
