@@ -80,7 +80,10 @@ def _places(names: Names, name: str) -> list[int]:
 
 def _binary(network: Names, of_set: Names) -> GradeMap:
     names = next((names for names in (network, of_set) if len(names) == 2), SCREENING_NAMES)
-    return GradeMap(names, *(tuple(min(k, 1) for k in range(len(of))) for of in (network, of_set)))
+    of_network, of_manifest = (
+        tuple(min(k, 1) for k in range(len(of))) for of in (network, of_set)
+    )
+    return GradeMap(names, of_network, of_manifest)
 
 
 def _pairs(network: Names, of_set: Names, asked: str, by_name: Sequence[Link]) -> Iterator[Link]:
