@@ -10,7 +10,6 @@ one more volume. Memory is the highest resident size of that process, libraries 
 import argparse
 import json
 import pathlib
-import resource
 import subprocess
 import sys
 import time
@@ -25,7 +24,6 @@ from data_pipelines.manifest.screening import (
     write_screening_manifest,
 )
 
-SCAN_SIZE = 224  # pixels of a prepared B-scan, those of SEMT's preset "paper"
 CASES = ("first", "again", "label", "one more")
 
 
@@ -51,7 +49,7 @@ def volumes_of(folder: pathlib.Path, count: int, changed: bool = False) -> list[
     return rows
 
 
-def start(folder: pathlib.Path) -> dict[str, float]:
+def start(folder: pathlib.Path, scan_size: int) -> dict[str, float]:
     """What a program does before its first step: seconds of check and preparation, peak memory."""
     manifest = folder / "screening.csv"
     begun = time.monotonic()
@@ -59,9 +57,11 @@ def start(folder: pathlib.Path) -> dict[str, float]:
     if found:
         raise SystemExit(f"the made-up set is doubted: {found[0]}")
     checked = time.monotonic()
-    store = prepare_screening(read_screening_manifest(manifest), folder / "cache", SCAN_SIZE)
+    store = prepare_screening(read_screening_manifest(manifest), folder / "cache", scan_size)
     store.triplet("train", 0, 0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not getrusage: what it gives counts the process that this one was forked from.
+    status = pathlib.Path("/proc/self/status").read_text()
+    peak = 1024 * int(status.split("VmHWM:")[1].split()[0])
     return {
         "check_s": checked - begun,
         "prepare_s": time.monotonic() - checked,
@@ -69,14 +69,19 @@ def start(folder: pathlib.Path) -> dict[str, float]:
     }
 
 
-def measured(folder: pathlib.Path) -> dict[str, float]:
+def measured(folder: pathlib.Path, scan_size: int) -> dict[str, float]:
     """`start` in a fresh process."""
-    command = [sys.executable, "-m", "data_pipelines.builders.large_set", f"--start={folder}"]
+    command = [
+        sys.executable, "-m", "data_pipelines.builders.large_set", f"--start={folder}",
+        f"--scan_size={scan_size}",
+    ]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(folder: pathlib.Path, count: int, shape: tuple[int, int, int]) -> dict[str, dict]:
+def compare(
+    folder: pathlib.Path, count: int, shape: tuple[int, int, int], scan_size: int
+) -> dict[str, dict[str, float]]:
     """Case -> its figures, on a set of `count` volumes and, last, one more."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count + 1):
@@ -85,7 +90,7 @@ def compare(folder: pathlib.Path, count: int, shape: tuple[int, int, int]) -> di
     for case in CASES:
         rows = volumes_of(folder, count + (case == "one more"), changed=case == "label")
         write_screening_manifest(folder / "screening.csv", rows)
-        found[case] = measured(folder)
+        found[case] = measured(folder, scan_size)
         print(f"{case:9}", "  ".join(f"{k} {v:8.2f}" for k, v in found[case].items()), flush=True)
     return found
 
@@ -102,15 +107,18 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--volumes", type=int, default=40)
     parser.add_argument("--shape", type=voxels, default=(200, 1024, 200))
+    parser.add_argument(
+        "--scan_size", type=int, default=224, help="pixels of a prepared B-scan; SEMT's are 224"
+    )
     parser.add_argument("--out", type=pathlib.Path, help="folder of the set, of any content")
     parser.add_argument("--start", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.start is not None:
-        print(json.dumps(start(options.start)))
+        print(json.dumps(start(options.start, options.scan_size)))
         return
     if options.out is None:
         parser.error("give --out, a folder for the set")
-    compare(options.out, options.volumes, options.shape)
+    compare(options.out, options.volumes, options.shape, options.scan_size)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Records that a TFDS builder has written: random access, arrays as views of the mapped files."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,15 +71,18 @@ def records_of(file: Path) -> list[memoryview]:
 
     Raises ValueError naming a file that ends within a record.
     """
-    if not file.stat().st_size:
+    size = file.stat().st_size
+    if not size:
         return []  # what is empty cannot be mapped
+    places, at = [], 0
+    # Lengths are read past the map: looking at each record there would bring all into memory.
+    with file.open("rb", buffering=0) as lengths:
+        while at < size:
+            start = at + _LENGTH + _CHECKSUM
+            end = start + int.from_bytes(os.pread(lengths.fileno(), _LENGTH, at), "little")
+            at = end + _CHECKSUM
+            if at > size:
+                raise ValueError(f"{file} ends within a record; delete {file.parent}")
+            places.append(slice(start, end))
     data = memoryview(np.memmap(file, np.uint8, mode="r"))
-    found, at = [], 0
-    while at < len(data):
-        start = at + _LENGTH + _CHECKSUM
-        end = start + int.from_bytes(data[at : at + _LENGTH], "little")
-        at = end + _CHECKSUM
-        if at > len(data):
-            raise ValueError(f"{file} ends within a record; delete {file.parent}")
-        found.append(data[start:end])
-    return found
+    return [data[place] for place in places]

@@ -5,7 +5,7 @@ from data_pipelines.builders.large_set import CASES, compare, voxels
 
 def test_each_start_is_measured(tmp_path, capsys):
     assert voxels("9,32,32") == (9, 32, 32)
-    found = compare(tmp_path / "set", 8, (9, 32, 32))
+    found = compare(tmp_path / "set", 8, (9, 32, 32), 32)
     assert list(found) == list(CASES)
     assert all(figures["peak_gb"] > 0.05 for figures in found.values())
     assert capsys.readouterr().out.count("prepare_s") == len(CASES)
