@@ -50,7 +50,7 @@ def places():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", kill_and_resume.PROGRAMS)
+@pytest.mark.parametrize("name", [name for name in kill_and_resume.PROGRAMS if name != "tables"])
 def test_two_hosts_train_as_one_with_two_devices(name, tmp_path):
     program = kill_and_resume.PROGRAMS[name]
     manifest = make_phantom(tmp_path / "phantom", **program.phantom) / program.manifest
@@ -69,9 +69,11 @@ def test_two_hosts_train_as_one_with_two_devices(name, tmp_path):
     assert codes == [0, 0], outputs
     assert "2 processes with 1 CPU device" in outputs[0] and "step 1" not in outputs[1]
     assert not folders[1].exists()
-    for stage in program.stages:
+    for stage, steps in program.stages.items():
+        # The locator has a length of its own; MORE shortens the others.
+        last = {stage: STEPS if steps == kill_and_resume.STEPS else steps}
         first, second = (
-            kill_and_resume.last_arrays(folder, {stage: STEPS}) for folder in (one, folders[0])
+            kill_and_resume.last_arrays(folder, last) for folder in (one, folders[0])
         )
         assert first.keys() == second.keys()
         largest = max(
