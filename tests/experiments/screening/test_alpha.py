@@ -12,6 +12,14 @@ from experiments.screening import alpha
 from experiments.screening.presets import default
 
 
+class WithValidation:
+    """A store of which nothing is asked but whether volumes validate."""
+
+    def num(self, split):
+        assert split == "val"
+        return 4
+
+
 @pytest.fixture
 def trained(monkeypatch):
     """Folders trained so far; a training leaves a validation score that is best at (1, 5, 0.1)."""
@@ -29,7 +37,7 @@ def trained(monkeypatch):
         return types.SimpleNamespace(exit_code=0)
 
     monkeypatch.setattr(alpha, "run_train", run_train)
-    monkeypatch.setattr(alpha, "checked_store", lambda config, need: None)
+    monkeypatch.setattr(alpha, "checked_store", lambda config, need: WithValidation())
     return folders
 
 
