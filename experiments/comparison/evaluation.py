@@ -17,6 +17,7 @@ from experiments.squares import evaluation_store
 from imo_jax.atomic_files import write_arrays, write_table
 from imo_jax.metrics.eye_arrays import arrays_of, records_of
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
+from imo_jax.npz import read_npz
 
 RECORDS, MASKS = "records.npz", "masks.npz"
 
@@ -97,13 +98,9 @@ def write_scored(
 def read_masks(folder: pathlib.Path) -> np.ndarray | None:
     """(N, S, S) uint8 predicted ids of the test eyes; None of a network that segments nothing."""
     path = folder / MASKS
-    if not path.exists():
-        return None
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays["ids"]
+    return read_npz(path)["ids"] if path.exists() else None
 
 
 def read_records(folder: pathlib.Path) -> list[EyeRecord]:
     """The records that `write_scored` wrote, as far as tables use them."""
-    with np.load(folder / RECORDS, allow_pickle=False) as arrays:
-        return records_of(dict(arrays))
+    return records_of(read_npz(folder / RECORDS))
