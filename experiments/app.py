@@ -21,12 +21,14 @@ from experiments.runtime import UserError, complain, set_up  # isort: skip
 
 import imo_jax
 from data_pipelines.phantom import make_phantom
-from imo_jax.metrics.disc_measures import areas_in_words
+from imo_jax.metrics.disc_measures import Side, areas_in_words
 from imo_jax.predictor import EyePredictor, EyeResult
 from imo_jax.report.charts import Axis, Series, chart, spanning
 
 LARGEST = 512  # megabytes of a file that is taken
 AT_ONCE = 2  # eyes that are predicted at the same time; further ones wait
+SIDE_NOT_KNOWN = "not known"
+SIDES: dict[str, Side | None] = {SIDE_NOT_KNOWN: None, "right (OD)": "OD", "left (OS)": "OS"}
 KEPT = 600  # seconds that files of a session stay on disk at most
 
 # Gradio asks nobody for anything and tells nobody of its use.
@@ -110,10 +112,10 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
     gradio = _gradio()
 
     def ask(
-        photograph: str | None, volume: str | None, spacing: float | None
+        photograph: str | None, volume: str | None, spacing: float | None, side: str
     ) -> tuple[Any, ...]:
         try:
-            return answer(predictor, photograph, volume, folder, spacing or None)
+            return answer(predictor, photograph, volume, folder, spacing or None, SIDES[side])
         except ValueError as error:
             raise gradio.Error(without_folders(str(error))) from error
 
@@ -127,6 +129,9 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
                 label="OCT volume (may be missing)", type="filepath", elem_id="volume"
             )
         spacing = gradio.Number(0, label="mm per pixel on the retina (0: not known)", elem_id="mm")
+        side = gradio.Radio(
+            list(SIDES), value=SIDE_NOT_KNOWN, label="Side of the eye", elem_id="side"
+        )
         with gradio.Row():
             predict = gradio.Button("Predict", variant="primary", elem_id="predict")
             example = gradio.Button("Example eye (a phantom)", elem_id="example")
@@ -146,7 +151,7 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
             label="Mask, picture and numbers", file_count="multiple", elem_id="files"
         )
         outputs = [said, picture, grades, rim, evidence, files]
-        inputs = [photograph, volume, spacing]
+        inputs = [photograph, volume, spacing, side]
         predict.click(ask, inputs, outputs, concurrency_limit=AT_ONCE)
         example.click(lambda: example_eye(folder), None, [photograph, volume]).then(
             ask, inputs, outputs, concurrency_limit=AT_ONCE
@@ -166,6 +171,7 @@ def answer(
     volume: str | None,
     folder: pathlib.Path,
     mm_per_pixel: float | None = None,
+    eye: Side | None = None,
 ) -> tuple[str, Any, dict[str, float] | None, str, Any, list[str]]:
     """What the page shows of an eye: words, picture, grades, the rim's profile, what the grade rests
     on, downloads.
@@ -175,8 +181,8 @@ def answer(
     """
     if photograph is None:
         raise ValueError("give a photograph first")
-    result = predictor.predict(photograph, volume, mm_per_pixel=mm_per_pixel)
-    evidence = predictor.grade_evidence(photograph, volume)
+    result = predictor.predict(photograph, volume, mm_per_pixel=mm_per_pixel, eye=eye)
+    evidence = predictor.grade_evidence(photograph, volume, eye=eye)
     return (
         in_words(result),
         result.overlay(),

@@ -164,6 +164,11 @@ class EyeRunConfig:
                 f"crop_mode=none needs crop_size={self.augment.crop_size} to be "
                 f"image_size={self.data.image_size}"
             )
+        if self.augment.left_as_right and self.evaluation.mirror:
+            found.append(
+                "mirror=True with left_as_right=True: the network never saw a left eye as such, and "
+                "mirror would show it all eyes as left ones, too"
+            )
         names, model = self.data.grade_names, self.model
         if model.grade and model.num_grades != len(names):
             found.append(f"num_grades={model.num_grades}, but the grades are {', '.join(names)}")

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from data_pipelines.load.batches import eval_batches
+from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.stores import Store
 from imo_jax.metrics.grade_map import GradeMap
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask
@@ -42,6 +43,7 @@ def predict_batches(
     *,
     samples: int,
     without_oct: bool = False,
+    turned: np.ndarray | None = None,
     between: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> Iterator[EyePrediction]:
@@ -53,6 +55,7 @@ def predict_batches(
       model: config of the network.
       samples: diffusion samples an eye.
       without_oct: as if no eye had a volume.
+      turned: (n,) bool by the batches' `index`: which eyes the network is shown mirrored; None = none.
       between: called before each batch; may raise to stop.
       options: `mirror`, and those of a network that diffuses, see `imo_jax.predictor.answers.ask`.
     """
@@ -62,7 +65,10 @@ def predict_batches(
         seen = batch
         if without_oct:
             seen = batch | {"has_oct": np.zeros_like(batch["has_oct"])}
-        outputs = ask(networks, seen, model, samples=samples, **options)
+        rows = None
+        if turned is not None:
+            rows = batch["valid"] & turned[np.where(batch["valid"], batch["index"], 0)]
+        outputs = ask(networks, seen, model, samples=samples, turned=rows, **options)
         for row in np.flatnonzero(batch["valid"]):
             answer = answer_of(outputs, row)
             parts = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
@@ -87,14 +93,15 @@ def predict_split(
       use_oct: whether volumes are read; None = as the network wants.
       asked: of `predict_batches`, where it is to be asked in another way.
     """
-    how = config.evaluation
+    how, sides = config.evaluation, store.sides(split)
+    turned = to_mirror(sides, "OS", config.augment.left_as_right)
     batches = eval_batches(
         store,
         split,
         batch_size=how.eval_batch_size,
         use_oct=config.model.use_oct if use_oct is None else use_oct,
     )
-    asked = {"samples": config.samples, "mirror": how.mirror, **asked}
+    asked = {"samples": config.samples, "mirror": how.mirror, "turned": turned, **asked}
     return predict_batches(variables, batches, config.model, **asked)
 
 

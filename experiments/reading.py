@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from data_pipelines.cache_folder import EYES, cache_folder
 from data_pipelines.load.counts import count, describe
+from data_pipelines.load.mirrored import sides_in_words
 from data_pipelines.load.stores import Store
 from data_pipelines.manifest import Manifest, ManifestError, format_problems, read_manifest
 from data_pipelines.manifest.check import check_manifest, doubts_by_id
@@ -158,4 +159,6 @@ def prepared_store(
     store.doubts = manifest.doubts
     if squares is None:
         say(f"data: {describe(count(store))}")
+        if config.augment.left_as_right:
+            say(sides_in_words([side for split in store.splits for side in store.sides(split)]))
     return store

@@ -5,6 +5,7 @@ import pathlib
 import time
 from typing import Any
 
+from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.stores import Store
 from experiments.calibration import cdr_range, kept_promises
 from experiments.drawing import draw_plots, eye_picture
@@ -137,7 +138,8 @@ def control_records(run: TrainedRun, store: Store) -> dict[str, list[EyeRecord]]
 
 def baseline_records(run: TrainedRun, store: Store) -> list[EyeRecord]:
     """Records of the trivial baseline that was fitted on the training split."""
-    found = baseline_predictions(run.baseline, store, SCORED)
+    same_side = run.config.augment.left_as_right
+    found = baseline_predictions(run.baseline, store, SCORED, same_side)
     return score_all(store, SCORED, (prediction.regraded(run.grades) for prediction in found))
 
 
@@ -165,7 +167,8 @@ def draw_denoising(
         return
     number = min(SLIDERS, store.num(SCORED))
     examples = [store.example(SCORED, i) for i in range(number)]
-    found = denoisings(run.variables, run.config.model, examples)
+    turned = to_mirror(store.sides(SCORED), "OS", run.config.augment.left_as_right)
+    found = denoisings(run.variables, run.config.model, examples, turned)
     for i, (card, steps) in enumerate(zip(cards, found, strict=False)):
         card["steps"] = eye_cards.step_cards(steps.probabilities, steps.times, card)
         if i < STRIPS:

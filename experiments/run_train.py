@@ -109,7 +109,10 @@ def run_train(
 def begin(folder: RunFolder, config: EyeRunConfig, store: Store) -> None:
     """Writes what is known before the first step: the settings, and the trivial baseline."""
     processes.in_first(lambda: write_config(config, folder))
-    processes.in_first(lambda: write_arrays(folder.baseline, fit_baseline(store, "train")))
+    same_side = config.augment.left_as_right
+    processes.in_first(
+        lambda: write_arrays(folder.baseline, fit_baseline(store, "train", same_side))
+    )
 
 
 def training_batches(store: Store, config: EyeRunConfig, start_step: int):
@@ -121,6 +124,7 @@ def training_batches(store: Store, config: EyeRunConfig, start_step: int):
         seed=config.seed,
         start_step=start_step,
         use_oct=config.model.use_oct,
+        left_as_right=config.augment.left_as_right,
         shard=processes.place(),
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.stores import Store
 from experiments.prediction import EyePrediction
 from experiments.validation_log import point_values
@@ -67,8 +68,12 @@ def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:
     return values | {"score": float(np.mean(parts)) if parts else float("nan")}
 
 
-def fit_baseline(store: Store, split: str) -> dict[str, np.ndarray]:
+def fit_baseline(store: Store, split: str, left_as_right: bool = False) -> dict[str, np.ndarray]:
     """What can be said without looking at an eye, learned from a split.
+
+    Args:
+      store, split: the eyes.
+      left_as_right: whether the network sees left eyes as right ones: then the baseline does.
 
     Returns:
       `shape` (S, S) uint8 ids on the working square and `grades` (G,) shares; each only where
@@ -77,6 +82,9 @@ def fit_baseline(store: Store, split: str) -> dict[str, np.ndarray]:
     baseline: dict[str, np.ndarray] = {}
     masked = np.flatnonzero(store.has_mask(split))
     masks = np.stack([store.example(split, i)["mask"] for i in masked]) if len(masked) else None
+    if masks is not None:
+        turned = to_mirror(store.sides(split), "OS", left_as_right)[masked]
+        masks = np.where(turned[:, None, None], masks[:, :, ::-1], masks)  # (n, S, S)
     if masks is not None and np.isin(masks, (RIM, CUP)).any():
         baseline["shape"] = mean_shape(masks)
     graded = store.grades(split)[store.has_grade(split)]
@@ -86,19 +94,26 @@ def fit_baseline(store: Store, split: str) -> dict[str, np.ndarray]:
 
 
 def baseline_predictions(
-    baseline: dict[str, np.ndarray], store: Store, split: str
+    baseline: dict[str, np.ndarray], store: Store, split: str, left_as_right: bool = False
 ) -> Iterator[EyePrediction]:
-    """The same prediction for every eye of a split, in the form of a network's."""
+    """The same prediction for every eye of a split, in the form of a network's.
+
+    Arguments as fit_baseline: of left eyes that are seen as right ones it is mirrored.
+    """
     probabilities: Any = None
     if "shape" in baseline:
         # (S, S) -> (S, S, C) one-hot
         probabilities = np.eye(len(CLASS_NAMES), dtype=np.float32)[baseline["shape"]]
+    turned = to_mirror(store.sides(split), "OS", left_as_right)
     for i, eye_id in enumerate(store.ids(split)):
+        shape = probabilities
+        if turned[i] and shape is not None:
+            shape = shape[:, ::-1]
         yield EyePrediction(
             index=i,
             id=eye_id,
             grade_probabilities=baseline.get("grades"),
-            probabilities=probabilities,
+            probabilities=shape,
             sample_ids=None,
             entropy=None,
         )

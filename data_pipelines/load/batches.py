@@ -15,6 +15,7 @@ import numpy as np
 
 from data_pipelines.images import IGNORE
 from data_pipelines.load.iterate import Share, Spec, iterate
+from data_pipelines.load.mirrored import mirrored, to_mirror
 from data_pipelines.load.order import example_order
 from data_pipelines.load.stores import Store
 
@@ -58,12 +59,20 @@ def stacked(
 
 
 def train_batch(
-    store: Store, split: str, share: Share, spec: Spec, seed: int, step: int
+    store: Store, split: str, share: Share, spec: Spec, seed: int, turned: np.ndarray, step: int
 ) -> dict[str, np.ndarray]:
-    """The arrays of step `step`: a pure function of its arguments."""
+    """The arrays of step `step`: a pure function of its arguments.
+
+    `turned`: bool, which eyes of the split are mirrored.
+    """
+
+    def seen(place: int) -> Mapping[str, Any]:
+        example = store.example(split, place)
+        return mirrored(example) if turned[place] else example
+
     num = store.num(split)
     order = ((index, example_order(num, seed, index)) for index in share.indices(step))
-    return stacked(spec, ((index, store.example(split, place)) for index, place in order))
+    return stacked(spec, ((index, seen(place)) for index, place in order))
 
 
 def eval_batch(
@@ -88,6 +97,7 @@ def train_batches(
     seed: int,
     start_step: int = 0,
     use_oct: bool = True,
+    left_as_right: bool = False,
     shard: tuple[int, int] = (0, 1),
     backend: str | None = None,
     workers: int | None = None,
@@ -105,6 +115,8 @@ def train_batches(
       seed: 0 <= seed < 2**64.
       start_step: the first step.
       use_oct: False leaves `oct` out and sets `has_oct` to False.
+      left_as_right: photographs, masks and volumes of left eyes are mirrored along their width;
+        eyes of unknown side are not.
       shard: (process index, process count); each process gets its B / count rows of each batch.
         `index` stays global: step * B + position in the global batch.
       backend: "tf.data" or "threads" (no TensorFlow); the same bits. None: the store's own.
@@ -125,7 +137,8 @@ def train_batches(
         share.stop - share.start, grid.image_size, grid.oct_shape if use_oct else None
     )
     example_order(store.num(split), seed, 0)  # refuses a bad seed now, not in a thread
-    make = functools.partial(train_batch, store, split, share, spec, seed)
+    turned = to_mirror(store.sides(split), "OS", left_as_right)
+    make = functools.partial(train_batch, store, split, share, spec, seed, turned)
 
     def names(step: int) -> list[str]:
         ids = store.ids(split)

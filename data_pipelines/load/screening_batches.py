@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.load.iterate import Share, Spec, iterate
+from data_pipelines.load.mirrored import WIDTH, to_mirror
 from data_pipelines.load.order import example_generator, example_order
 from data_pipelines.load.screening_grid import SETTINGS, ScreeningGrid
 from data_pipelines.load.screening_stores import ScreeningStore
@@ -79,13 +80,13 @@ def train_scan_batches(
     Raises ValueError, before the first batch, where there is no volume and for settings out of
     range.
     """
-    counts, mirrored = store.num_scans(split), _right_eyes(store, split) & right_as_left
+    counts, mirrored = store.num_scans(split), to_mirror(store.eyes(split), "OD", right_as_left)
     row_of = _training_order(store, split, rows, seed, start_step)
 
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
         number = int(example_generator(seed, index).integers(counts[row]))
         image = store.triplet(split, row, number)
-        return (np.flip(image, 1) if mirrored[row] else image), number
+        return (np.flip(image, WIDTH["scan"]) if mirrored[row] else image), number
 
     make = _Batches(store, split, "scan", batch_size, shard, row_of, image_of)
     return make.iterate(start_step, sys.maxsize, backend, workers, ahead)
@@ -112,14 +113,14 @@ def train_cube_batches(
       crop: (slices, depth, width) of the part of each cube that a batch holds, drawn anew for each
         example; None = all of it.
     """
-    mirrored = _right_eyes(store, split) & right_as_left
+    mirrored = to_mirror(store.eyes(split), "OD", right_as_left)
     row_of = _training_order(store, split, rows, seed, start_step)
 
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
         cube = store.cube(split, row)
         if crop is not None:
             cube = random_part(cube, crop, example_generator(seed, index))
-        return (np.flip(cube, 2) if mirrored[row] else cube), 0
+        return (np.flip(cube, WIDTH["cube"]) if mirrored[row] else cube), 0
 
     make = _Batches(store, split, "cube", batch_size, shard, row_of, image_of, crop)
     return make.iterate(start_step, sys.maxsize, backend, workers, ahead)
@@ -153,7 +154,7 @@ def eval_scan_batches(
     if stride < 1:
         raise ValueError(f"stride={stride} must be at least 1")
     counts = store.num_scans(split)
-    mirrored = _right_eyes(store, split) & right_as_left
+    mirrored = to_mirror(store.eyes(split), "OD", right_as_left)
     chosen = _chosen(store, split, rows)
     examples = [(row, number) for row in chosen for number in centres(int(counts[row]), stride)]
 
@@ -163,7 +164,7 @@ def eval_scan_batches(
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
         number = examples[index][1]
         image = store.triplet(split, row, number)
-        return (np.flip(image, 1) if mirrored[row] else image), number
+        return (np.flip(image, WIDTH["scan"]) if mirrored[row] else image), number
 
     make = _Batches(store, split, "scan", batch_size, shard, row_of, image_of)
     return make.iterate(0, -(-len(examples) // batch_size), backend, workers, ahead)
@@ -182,7 +183,7 @@ def eval_cube_batches(
     ahead: int = 2,
 ) -> Iterator[dict[str, Any]]:
     """The cube of every volume in order; otherwise as eval_scan_batches."""
-    mirrored = _right_eyes(store, split) & right_as_left
+    mirrored = to_mirror(store.eyes(split), "OD", right_as_left)
     chosen = _chosen(store, split, rows)
 
     def row_of(index: int) -> int | None:
@@ -191,7 +192,7 @@ def eval_cube_batches(
     def image_of(row: int, index: int) -> tuple[np.ndarray, int]:
         del index  # a volume has one cube
         cube = store.cube(split, row)
-        return (np.flip(cube, 2) if mirrored[row] else cube), 0
+        return (np.flip(cube, WIDTH["cube"]) if mirrored[row] else cube), 0
 
     make = _Batches(store, split, "cube", batch_size, shard, row_of, image_of)
     return make.iterate(0, -(-len(chosen) // batch_size), backend, workers, ahead)
@@ -208,11 +209,6 @@ def random_part(
 def centres(count: int, stride: int) -> range:
     """The centre B-scans of a volume of `count`: every `stride`-th, at least one."""
     return range(min(stride // 2, count // 2), count, stride)
-
-
-def _right_eyes(store: ScreeningStore, split: str) -> np.ndarray:
-    """bool (n,)."""
-    return np.array([eye == "OD" for eye in store.eyes(split)], bool)
 
 
 def _chosen(store: ScreeningStore, split: str, rows: Sequence[int] | None) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_batches
 from data_pipelines.load.screening_stores import ScreeningStore
 from experiments.screening.config import ScreeningConfig
@@ -83,7 +84,7 @@ def predict_volumes(
         if "vf" in said:
             vf.add(said["vf"], *where)
         if keep_seen:
-            mirrored = config.augment.right_as_left & (np.array(store.eyes(split)) == "OD")
+            mirrored = to_mirror(store.eyes(split), "OD", config.augment.right_as_left)
             _keep(seen, batch, said, mirrored)
     return VolumePredictions(
         probability.mean()[:, 0], vf.mean() if vf.count.any() else None, probability.count, seen

@@ -34,6 +34,11 @@ class AugmentConfig:
     scale_max: float = setting(1.25, "largest factor by which a training image is resized")
     rotate_degrees: float = setting(15.0, "largest rotation of a training image, either way")
     flip: bool = setting(True, "mirror half of the training images left to right")
+    left_as_right: bool = setting(
+        False,
+        "mirror the photographs, masks and OCT volumes of left eyes (OS), in training and everywhere "
+        "else, so that all look like right ones; eyes of unknown side stay; needs --noflip",
+    )
     oct_follows: str = setting(
         "flip",
         "whether the OCT volume is mirrored along its width with the photograph (flip) or not "
@@ -62,6 +67,11 @@ class AugmentConfig:
             for name, choices in (("crop_mode", CROP_MODES), ("oct_follows", OCT_FOLLOWS))
             if getattr(self, name) not in choices
         ]
+        if self.left_as_right and self.flip:
+            problems.append(
+                "left_as_right=True with flip=True: flip would show half of all eyes as left ones "
+                "again; give --noflip, too"
+            )
         if self.crop_size < 1:
             problems.append(f"crop_size={self.crop_size} must be at least 1")
         if not 0 < self.scale_min <= self.scale_max:

@@ -8,7 +8,7 @@ import jax
 
 import imo_jax
 from imo_jax import visual_field
-from imo_jax.export.parts import LOCATOR, Part, Shapes
+from imo_jax.export.parts import LOCATOR, NETWORK, Part, Shapes
 from imo_jax.labels import CLASS_NAMES
 from imo_jax.models.registry import diffuses, kind_of
 from imo_jax.predictor import EyePredictor, VolumePredictor
@@ -138,6 +138,14 @@ def _of_photographs(predictor: EyePredictor) -> list[str]:
             f"Bring an OCT volume (B-scans, depth, width) to {slices} slices of {depth} x {width}: "
             "`to_grid`, each B-scan by Pillow's BILINEAR, neighbouring slices averaged. Without one: "
             "zeros, and `has_oct` false."
+        )
+    seers = [f"`{NETWORK}`"] * settings.left_as_right
+    if locator is not None and locator.predictor.settings.left_as_right:
+        seers.insert(0, f"`{LOCATOR}`")
+    if seers:
+        steps.append(
+            f"Mirror the inputs of {' and '.join(seers)} along their width where the eye is a left one "
+            "(OS), and mirror back the maps that come out: right eyes alone are known there."
         )
     if settings.model.segment:
         steps.append(

@@ -47,6 +47,8 @@ def eye_settings(predictor: EyePredictor) -> dict[str, Any]:
         "grades": settings.grade_names,
         "locator": None if locator is None else locator.predictor.settings,
         "diameters": None if locator is None else locator.diameters,
+        "turned": settings.left_as_right,
+        "locator_turned": locator is not None and locator.predictor.settings.left_as_right,
     }
 
 

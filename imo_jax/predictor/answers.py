@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.framing import Frame, unframe_probabilities
+from data_pipelines.load.mirrored import with_mirrored_rows
 from imo_jax.allocator import give_back_unused
 from imo_jax.models.registry import diffuses, kind_of
 from imo_jax.models.uncertainty import uncertainty
@@ -19,8 +20,12 @@ INPUTS = ("fundus", "oct", "has_oct")  # of a batch, that go to the device
 
 SAMPLER = ("sampling_steps", "time_difference", "start_time", "label_embedding")  # of IMOConfig
 
-# Axis of the width in each of them, (B, H, W, 3) and (B, depth, width, slices).
+# Axis of the width in each of them, (B, H, W, 3) and (B, depth, width, slices), and of what is said:
+# (B, H, W, C), (B, K, H, W, C), (B, H, W) and (B, H, W).
 _WIDTH = {"fundus": 2, "oct": 2}
+_SAID_WIDTH = {
+    "probabilities": 2, "sample_probabilities": 3, "entropy": 2, "mutual_information": 2,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +66,20 @@ def ask(
     *,
     samples: int,
     mirror: bool = False,
+    turned: np.ndarray | None = None,
     **options: Any,
 ) -> dict[str, np.ndarray]:
     """What `said` computes, as numpy arrays; arguments as there.
 
     Where memory does not allow for all at once, eyes and samples in parts (`parts.part_of`).
+
+    Args:
+      turned: (B,) bool, of which eyes the network is shown the mirror image alone: what it says is
+        mirrored back. None = of none.
     """
     batch = {name: batch[name] for name in INPUTS if batch.get(name) is not None}
+    if turned is not None:
+        batch = with_mirrored_rows(batch, turned, _WIDTH)
     part = part_of(outputs_of, networks[0], batch, model, samples)
     if part.eyes < len(batch["fundus"]) or part.samples < samples:
         give_back_unused()  # on a CPU, of a training step: this will ask for as much again
@@ -86,9 +98,10 @@ def ask(
             **options,
         )
         found.append(jax.device_get(outputs))
-    if len(found) == 1:
-        return found[0]
-    return {name: np.concatenate([outputs[name] for outputs in found]) for name in found[0]}
+    outputs = found[0]
+    if len(found) > 1:
+        outputs = {name: np.concatenate([part[name] for part in found]) for name in outputs}
+    return outputs if turned is None else with_mirrored_rows(outputs, turned, _SAID_WIDTH)
 
 
 def said(
@@ -145,8 +158,8 @@ def _unmirrored(outputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
     kept = ("grade_probabilities", "sample_probabilities")
     outputs = {name: outputs[name] for name in kept if name in outputs}
     if "sample_probabilities" in outputs:
-        # (B, K, H, W, C), reversed along W
-        outputs["sample_probabilities"] = jnp.flip(outputs["sample_probabilities"], axis=3)
+        width = _SAID_WIDTH["sample_probabilities"]
+        outputs["sample_probabilities"] = jnp.flip(outputs["sample_probabilities"], axis=width)
     return outputs
 
 

@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from data_pipelines.load.mirrored import mirrored
 from imo_jax.diffusion.ddim import sampling_times
 from imo_jax.diffusion.schedule import log_snr
 from imo_jax.models.imo.config import IMOConfig
@@ -34,7 +35,7 @@ class Denoising:
 
 
 def denoisings(
-    variables: Any, model: IMOConfig, examples: Iterable[dict[str, Any]]
+    variables: Any, model: IMOConfig, examples: Sequence[dict[str, Any]], turned: Sequence[bool]
 ) -> Iterator[Denoising]:
     """The denoising steps of some eyes.
 
@@ -42,19 +43,24 @@ def denoisings(
       variables: of the network.
       model: its config.
       examples: of a store: `fundus`, `mask`, `has_mask`, `id`, and `oct`, `has_oct` where it is used.
+      turned: which of them, at least as many, the network is shown mirrored.
     """
     steps = jax.jit(
         functools.partial(predict, config=model, intermediates=True), compiler_options=RUN_ONCE
     )
     times = sampling_times(model.sampling_steps, model.time_difference, model.start_time)[:, 0]
-    for example in examples:
-        batch = {"fundus": example["fundus"][None], "index": np.zeros(1, np.uint32)}
+    for example, other_side in zip(examples, turned, strict=False):
+        seen = mirrored(example) if other_side else example
+        batch = {"fundus": seen["fundus"][None], "index": np.zeros(1, np.uint32)}
         if model.use_oct:
-            batch |= {"oct": example["oct"][None], "has_oct": np.array([example["has_oct"]])}
+            batch |= {"oct": seen["oct"][None], "has_oct": np.array([seen["has_oct"]])}
         outputs = jax.device_get(steps(variables, batch, key=jax.random.key(NOISE_SEED)))
-        # (K, 1 sample, 1 eye, S, S, 3) -> (K, S, S, 3)
-        probabilities = outputs["x0_probabilities"][:, 0, 0]
-        yield Denoising(times, probabilities, _strip(variables, model, example, outputs))
+        # (K, 1 sample, 1 eye, S, S, C) -> (K, S, S, C), as the example lies
+        outputs = {name: outputs[name][:, 0, 0] for name in ("x_t", "x0_probabilities")}
+        if other_side:
+            outputs = {name: np.flip(x, axis=2) for name, x in outputs.items()}
+        strip = _strip(variables, model, example, outputs)
+        yield Denoising(times, outputs["x0_probabilities"], strip)
 
 
 def _strip(
@@ -64,8 +70,8 @@ def _strip(
     embeddings = IMO(model).apply(variables, method="class_embeddings")[: model.num_classes]
     return denoising_strip(
         example["fundus"],
-        np.asarray(outputs["x_t"])[:, 0, 0],
-        np.asarray(outputs["x0_probabilities"])[:, 0, 0],
+        outputs["x_t"],
+        outputs["x0_probabilities"],
         times=times,
         log_snr=np.asarray(log_snr(times)),
         class_embeddings=np.asarray(embeddings),

@@ -10,6 +10,7 @@ import numpy as np
 
 from data_pipelines import framing, volumes
 from data_pipelines.dicom_photographs import PixelSpacing
+from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.ordered_map import ordered_map
 from data_pipelines.volume_form import AS_STORED, VolumeForm
 from imo_jax.labels import GRADE_NAMES
@@ -23,6 +24,14 @@ from imo_jax.predictor.inputs import NotRead, Photograph, PhotographLike, Volume
 from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
 NO_OCT_USED = "the network was trained without OCT: the volume was not looked at"
+SIDE_NOT_KNOWN = (
+    "the network sees left eyes as right ones, and which side this eye is of is not known (OD or OS): "
+    "it was looked at as it is"
+)
+NO_LEFT_EYES = (
+    "mirror=True: the network was trained on left eyes seen as right ones (left_as_right), and the "
+    "mirror would show it left ones; leave mirror out"
+)
 NOT_MEASURED = "nothing: no validation eyes were measured after training"
 READERS = 2  # threads that read files while the network works
 
@@ -43,6 +52,7 @@ class EyeSettings:
       oct_form: what axes and numbers of OCT volumes mean, where nothing else is said.
       square_diameters: side of the square around the disc that is seen, in disc diameters; None =
         the whole photograph is.
+      left_as_right: the network is shown left eyes mirrored; what it says is mirrored back.
     """
 
     model: Any
@@ -55,11 +65,16 @@ class EyeSettings:
     grade_names: tuple[str, ...] = GRADE_NAMES
     square_diameters: float | None = None
     oct_form: VolumeForm = AS_STORED
+    left_as_right: bool = False
+
+    def turned(self, sides: Sequence[Side | None]) -> np.ndarray:
+        """(n,) bool: of which eyes the network is shown the mirror image."""
+        return to_mirror(sides, "OS", self.left_as_right)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """An eye as the network sees it, and what is known of it beside."""
+    """An eye on the working grid as it lies in its files, and what is known of it beside."""
 
     photograph: Photograph  # without its pixels, which may be many
     fundus: np.ndarray
@@ -126,8 +141,9 @@ class EyePredictor:
           mirror: ask for the mirrored eye, too, and take the mean; None = as the run evaluates.
           mm_per_pixel: side of a pixel of the photograph on the retina, of all or a list; None = as
             a DICOM file tells, else it is not known and nothing is given in mm.
-          eye: "OD" (right) or "OS" (left), of all or a list, which names the sectors of the rim; None
-            = as a DICOM file tells, else it is not known.
+          eye: "OD" (right) or "OS" (left), of all or a list, which names the sectors of the rim, and
+            by which a network that was trained so sees left eyes as right ones; None = as a DICOM
+            file tells, else it is not known.
           oct_axes, oct_range: what axes ("depth,width,slices") and numbers ("0..40", black to
             white) of the volumes mean; None = as the run was told, else judged.
 
@@ -169,6 +185,8 @@ class EyePredictor:
         if not keep_going:
             inputs.require_files([*photographs, *scans])
         mirror = self.settings.mirror if mirror is None else mirror
+        if mirror and self.settings.left_as_right:
+            raise inputs.BadInput(NO_LEFT_EYES)
         size = 1 if len(photographs) == 1 else self.settings.batch_size
         spacings = inputs.spacings_of(mm_per_pixel, len(photographs))
         sides = inputs.sides_of(eye, len(photographs))
@@ -179,14 +197,14 @@ class EyePredictor:
             yield from self._answers(chunk, size, mirror)
 
     def grade_evidence(
-        self, fundus: PhotographLike, oct: VolumeLike | None = None
+        self, fundus: PhotographLike, oct: VolumeLike | None = None, *, eye: Side | None = None
     ) -> GradeEvidence | None:
         """Where the grade of one eye rests on its photograph, see `evidence.grade_evidence`.
 
         Takes as long as some seven predictions of `settings.batch_size` eyes.
 
         Args:
-          fundus, oct: as `predict`.
+          fundus, oct, eye: as `predict`.
 
         Returns:
           None of a network that does not grade.
@@ -196,21 +214,20 @@ class EyePredictor:
         """
         if not self.settings.model.grade:
             return None
-        eye = self._seen("eye", fundus, oct, None, None)
+        seen = self._seen("eye", fundus, oct, None, *inputs.sides_of(eye, 1))
         size = self.settings.batch_size
 
         def grades(squares: np.ndarray) -> np.ndarray:
             found = []
             for start in range(0, len(squares), size):
                 part = squares[start : start + size]
-                eyes = [dataclasses.replace(eye, fundus=square) for square in part]
-                batch = self._batch(eyes, size)
-                outputs = ask(self.networks, batch, self.settings.model, samples=1)
+                eyes = [dataclasses.replace(seen, fundus=square) for square in part]
+                outputs = self._asked(eyes, size, samples=1)
                 found.append(outputs["grade_probabilities"][: len(part)])
             return np.concatenate(found)
 
-        values, grade = grade_evidence(eye.fundus, grades)
-        return GradeEvidence(eye.fundus, values, self.settings.grade_names[grade])
+        values, grade = grade_evidence(seen.fundus, grades)
+        return GradeEvidence(seen.fundus, values, self.settings.grade_names[grade])
 
     def _answers(
         self, chunk: Sequence[_Seen | NotRead], size: int, mirror: bool
@@ -219,19 +236,21 @@ class EyePredictor:
         if all(isinstance(eye, NotRead) for eye in chunk):
             yield from chunk
             return
-        batch = self._batch(chunk, size)
-        outputs = ask(
-            self.networks,
-            batch,
-            self.settings.model,
-            samples=self.settings.samples,
-            mirror=mirror,
-        )
+        outputs = self._asked(chunk, size, samples=self.settings.samples, mirror=mirror)
         for row, eye in enumerate(chunk):
             if isinstance(eye, NotRead):
                 yield eye
             else:
                 yield self._result(eye, answer_of(outputs, row), mirror)
+
+    def _asked(
+        self, eyes: Sequence[_Seen | NotRead], size: int, **how: Any
+    ) -> dict[str, np.ndarray]:
+        """What the networks say of up to `size` eyes, as these lie; `how` as `answers.ask`."""
+        sides = [None if isinstance(eye, NotRead) else eye.photograph.side for eye in eyes]
+        turned = self.settings.turned([*sides, *[None] * (size - len(eyes))])
+        batch = self._batch(eyes, size)
+        return ask(self.networks, batch, self.settings.model, turned=turned, **how)
 
     def _seen_or_not(
         self, name: str, *given: PhotographLike | VolumeLike | float | None
@@ -252,7 +271,10 @@ class EyePredictor:
         """Reads an eye and brings it to the working grid."""
         settings = self.settings
         image = inputs.photograph_of(photograph, name)
+        image = dataclasses.replace(image, side=side or image.side)
         warnings = inputs.photograph_doubts(image.pixels, name)
+        if settings.left_as_right and image.side is None:
+            warnings.append(SIDE_NOT_KNOWN)
         frame, of_frame = self._frame(image)
         warnings += of_frame
         spacing = image.spacing if mm_per_pixel is None else PixelSpacing(mm_per_pixel)
@@ -266,9 +288,7 @@ class EyePredictor:
             warnings += doubts
             volume = volumes.to_grid(whole, slices, depth, width)
         return _Seen(
-            photograph=dataclasses.replace(
-                image, pixels=image.pixels[:0], spacing=spacing, side=side or image.side
-            ),
+            photograph=dataclasses.replace(image, pixels=image.pixels[:0], spacing=spacing),
             fundus=framing.frame_image(image.pixels, frame),
             frame=frame,
             oct=volume,
@@ -281,7 +301,7 @@ class EyePredictor:
         whole = framing.find_frame(image.pixels, settings.image_size, settings.crop_to_field)
         if self.locator is None:
             return whole, []
-        found = self.locator.frame(image.pixels, settings.image_size)
+        found = self.locator.frame(image.pixels, settings.image_size, image.side)
         return (whole, [NOT_LOCATED]) if found is None else (found, [])
 
     def _batch(self, eyes: Sequence[_Seen | NotRead], size: int) -> dict[str, np.ndarray]:

@@ -64,6 +64,8 @@ def eye_settings(config: Any) -> EyeSettings:
         batch_size=config.evaluation.eval_batch_size,
         square_diameters=squares.square_diameters if in_squares else None,
         oct_form=oct_form(config),
+        # Runs of earlier versions have no such setting, and mirrored none.
+        left_as_right=getattr(config.augment, "left_as_right", False),
         # Runs of earlier versions have the paper's.
         grade_names=tuple(getattr(config.data, "grade_names", GRADE_NAMES)),
     )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_batches
 from data_pipelines.load.screening_grid import ScreeningGrid
 from data_pipelines.load.screening_stores import ScreeningArrayStore, ScreeningStore
@@ -187,7 +188,7 @@ class VolumePredictor:
 
     def _turned_back(self, cams: np.ndarray, store: ScreeningStore) -> np.ndarray:
         """Maps (m, h, w) as the store's images lie: a right eye may have been shown mirrored."""
-        mirrored = self.settings.right_as_left and store.eyes(_SPLIT)[0] == "OD"
+        (mirrored,) = to_mirror(store.eyes(_SPLIT), "OD", self.settings.right_as_left)
         return np.flip(cams, -1) if mirrored else cams
 
     def _batches(self, store: ScreeningStore) -> Iterator[dict[str, Any]]:

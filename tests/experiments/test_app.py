@@ -47,6 +47,13 @@ def test_millimetres_are_said_where_the_spacing_is_given(predictor, tmp_path):
         app.answer(predictor, photograph, None, tmp_path, 7)
 
 
+def test_the_side_names_the_sectors_of_the_rim(predictor, tmp_path):
+    photograph = str(RUNS / "eye.jpg")
+    said, *_ = app.answer(predictor, photograph, None, tmp_path, eye=app.SIDES["left (OS)"])
+    assert "nasal 0." in said
+    assert "nasal" not in app.answer(predictor, photograph, None, tmp_path)[0]
+
+
 def test_bad_files_are_answered_in_words_without_folders(predictor, tmp_path):
     bad = tmp_path / "eye.jpg"
     bad.write_bytes(b"no picture")

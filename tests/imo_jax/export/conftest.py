@@ -46,12 +46,25 @@ def two_stages(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def predictor(two_stages):
+def same_side(two_stages):
+    """The run in two stages as one in which both networks are shown left eyes as right ones."""
+    folder = two_stages.with_name("same_side")
+    shutil.copytree(two_stages, folder)
+    for file in (folder / "config.json", folder / "locator" / "config.json"):
+        config = json.loads(file.read_text())
+        config["augment"] |= {"left_as_right": True, "flip": False}
+        file.write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def predictor(two_stages, same_side):
     """name -> the predictor of a small run."""
+    made = {"two_stages": two_stages, "same_side": same_side}
 
     @functools.cache
     def load(name):
-        return imo_jax.load(two_stages if name == "two_stages" else RUNS / name)
+        return imo_jax.load(made.get(name, RUNS / name))
 
     return load
 

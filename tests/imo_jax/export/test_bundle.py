@@ -16,9 +16,9 @@ RUNS = pathlib.Path(__file__).resolve().parents[2] / "run_folders"
 EYE, VOLUME = RUNS / "eye.jpg", RUNS / "eye.npy"
 
 
-def compare_eye(folder, format, predictor, run_example, files, where):
-    said = run_example(folder, format, files, where)
-    result = predictor.predict(*files)
+def compare_eye(folder, format, predictor, run_example, files, where, side=None):
+    said = run_example(folder, format, files if side is None else (side, *files), where)
+    result = predictor.predict(*files, eye=side)
     mask = np.asarray(Image.open(where / "mask.png"))
     assert mask.dtype == np.uint8 and mask.shape == result.mask.shape
     assert np.mean(mask != result.mask) < 1e-4
@@ -39,6 +39,20 @@ def test_of_eyes(name, files, exported, predictor, run_example, tmp_path):
         assert set(np.unique(result.mask)) == {0, 1, 2}  # there is something to be compared
     if name == "two_stages":
         assert result.frame.width < min(result.size)  # the locator found a square
+
+
+def test_left_eyes_are_seen_as_right_ones(exported, predictor, run_example, tmp_path):
+    folder, files = exported("same_side", "stablehlo"), (EYE, VOLUME)
+    found = {
+        side: compare_eye(
+            folder, "stablehlo", predictor("same_side"), run_example, files, tmp_path, side
+        )
+        for side in ("OS", "OD")
+    }
+    assert (found["OS"].mask != found["OD"].mask).any()
+    assert found["OD"].frame == predictor("two_stages").predict(*files).frame
+    card = json.loads((folder / "card.json").read_text())
+    assert any("`locator` and `network` along their width" in step for step in card["preparation"])
 
 
 def test_of_volumes(exported, predictor, run_example, tmp_path):
