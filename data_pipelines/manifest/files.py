@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from data_pipelines import framing, images, quality, volume_files
 from data_pipelines.bad_file import BadFile
+from data_pipelines.manifest.inside_out import is_inside_out
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.volume_form import AS_STORED, VolumeForm
 
@@ -100,7 +101,7 @@ def _doubts_about_mask(ids: np.ndarray) -> Doubts:
         )
     elif labelled < 0.05 * ids.size:
         yield f"ignores (255) {1 - labelled / ids.size:.0%} of the picture", "warning"
-    if areas["rim"] and areas["cup"] and _is_inside_out(ids):
+    if is_inside_out(ids):
         yield "has its rim (1) inside its cup (2); are the two ids swapped?", "warning"
     if not areas["cup"] and not areas["ignore"]:
         yield "has a rim (1) and no cup (2): if the cup is not labelled, ignore it (255)", "warning"
@@ -117,14 +118,6 @@ def _further_parts(ids: np.ndarray) -> int:
     """Regions of disc beside the largest one."""
     disc = (ids == images.RIM) | (ids == images.CUP)
     return ndimage.label(disc, np.ones((3, 3)))[1] - 1
-
-
-def _is_inside_out(ids: np.ndarray) -> bool:
-    """Whether most of the rim lies in holes of the cup."""
-    rows, columns = ndimage.find_objects(((ids == images.RIM) | (ids == images.CUP)).astype(int))[0]
-    box = ids[rows, columns]
-    holes = ndimage.binary_fill_holes(box == images.CUP) & (box == images.RIM)
-    return np.count_nonzero(holes) > 0.5 * np.count_nonzero(box == images.RIM)
 
 
 def _doubts_about_pair(image: np.ndarray, ids: np.ndarray, fundus: Path) -> Doubts:

@@ -14,6 +14,7 @@ from pathlib import Path
 from data_pipelines.litter import is_litter
 from data_pipelines.manifest.fields import parse_id, parse_patient
 from data_pipelines.manifest.makers.found import VOLUME_SUFFIXES, FoundVolumes
+from data_pipelines.manifest.makers.swapped import swapped_classes
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.screening import POSSIBLE, ScreeningVolume, parse_eye, parse_index
 
@@ -75,6 +76,7 @@ def find_cubes(
         name = file.stem if stems[file.stem.lower()] == 1 else names[file].replace("/", "_")
         volume = _volume(file, name, match.groupdict(), classes, problems)
         volumes += [] if volume is None else [volume]
+    problems += swapped_classes(volumes)
     return FoundVolumes(volumes, problems, _notes(compiled, volumes))
 
 

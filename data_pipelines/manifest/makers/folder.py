@@ -21,6 +21,7 @@ from data_pipelines.manifest.makers.found import (
     pictures_by_stem,
     unmatched,
     volumes_by_stem,
+    without_mask,
 )
 from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.multimodal import Eye
@@ -56,6 +57,7 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
     scans = volumes_by_stem(folders["oct"], problems)
     problems += unmatched(masks, fundus, "mask")
     problems += unmatched(scans, fundus, "volume")
+    problems += without_mask(masks, fundus, "masks/NAME.png")
     names = read_names(_inner(root, "grades.txt"), problems)
     grades, patients = _read_grades(root, fundus, names, problems)
     problems += _unused_tables(root)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from data_pipelines.images import BACKGROUND, CUP, IGNORE, IMAGE_SUFFIXES, RIM
@@ -112,6 +112,23 @@ def volumes_by_stem(folder: Path, problems: list[Problem]) -> dict[str, Path]:
             problems.append(Problem(None, str(entry), reason))
         found.setdefault(stem, entry)
     return found
+
+
+def without_mask(masks: Collection[str], known: Collection[str], looked: str) -> list[Problem]:
+    """A warning that counts the photographs without a mask; none where no photograph has one.
+
+    Args:
+      masks, known: names of the masks and of the photographs.
+      looked: where a mask was looked for.
+    """
+    lacking = sorted(set(known) - set(masks))
+    if not lacking or len(lacking) == len(known):
+        return []
+    reason = (
+        f"{len(lacking)} of {len(known)} photographs have no mask "
+        f"({', '.join(lacking[:5])}{', ...' if len(lacking) > 5 else ''}): looked for {looked}"
+    )
+    return [Problem(None, None, reason, "warning")]
 
 
 def unmatched(names: Mapping[str, Path], known: Mapping[str, object], what: str) -> list[Problem]:

@@ -20,7 +20,7 @@ import re
 from pathlib import Path
 
 from data_pipelines.images import IMAGE_SUFFIXES
-from data_pipelines.manifest.makers.found import MASK_CODES, Found
+from data_pipelines.manifest.makers.found import MASK_CODES, Found, without_mask
 from data_pipelines.manifest.makers.gamma_grades import read_grades
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
@@ -195,6 +195,8 @@ def _training_eyes(folders: _Folders, problems: list[Problem]) -> list[Eye]:
     for number in sorted(masks.keys() - known):
         reason = f"is a mask without a photograph {number:04d}.jpg in any task"
         problems.append(Problem(None, str(masks[number]), reason))
+    names, masked = ({f"{number:04d}" for number in numbers} for numbers in (known, masks))
+    problems += without_mask(masked, names, "Disc_Cup_Mask/NUMBER.png")
     eyes = []
     for number in sorted(known):
         fundus, scans = multimodal.get(number) or (photographs[number], None)

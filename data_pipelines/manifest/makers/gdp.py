@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data_pipelines.manifest.makers import harvard
 from data_pipelines.manifest.makers.found import FoundVolumes
+from data_pipelines.manifest.makers.swapped import swapped_classes
 from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.screening import ScreeningVolume
@@ -50,7 +51,9 @@ def find_gdp(root: Path) -> FoundVolumes:
         told = (of_map or {}) | values
         volume = _volume(stem, file, told, summary.get(stem, {}), problems)
         volumes += [] if volume is None else [volume]
-    problems += harvard.swapped_classes(volumes)
+    problems += swapped_classes(volumes)
+    told = summary.keys() | maps.keys()
+    problems += harvard.without_volume(told, files.keys(), "the summary and RNFLT")
     return FoundVolumes(volumes, problems, [*NOTES, *harvard.circular_notes(volumes)])
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from data_pipelines.bad_file import describe
 from data_pipelines.circular import md_threshold
 from data_pipelines.manifest.makers.found import FoundVolumes
 from data_pipelines.manifest.makers.sheets import read_columns
+from data_pipelines.manifest.makers.swapped import swapped_classes
 from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.screening import POSSIBLE, ScreeningVolume
@@ -64,6 +66,8 @@ def find_harvard(root: Path) -> FoundVolumes:
             continue
         volume = _volume(file, match, values, summary.get(match["stem"].lower(), {}), problems)
         volumes += [] if volume is None else [volume]
+    stems = {match["stem"].lower() for _, match in files}
+    problems += without_volume(summary, stems, "the summary")
     notes = list(NOTES)
     if empty:
         notes.append(f"{empty} files hold an empty array {ARRAY} and were left out.")
@@ -90,20 +94,6 @@ def circular_notes(volumes: list[ScreeningVolume]) -> list[str]:
     """A note where the class of all volumes is a threshold of MD."""
     threshold = md_threshold((v.glaucoma, v.md) for v in volumes)
     return [] if threshold is None else [CIRCULAR.format(threshold=threshold)]
-
-
-def swapped_classes(volumes: list[ScreeningVolume]) -> list[Problem]:
-    """A problem where eyes called normal see worse than those called glaucoma."""
-    normal, ill = (
-        [v.md for v in volumes if v.glaucoma == g and v.md is not None] for g in (0, 1)
-    )
-    if not normal or not ill or np.mean(normal) >= np.mean(ill):
-        return []
-    reason = (
-        f"the mean deviation is {np.mean(normal):.2f} dB in eyes of glaucoma 0 and {np.mean(ill):.2f} "
-        "in those of 1: are the two swapped in this copy?"
-    )
-    return [Problem(None, None, reason)]
 
 
 def _volume(file: Path, match: re.Match, values: dict, row: dict, problems: list[Problem]):
@@ -175,6 +165,18 @@ def read_scalars(file: Path, array: str | None, problems: list[Problem]) -> dict
     if isinstance(found.get("glaucoma"), float):
         found["glaucoma"] = f"{found['glaucoma']:g}"
     return found
+
+
+def without_volume(told: Collection[str], stems: Collection[str], where: str) -> list[Problem]:
+    """A warning where more eyes are told than there are volumes; both by stem."""
+    lacking = sorted(set(told) - set(stems))
+    if not lacking:
+        return []
+    reason = (
+        f"{len(lacking)} of {len(told)} eyes of {where} have no volume "
+        f"({', '.join(lacking[:5])}{', ...' if len(lacking) > 5 else ''}): is the set complete?"
+    )
+    return [Problem(None, None, reason, "warning")]
 
 
 def read_summary(tree: Tree, problems: list[Problem]) -> dict[str, dict[str, str]]:

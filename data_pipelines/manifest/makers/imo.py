@@ -19,6 +19,7 @@ from data_pipelines.manifest.makers.found import (
     pictures_by_stem,
     unmatched,
     volumes_by_stem,
+    without_mask,
 )
 from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.multimodal import Eye
@@ -51,6 +52,7 @@ def find_imo(root: Path, codes: Mapping[int, int]) -> Found:
         scans = volumes_by_stem(base / split / "oct", problems)
         problems += unmatched(labels, fundus, "label picture")
         problems += unmatched(scans, fundus, "volume")
+        problems += without_mask(labels, fundus, f"{split}/label/NAME.png")
         for name, file in fundus.items():
             try:
                 parse_id(name)

@@ -23,7 +23,11 @@ from data_pipelines.manifest.makers.append import (
     with_joint_grades,
 )
 from data_pipelines.manifest.makers.found import MASK_CODES, Found, FoundVolumes
-from data_pipelines.manifest.makers.masks import Composed, notes_about
+from data_pipelines.manifest.makers.masks import (
+    Composed,
+    notes_about,
+    require_rim_around_cup,
+)
 from data_pipelines.manifest.makers.plan import SplitPlan, draw_splits
 from data_pipelines.manifest.multimodal import Eye, write_manifest
 from data_pipelines.manifest.problems import ManifestError, Problem, errors
@@ -164,6 +168,7 @@ def _convert_masks(
         try:
             ids = read_coded_mask(eye.mask, found.codes)
             _check_size(ids, eye)
+            require_rim_around_cup(ids, eye.mask, found.codes)
         except BadFile as error:
             return eye, [Problem(None, error.path, error.reason)], None
         return (eye if are_ids else written(eye, ids)), [], None

@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.images import BACKGROUND, CUP, IGNORE, RIM, read_label_values
+from data_pipelines.manifest.inside_out import is_inside_out
 
 # How the readings of several become one.
 AGREEMENTS = ("first", "majority", "all", "any", "disputed")
@@ -97,11 +98,7 @@ class Coded:
         for value, label in fitting[0].items():
             table[value] = label
         ids = table[values]
-        if _is_inside_out(ids):
-            raise BadFile(
-                self.path,
-                f"has its rim inside its cup, read as {_in_words(fitting[0])}: its codes are swapped",
-            )
+        require_rim_around_cup(ids, self.path, fitting[0])
         if self.no_cup_is_unmarked and not (ids == CUP).any():
             ids = _without_cup(ids == RIM)
         return Composed(ids)
@@ -122,6 +119,14 @@ def _without_cup(disc: np.ndarray) -> np.ndarray:
     return ids
 
 
+def require_rim_around_cup(ids: np.ndarray, path: Path, codes: Mapping[int, int]) -> None:
+    """Raises BadFile where ids that were read by these codes have their rim inside their cup."""
+    if is_inside_out(ids):
+        raise BadFile(
+            path, f"has its rim inside its cup, read as {_in_words(codes)}: its codes are swapped"
+        )
+
+
 def _in_words(codes: Mapping[int, int]) -> str:
     names = {BACKGROUND: "background", RIM: "rim", CUP: "cup", IGNORE: "ignore"}
     return ", ".join(f"{value} {names[label]}" for value, label in codes.items())
@@ -130,17 +135,6 @@ def _in_words(codes: Mapping[int, int]) -> str:
 def _most_frequent_at_edge(values: np.ndarray) -> int:
     edge = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     return int(np.bincount(edge).argmax())
-
-
-def _is_inside_out(ids: np.ndarray) -> bool:
-    """Whether the rim reaches less far than the cup, by the areas of their bounding boxes."""
-
-    def box(label: int) -> int:
-        rows, columns = np.nonzero(ids == label)
-        return 0 if len(rows) == 0 else int(np.ptp(rows) + 1) * int(np.ptp(columns) + 1)
-
-    rim, cup = box(RIM), box(CUP)
-    return 0 < rim < cup
 
 
 def _read_mat(path: Path) -> np.ndarray:

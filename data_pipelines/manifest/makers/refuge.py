@@ -55,9 +55,15 @@ def find_refuge(root: Path) -> Found:
     masks: dict[str, Path] = {}
     for pattern in _MASKS:
         masks = dict(tree.by_key(pattern, problems)) | masks
-    labels = _labels(tree, problems) | {
-        key: int(key[0] == "g") for key in photographs if key[0] in "gn"
-    }
+    told = _labels(tree, problems)
+    by_name = {key: int(key[0] == "g") for key in photographs if key[0] in "gn"}
+    for key in sorted(key for key in told if by_name.get(key, told[key]) != told[key]):
+        reason = (
+            f"its name says glaucoma {by_name[key]}, a sheet or index.json {told[key]}: are the labels "
+            "swapped in this copy?"
+        )
+        problems.append(Problem(None, str(photographs[key]), reason))
+    labels = told | by_name
     _report_gaps(photographs, masks, labels, problems)
     eyes = [
         Eye(key, key, _SPLITS[key[0]], file, mask=masks.get(key), glaucoma=labels.get(key))

@@ -26,6 +26,7 @@ SIGNATURE = (
 PARTITIONS = {"hospital": "partitioned_by_hospital", "random": "partitioned_randomly"}
 
 _CROP = r"{}/(?P<part>training|test)_set/(?P<label>normal|glaucoma)/(?P<stem>r\d_[^/]+)\.png"
+_ANY = r"{}/(?:training|test)_set/(?P<label>[^/]+)/r\d_[^/]+\.png"
 _MASK = r"(?P<stem>r\d_[^/]+?)-\d+-{}-t\.png"
 
 
@@ -42,6 +43,7 @@ def find_rim_one(root: Path, partition: str = "hospital", by_patient: bool = Fal
     if not crops:
         looked = [f"{PARTITIONS[partition]}/training_set/normal/r1_Im001.png"]
         return Found([], {}, [tree.is_missing(looked)], [])
+    problems += _without_label(tree, PARTITIONS[partition], {file for file, _ in crops})
     discs, cups = (tree.by_key(_MASK.format(what), problems) for what in ("disc", "cup"))
     eyes, sources, lacking = [], {}, []
     for file, match in sorted(crops, key=lambda crop: crop[1]["stem"]):
@@ -69,6 +71,19 @@ def find_rim_one(root: Path, partition: str = "hospital", by_patient: bool = Fal
     ]
     eyes = keep_official_splits(eyes, notes, by_patient)
     return Found(eyes, {}, problems, notes, sources)
+
+
+def _without_label(tree: Tree, partition: str, labelled: set[Path]) -> list[Problem]:
+    """A problem where crops lie in folders that are no label."""
+    others = [(f, m["label"]) for f, m in tree.matches(_ANY.format(partition)) if f not in labelled]
+    if not others:
+        return []
+    folders = ", ".join(sorted({label for _, label in others}))
+    reason = (
+        f"{len(others)} crops lie in {folders}: the folder is the label, and known are normal and "
+        "glaucoma"
+    )
+    return [Problem(None, str(tree.root), reason)]
 
 
 def _person(name: str) -> tuple[str, str | None]:

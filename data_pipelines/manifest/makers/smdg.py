@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from data_pipelines.manifest.makers.found import Found
+from data_pipelines.manifest.makers.found import Found, without_mask
 from data_pipelines.manifest.makers.masks import Outlines
 from data_pipelines.manifest.makers.regions import Picture
 from data_pipelines.manifest.makers.sheets import read_columns, whole_number
@@ -40,6 +40,7 @@ def find_smdg(root: Path, suspects: str = "empty") -> Found:
     if not photographs:
         return Found([], {}, [tree.is_missing(["full-fundus/full-fundus/NAME.png"])], [])
     labels = _labels(tree, problems)
+    problems += without_mask(discs.keys(), photographs.keys(), "optic-disc/optic-disc/NAME.png")
     eyes, sources = [], {}
     for key, file in sorted(photographs.items()):
         label, patient = labels.get(key, (None, ""))
