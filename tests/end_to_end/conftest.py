@@ -1,5 +1,6 @@
 """One small run, trained and evaluated once, for all tests that look at what it left."""
 
+import os
 import pathlib
 import sys
 
@@ -14,8 +15,9 @@ from data_pipelines.phantom import make_phantom  # noqa: E402
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
-    """Prepared eyes and compiled code of all runs of the session."""
-    return tmp_path_factory.mktemp("cache")
+    """Prepared eyes and compiled code of all runs of the session, of all workers of pytest-xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cache"
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +31,7 @@ def trained(tmp_path_factory, phantom, cache):
     """(workdir, finished process) of a run without --mode."""
     workdir = tmp_path_factory.mktemp("run") / "small"
     arguments = ("--train_steps=8", "--eval_every=4", "--save_every=4")
-    done = small_run.run(
+    done = small_run.run_alone(
         small_run.command(workdir, phantom / "manifest.csv", *arguments), cache, timeout=600
     )
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,10 @@
 """The smallest complete run: a phantom of a few eyes, a network of a few channels."""
 
-import os
 import pathlib
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import programs
 
 # Of every program on eyes, and what only IMO's network has.
 SHARED_SETTINGS = (
@@ -22,10 +21,9 @@ IMO_SETTINGS = (
 SETTINGS = (*SHARED_SETTINGS, *IMO_SETTINGS)
 
 
-def environment(cache: pathlib.Path) -> dict[str, str]:
-    """Of a child process: one CPU device, and a cache of its own."""
-    kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    return kept | {"JAX_PLATFORMS": "cpu", "IMO_JAX_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+def environment(cache: pathlib.Path, devices: int = 1) -> dict[str, str]:
+    """Of a child process: so many CPU devices, and a cache of its own."""
+    return programs.environment(devices, IMO_JAX_CACHE=str(cache))
 
 
 def command(workdir: pathlib.Path, manifest: pathlib.Path, *more: str) -> list[str]:
@@ -39,7 +37,14 @@ def command(workdir: pathlib.Path, manifest: pathlib.Path, *more: str) -> list[s
 def run(
     arguments: list[str], cache: pathlib.Path, timeout: float = 300
 ) -> subprocess.CompletedProcess:
-    """Runs a command to its end; stdout and stderr as text."""
+    """Runs a command to its end, in a fork that has the libraries; stdout and stderr as text."""
+    return programs.run(arguments, environment(cache), timeout)
+
+
+def run_alone(
+    arguments: list[str], cache: pathlib.Path, timeout: float = 300
+) -> subprocess.CompletedProcess:
+    """The same in a process that begins with nothing, as a user starts it."""
     return subprocess.run(
         arguments, env=environment(cache), capture_output=True, text=True, timeout=timeout
     )

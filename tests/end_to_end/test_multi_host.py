@@ -18,12 +18,11 @@ MORE = (
     "--mode=train", f"--train_steps={STEPS}", "--eval_every=2", "--save_every=0",
     "--accumulation=2", "--weight_decay=0.1",
 )  # fmt: skip
-TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 
 
-def run_together(commands, cache, **more):
+def run_together(commands, cache, devices=1):
     """Runs commands at the same time to their ends; exit codes and what they printed."""
-    environment = small_run.environment(cache) | more
+    environment = small_run.environment(cache, devices)
     started = [
         subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -56,7 +55,7 @@ def test_two_hosts_train_as_one_with_two_devices(name, tmp_path):
     manifest = make_phantom(tmp_path / "phantom", **program.phantom) / program.manifest
     cache = tmp_path / "cache"
     one = tmp_path / "one"
-    codes, outputs = run_together([program.command(one, manifest, *MORE)], cache, **TWO_DEVICES)
+    codes, outputs = run_together([program.command(one, manifest, *MORE)], cache, devices=2)
     assert codes == [0], outputs
     assert "2 devices a step" in outputs[0]
 

@@ -50,13 +50,13 @@ def test_a_run_on_eyes_predicts_the_same(name):
     assert result.vertical_cdr.value == pytest.approx(expected["vertical_cdr"]["value"], abs=0.04)
 
 
-def test_a_screening_run_predicts_the_same(workdir, tmp_path):
+def test_a_screening_run_predicts_the_same(workdir, cache, tmp_path):
     done = small_run.run(
         [
             sys.executable, "-m", "experiments.semt", "--mode=predict",
             f"--workdir={workdir('semt')}", f"--oct={VOLUME}", f"--out={tmp_path / 'out'}",
         ],
-        tmp_path / "cache",
+        cache,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found, expected = json.loads((tmp_path / "out" / "eye.json").read_text()), said("semt")
@@ -68,7 +68,7 @@ def test_a_screening_run_predicts_the_same(workdir, tmp_path):
         assert found["visual_field"][index]["value"] == pytest.approx(value["value"], abs=0.002)
 
 
-def test_a_run_on_eyes_is_evaluated(workdir, tmp_path):
+def test_a_run_on_eyes_is_evaluated(workdir, cache, tmp_path):
     """On its own mask: a Dice of 1, and what was the most probable grade is right."""
     for name, file in (("eye.jpg", EYE), ("eye.npy", VOLUME)):
         shutil.copy(file, tmp_path / name)
@@ -83,7 +83,7 @@ def test_a_run_on_eyes_is_evaluated(workdir, tmp_path):
             sys.executable, "-m", "experiments.imo", "--mode=eval",
             f"--workdir={workdir('imo')}", f"--manifest={manifest}",
         ],
-        tmp_path / "cache",
+        cache,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "imo" / "eval" / "summary.json").read_text())
@@ -99,7 +99,7 @@ def test_a_run_on_eyes_is_evaluated(workdir, tmp_path):
     assert "mm\\u00b2" in (tmp_path / "imo" / "eval" / "report.html").read_text()  # JSON's spelling
 
 
-def test_a_folder_is_predicted_and_its_bad_file_told(workdir, tmp_path):
+def test_a_folder_is_predicted_and_its_bad_file_told(workdir, cache, tmp_path):
     (tmp_path / "eyes").mkdir()
     shutil.copy(EYE, tmp_path / "eyes" / "a.jpg")
     (tmp_path / "eyes" / "b.jpg").write_bytes(b"no picture")
@@ -109,7 +109,7 @@ def test_a_folder_is_predicted_and_its_bad_file_told(workdir, tmp_path):
             f"--workdir={workdir('imo')}", f"--fundus={tmp_path / 'eyes'}",
             f"--out={tmp_path / 'out'}", "--mm_per_pixel=0.0135",
         ],
-        tmp_path / "cache",
+        cache,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "error: 1 of 2 failed:\n  b: " in done.stderr and "|" not in done.stderr
@@ -120,19 +120,19 @@ def test_a_folder_is_predicted_and_its_bad_file_told(workdir, tmp_path):
     assert bad["id"] == "b" and "b.jpg" in bad["error"]
 
 
-def test_a_program_says_whose_run_a_folder_holds(workdir, tmp_path):
+def test_a_program_says_whose_run_a_folder_holds(workdir, cache):
     done = small_run.run(
         [
             sys.executable, "-m", "experiments.imo", "--mode=predict",
             f"--workdir={workdir('semt')}", f"--fundus={EYE}",
         ],
-        tmp_path / "cache",
+        cache,
     )  # fmt: skip
     assert done.returncode == 2
     assert "a run of experiments.semt, not of experiments.imo" in done.stderr
 
 
-def test_a_setting_that_is_no_number_is_said(workdir, tmp_path):
+def test_a_setting_that_is_no_number_is_said(workdir, cache):
     folder = workdir("imo")
     values = json.loads((folder / "config.json").read_text())
     values["data"]["image_size"] = "64"
@@ -142,6 +142,6 @@ def test_a_setting_that_is_no_number_is_said(workdir, tmp_path):
             sys.executable, "-m", "experiments.imo", "--mode=predict", f"--workdir={folder}",
             f"--fundus={EYE}",
         ],
-        tmp_path / "cache",
+        cache,
     )  # fmt: skip
     assert done.returncode == 2 and "image_size is '64', want a whole number" in done.stderr

@@ -16,14 +16,11 @@ REQUIRED = (
 
 
 def imo(cache, *arguments, without_tensorflow=False):
-    start = ["-m", "experiments.imo"]
-    if without_tensorflow:
-        block = "import sys; sys.modules['tensorflow'] = sys.modules['tensorflow_datasets'] = None"
-        start = [
-            "-c",
-            f"{block}; import runpy; runpy.run_module('experiments.imo', None, '__main__')",
-        ]
-    return small_run.run([sys.executable, *start, *map(str, arguments)], cache)
+    if not without_tensorflow:
+        return small_run.run([sys.executable, "-m", "experiments.imo", *map(str, arguments)], cache)
+    block = "import sys; sys.modules['tensorflow'] = sys.modules['tensorflow_datasets'] = None"
+    code = f"{block}; import runpy; runpy.run_module('experiments.imo', None, '__main__')"
+    return small_run.run_alone([sys.executable, "-c", code, *map(str, arguments)], cache)
 
 
 def test_summary_has_every_key_with_its_interval(trained):

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import programs
 import pytest
 import small_run
 from PIL import Image
@@ -73,7 +74,7 @@ def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(name,
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_row_trains_evaluates_and_predicts_from_its_flagfile(name, phantom, cache, tmp_path):
     row = TRAINED[name]
-    folder = small_run.ROOT / "experiments" / "flagfiles" / "tables"
+    folder = programs.ROOT / "experiments" / "flagfiles" / "tables"
     program = [sys.executable, "-m", f"experiments.{row.program}"]
     command = [
         *program, f"--flagfile={folder / name}.flags", f"--flagfile={folder}/scale_cpu.flags",

@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import jax
+import programs
 import pytest
 from absl import flags
 
@@ -101,9 +102,8 @@ def test_what_goes_wrong_is_one_sentence(capsys, error, code, words):
     ],
 )
 def test_a_command_line_that_cannot_be_parsed_is_one_sentence(argument, words):
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.imo", argument], capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "experiments.imo", argument]
+    done = programs.run(command, programs.environment(), timeout=60)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and words in done.stderr
     assert len(done.stderr.splitlines()) == 1 and "--help" in done.stderr

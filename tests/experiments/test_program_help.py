@@ -1,8 +1,8 @@
 """--help of the programs: short first, everything in groups on request."""
 
-import subprocess
 import sys
 
+import programs
 import pytest
 from absl import flags
 
@@ -58,9 +58,8 @@ def test_the_long_help_has_every_setting_once_with_the_presets_value(values, pre
 
 @pytest.mark.parametrize("program", ["imo", "semt"])
 def test_a_program_answers_and_is_done(program):
-    done = subprocess.run(
-        [sys.executable, "-m", f"experiments.{program}", "--help"], capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", f"experiments.{program}", "--help"]
+    done = programs.run(command, programs.environment(), timeout=60)
     assert done.returncode == 0 and not done.stderr
     for said in ("python -m experiments", "--mode", "--oct", "--helpfull", "Exit codes"):
         assert said in done.stdout

@@ -8,6 +8,7 @@ import sys
 
 import jax
 import numpy as np
+import programs
 import pytest
 
 from imo_jax.checkpoints import ITEMS, Checkpoints
@@ -32,8 +33,7 @@ def run_two(code, *arguments):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-    kept = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    environment = kept | {"PYTHONPATH": f"{HERE.parents[2]}{os.pathsep}{HERE}"}
+    environment = programs.environment(PYTHONPATH=f"{programs.ROOT}{os.pathsep}{HERE}")
     pair = [
         subprocess.Popen(
             [sys.executable, "-c", JOIN + code, coordinator, str(index), *map(str, arguments)],
@@ -92,6 +92,7 @@ def test_two_processes_train_as_two_devices_do_and_stop_together(toy, tmp_path):
 MEETINGS = """
 import os
 import numpy as np
+import programs
 
 assert processes.place() == (index, 2) and processes.is_first() == (index == 0)
 assert processes.exchange(f"it is {index}") == ["it is 0", "it is 1"]
