@@ -92,7 +92,6 @@ def test_two_processes_train_as_two_devices_do_and_stop_together(toy, tmp_path):
 MEETINGS = """
 import os
 import numpy as np
-import programs
 
 assert processes.place() == (index, 2) and processes.is_first() == (index == 0)
 assert processes.exchange(f"it is {index}") == ["it is 0", "it is 1"]
