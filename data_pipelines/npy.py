@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -41,6 +42,22 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype, bool]:
         np.dtype(descr),
         order == "True",
     )
+
+
+def read_slices(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
+    """The array whose header was just read, last axis fastest, piece by piece along its first axis.
+
+    Raises EOFError where data are missing.
+    """
+    size = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
+    for number in range(shape[0]):
+        data = bytearray(size)
+        there = file.readinto(data)
+        if there < size:
+            raise EOFError(
+                f"{number * size + there} of {shape[0] * size} bytes of voxels are there"
+            )
+        yield np.frombuffer(data, dtype).reshape(shape[1:])
 
 
 def read_data(

@@ -6,6 +6,8 @@ means that it cannot be used, a doubt that it can, but that what is said of it m
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from scipy import ndimage
 
@@ -154,9 +156,15 @@ def _slices_seem_last(volume: np.ndarray) -> bool:
 def _change_along(volume: np.ndarray, axis: int) -> float:
     """Mean step between neighbouring planes across an axis, each averaged over 4 x 4 voxels."""
     planes = np.moveaxis(volume, axis, 0)
-    planes = planes[: max(2, min(len(planes), 256))].astype(np.float32)
     height, width = (n - n % 4 for n in planes.shape[1:])
-    if min(height, width) >= 4:
-        blocks = planes[:, :height, :width].reshape(len(planes), height // 4, 4, width // 4, 4)
-        planes = blocks.mean(axis=(2, 4))
-    return float(np.abs(np.diff(planes, axis=0)).mean())
+
+    def averaged(plane: np.ndarray) -> np.ndarray:
+        plane = plane.astype(np.float32)
+        if min(height, width) < 4:
+            return plane
+        blocks = plane[:height, :width].reshape(height // 4, 4, width // 4, 4)
+        return blocks.mean(axis=(1, 3))
+
+    # One after the other: all planes as float32 may take as much memory as the volume.
+    steps = itertools.pairwise(map(averaged, planes[: max(2, min(len(planes), 256))]))
+    return float(np.mean([np.abs(after - before).mean() for before, after in steps]))

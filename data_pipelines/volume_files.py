@@ -27,7 +27,7 @@ from data_pipelines.litter import is_litter
 from data_pipelines.npz_member import split_member
 from data_pipelines.vendor_files import vendor_reader
 from data_pipelines.volume_form import AS_STORED, VolumeForm
-from data_pipelines.volume_limits import MAX_SLICES, check_dtype, check_shape, plain
+from data_pipelines.volume_limits import MAX_SLICES, check_dtype, check_shape, plain, plain_slices
 from data_pipelines.whole_files import check_tiff_is_whole
 
 FORMS = (
@@ -147,7 +147,15 @@ def _read_array(file, path: Path) -> np.ndarray:
     check_dtype(dtype, path)
     check_shape(shape, path)
     try:
-        return npy.read_data(file, shape, dtype, fortran_order)
+        if fortran_order:
+            return npy.read_data(file, shape, dtype, fortran_order)
+        slices = npy.read_slices(file, shape, dtype)
+        if dtype != np.uint8:
+            return plain_slices(slices, shape, path)
+        volume = np.empty(shape, np.uint8)
+        for there, b_scan in zip(volume, slices, strict=True):
+            there[...] = b_scan
+        return volume
     except EOFError as error:
         raise BadFile(path, f"is truncated: {error}; copy it again") from None
 
@@ -216,13 +224,14 @@ def _read_folder(folder: Path) -> np.ndarray:
         if len(files) > MAX_SLICES:
             raise BadFile(folder, f"holds {len(files)} files (limit: {MAX_SLICES} slices)")
         return read_dicom(files[0]) if len(files) == 1 else read_dicom_slices(files)
-    volume = None
+    volume = dtype = None
     pictures = list_slices(folder)
     for index, path in enumerate(pictures):
         b_scan = _read_b_scan(path)
         if volume is None:
-            check_shape((len(pictures), *b_scan.shape), folder)
-            volume = np.empty((len(pictures), *b_scan.shape), b_scan.dtype)
+            dtype, shape = b_scan.dtype, (len(pictures), *b_scan.shape)
+            check_shape(shape, folder)
+            volume = np.empty(shape, np.uint8 if dtype == np.uint8 else np.float32)
         if b_scan.shape != volume.shape[1:]:
             raise BadFile(
                 path,
@@ -230,10 +239,8 @@ def _read_folder(folder: Path) -> np.ndarray:
                 f"{pictures[0].name} of the same volume has "
                 f"{volume.shape[1]} x {volume.shape[2]}",
             )
-        if b_scan.dtype != volume.dtype:
-            raise BadFile(
-                path, f"holds {b_scan.dtype}, but {pictures[0].name} holds {volume.dtype}"
-            )
+        if b_scan.dtype != dtype:
+            raise BadFile(path, f"holds {b_scan.dtype}, but {pictures[0].name} holds {dtype}")
         volume[index] = b_scan
     return volume
 
@@ -301,7 +308,8 @@ def _read_tiff(path: Path) -> np.ndarray:
                 path, "is a palette picture: its numbers name colours, not grey; save it as grey"
             )
         try:
-            volume = np.stack([series.asarray() for series in tiff.series])
+            frames = [series.asarray() for series in tiff.series]
+            volume = frames[0] if len(frames) == 1 else np.stack(frames)
         except (ValueError, ImportError) as error:
             if "imagecodecs" not in str(error):
                 raise

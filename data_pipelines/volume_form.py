@@ -61,7 +61,10 @@ class VolumeForm:
                 path,
                 f"holds {least:.4g} to {most:.4g}, all beyond the range {self.range} that is given",
             )
-        return np.clip(np.rint((volume - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8)
+        grey = np.empty(volume.shape, np.uint8)
+        for b_scan, there in zip(volume, grey, strict=True):  # not all at once: that takes memory
+            there[...] = np.clip(np.rint((b_scan - low) * (255.0 / (high - low))), 0, 255)
+        return grey
 
 
 AS_STORED = VolumeForm()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,39 @@ def plain(volume: np.ndarray, path: Path) -> np.ndarray:
     check_dtype(volume.dtype, path)
     if volume.dtype == np.uint8:
         return np.ascontiguousarray(volume)
-    if volume.dtype.kind == "f":
-        bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
-        if bad:
-            raise BadFile(path, f"holds {bad} of {volume.size} voxels that are NaN or infinite")
-    with np.errstate(over="ignore"):
-        volume = np.ascontiguousarray(volume, np.float32)
-    if not np.isfinite(volume).all():
+    there = volume.dtype == np.float32 and volume.dtype.isnative and volume.flags.c_contiguous
+    return plain_slices(volume, volume.shape, path, into=volume if there else None)
+
+
+def plain_slices(
+    slices: Iterable[np.ndarray],
+    shape: tuple[int, ...],
+    path: Path,
+    into: np.ndarray | None = None,
+) -> np.ndarray:
+    """A volume of other numbers than bytes as float32, taken slice by slice: a second copy of all of
+    it would need as much memory again.
+
+    Args:
+      slices: (depth, width) each.
+      shape: (slices, depth, width) of the volume.
+      path: of its file, for messages.
+      into: float32 of that shape, which holds the slices already; None = a new array.
+
+    Raises:
+      BadFile: values that are not finite, or not in float32.
+    """
+    volume = np.empty(shape, np.float32) if into is None else into
+    bad, beyond = 0, False
+    for b_scan, there in zip(slices, volume, strict=True):
+        finite = np.isfinite(b_scan)
+        bad += b_scan.size - int(np.count_nonzero(finite))
+        if into is None:
+            with np.errstate(over="ignore"):
+                there[...] = b_scan
+            beyond |= bool((np.isinf(there) & finite).any())
+    if bad:
+        raise BadFile(path, f"holds {bad} of {volume.size} voxels that are NaN or infinite")
+    if beyond:
         raise BadFile(path, "holds values beyond the range of float32")
     return volume

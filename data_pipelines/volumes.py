@@ -42,7 +42,9 @@ def to_cube(volume: np.ndarray, slices: int, depth: int, width: int) -> np.ndarr
     """
     _check(volume, slices, depth, width)
     low, scale = byte_range(volume)
-    planes = np.stack([_resize_plane(b_scan, depth, width) for b_scan in volume])
+    planes = np.empty((len(volume), depth, width), np.float32)
+    for plane, b_scan in zip(planes, volume, strict=True):
+        plane[...] = _resize_plane(b_scan, depth, width)
     # (wanted slices, slices) x (slices, depth * width) -> (slices, depth, width)
     weights = _slice_weights(len(volume), slices)
     grid = (weights @ planes.reshape(len(volume), -1)).reshape(slices, depth, width)
@@ -71,12 +73,11 @@ def to_scans(
     """
     _check(volume, len(volume), depth, width)
     low, scale = byte_range(volume)
-    return np.stack(
-        [
-            _to_bytes(_resize_plane(volume[i], depth, width), low, scale)
-            for i in kept_scans(len(volume), max_scans, neighbours)
-        ]
-    )
+    kept = kept_scans(len(volume), max_scans, neighbours)
+    scans = np.empty((len(kept), depth, width), np.uint8)
+    for scan, i in zip(scans, kept, strict=True):
+        scan[...] = _to_bytes(_resize_plane(volume[i], depth, width), low, scale)
+    return scans
 
 
 def centre_scans(count: int, max_scans: int | None) -> list[int]:

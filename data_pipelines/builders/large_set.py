@@ -2,7 +2,7 @@
 
 python -m data_pipelines.builders.large_set --volumes=40 --shape=200,1024,200 --out=DIR
 
-Makes the set (noise that is smooth along depth, one byte a voxel, one .npy a volume) and starts a
+Makes the set (noise that is smooth along depth, one .npy a volume, one byte a voxel or --dtype) and starts a
 process of its own for each case: the first check and preparation, the same again, one changed label,
 one more volume. Memory is the highest resident size of that process, libraries included.
 """
@@ -25,16 +25,20 @@ from data_pipelines.manifest.screening import (
 )
 
 CASES = ("first", "again", "label", "one more")
+WHITE = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}  # dtype -> number of white
 
 
-def make_volume(path: pathlib.Path, shape: tuple[int, int, int], seed: int) -> None:
+def make_volume(
+    path: pathlib.Path, shape: tuple[int, int, int], seed: int, dtype: str = "uint8"
+) -> None:
     """Writes a volume that no check doubts: bright layers at a depth of its own, and noise."""
     slices, depth, width = shape
     rng = np.random.default_rng(seed)
     layers = 90 * np.exp(-(((np.arange(depth) / depth - rng.uniform(0.4, 0.6)) / 0.08) ** 2))
-    volume = np.empty(shape, np.uint8)
+    volume = np.empty(shape, dtype)
     for b_scan in volume:
-        b_scan[...] = layers[:, None] + rng.integers(0, 120, (depth, width))
+        grey = layers[:, None] + rng.integers(0, 120, (depth, width), np.uint8)
+        b_scan[...] = grey * (WHITE[dtype] / 255)
     np.save(path, volume)
 
 
@@ -50,9 +54,10 @@ def volumes_of(folder: pathlib.Path, count: int, changed: bool = False) -> list[
 
 
 def start(folder: pathlib.Path, scan_size: int) -> dict[str, float]:
-    """What a program does before its first step: seconds of check and preparation, peak memory."""
+    """What a program does before its first step: seconds of check and preparation, processor seconds
+    of both in all threads, peak memory."""
     manifest = folder / "screening.csv"
-    begun = time.monotonic()
+    begun, used = time.monotonic(), time.process_time()
     found = check_screening_manifest(manifest, memory=folder / "cache" / "checked.sqlite")
     if found:
         raise SystemExit(f"the made-up set is doubted: {found[0]}")
@@ -65,6 +70,7 @@ def start(folder: pathlib.Path, scan_size: int) -> dict[str, float]:
     return {
         "check_s": checked - begun,
         "prepare_s": time.monotonic() - checked,
+        "cpu_s": time.process_time() - used,
         "peak_gb": peak / 1e9,
     }
 
@@ -80,12 +86,16 @@ def measured(folder: pathlib.Path, scan_size: int) -> dict[str, float]:
 
 
 def compare(
-    folder: pathlib.Path, count: int, shape: tuple[int, int, int], scan_size: int
+    folder: pathlib.Path,
+    count: int,
+    shape: tuple[int, int, int],
+    scan_size: int,
+    dtype: str = "uint8",
 ) -> dict[str, dict[str, float]]:
     """Case -> its figures, on a set of `count` volumes and, last, one more."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count + 1):
-        make_volume(folder / f"v{i}.npy", shape, seed=i)
+        make_volume(folder / f"v{i}.npy", shape, i, dtype)
     found = {}
     for case in CASES:
         rows = volumes_of(folder, count + (case == "one more"), changed=case == "label")
@@ -107,6 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--volumes", type=int, default=40)
     parser.add_argument("--shape", type=voxels, default=(200, 1024, 200))
+    parser.add_argument("--dtype", choices=tuple(WHITE), default="uint8", help="of a voxel")
     parser.add_argument(
         "--scan_size", type=int, default=224, help="pixels of a prepared B-scan; SEMT's are 224"
     )
@@ -118,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     if options.out is None:
         parser.error("give --out, a folder for the set")
-    compare(options.out, options.volumes, options.shape, options.scan_size)
+    compare(options.out, options.volumes, options.shape, options.scan_size, options.dtype)
 
 
 if __name__ == "__main__":

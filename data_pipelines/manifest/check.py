@@ -22,6 +22,7 @@ from data_pipelines.manifest.problems import Problem, in_order
 from data_pipelines.manifest.rows import ParsedRow, different_splits, grouped
 from data_pipelines.manifest.screening import POSSIBLE, parse_screening_manifest
 from data_pipelines.progress import progress_line
+from data_pipelines.reading_gate import Gate, machine_budget
 from data_pipelines.volume_form import AS_STORED, VolumeForm
 from data_pipelines.volume_numbers import AS_SAID, GUESSED
 
@@ -143,13 +144,16 @@ def _check_files(
         files = [row.get(name) for name in names]
         form = VolumeForm(row.get("oct_axes"), row.get("oct_range"))
         asked = check.__name__ if form == AS_STORED else f"{check.__name__} {form}"
+
+        def find() -> list[dict]:
+            with gate.reading([file for file in files if file is not None]):
+                return [vars(problem) for problem in check(row.line, *files, form)]
+
         # Findings are kept without their line: rows move, files stay.
-        known = remembered.of(
-            asked, files, lambda: [vars(p) for p in check(row.line, *files, form)]
-        )
+        known = remembered.of(asked, files, find)
         return [Problem(**{**problem, "row": row.line}) for problem in known]
 
-    problems = []
+    problems, gate = [], Gate(machine_budget())
     with CheckedFiles(memory) as remembered, ThreadPoolExecutor(_THREADS) as pool:
         results = pool.map(found, rows)
         for of_row in progress_line(results, len(rows), "rows", verb="checked", always=False):
