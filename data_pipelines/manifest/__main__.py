@@ -80,8 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--folds", type=int, help="instead: one manifest for each of so many folds")
     make.add_argument("--seed", type=int, help="of the splits (default 0)")
     make.add_argument(
-        "--mask_codes", help="folder, imo: ids (default), gamma, or e.g. bg:255,rim:128,cup:0"
-    )
+        "--mask_codes", help="folder, imo: ids (default), gamma, or e.g. bg:255,rim:128,cup:0, or "
+        "bg:0,disc:255 where the disc alone is marked",
+    )  # fmt: skip
     make.add_argument(
         "--include_unlabelled", action="store_true", default=None,
         help="gamma: also the eyes of the testing folders, in no split",

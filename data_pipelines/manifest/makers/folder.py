@@ -2,6 +2,7 @@
 
 images/eye7.jpg     photograph; or .png, .tif, .bmp, .dcm
 masks/eye7.png      optional; ids, or the codes given by --mask_codes; .npy, too
+masks/eye7/anna.png instead: a folder of several readers' masks, of which --agreement makes one
 oct/eye7.npy        optional; or a folder oct/eye7/ of B-scans, .npz, .tif, .dcm
 grades.csv          optional; columns id, and grade and/or patient
 grades.txt          optional; names of the grades, one a line, where they are not normal, early and
@@ -13,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data_pipelines.images import LABEL_SUFFIXES, PHOTOGRAPH_SUFFIXES
+from data_pipelines.images import CUP, LABEL_SUFFIXES, PHOTOGRAPH_SUFFIXES, RIM
+from data_pipelines.litter import is_litter
 from data_pipelines.manifest.fields import parse_grade, parse_id, parse_patient
 from data_pipelines.manifest.grades import read_names
 from data_pipelines.manifest.makers.found import (
@@ -23,6 +25,8 @@ from data_pipelines.manifest.makers.found import (
     volumes_by_stem,
     without_mask,
 )
+from data_pipelines.manifest.makers.masks import Outlines
+from data_pipelines.manifest.makers.regions import Marked
 from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
@@ -34,12 +38,16 @@ NO_PATIENTS = (
 )
 
 
-def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
+def find_folder(root: Path, codes: Mapping[int, int], agreement: str | None = None) -> Found:
     """Finds the eyes of a folder, in the order of their names.
 
     Args:
       root: holds images/ and, as far as there are any, masks/, oct/, grades.csv and grades.txt.
       codes: what the values of the masks mean.
+      agreement: of several readers, see `masks.Outlines`; None = "majority".
+
+    Raises:
+      ValueError: an agreement, and no eye has several readers.
     """
     problems: list[Problem] = []
     folders = {name: _inner(root, name) for name in ("images", "masks", "oct")}
@@ -54,10 +62,13 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
         kinds = ", ".join(PHOTOGRAPH_SUFFIXES)
         problems.append(Problem(None, str(folders["images"]), f"holds no picture ({kinds})"))
     masks = pictures_by_stem(folders["masks"], problems, LABEL_SUFFIXES)
+    readers = _readers(folders["masks"], masks, problems)
+    if agreement is not None and not readers:
+        raise ValueError("--agreement does nothing here: no folder masks/NAME/ of several readers")
     scans = volumes_by_stem(folders["oct"], problems)
-    problems += unmatched(masks, fundus, "mask")
+    problems += unmatched(masks | readers, fundus, "mask")
     problems += unmatched(scans, fundus, "volume")
-    problems += without_mask(masks, fundus, "masks/NAME.png")
+    problems += without_mask(masks.keys() | readers.keys(), fundus, "masks/NAME.png")
     names = read_names(_inner(root, "grades.txt"), problems)
     grades, patients = _read_grades(root, fundus, names, problems)
     problems += _unused_tables(root)
@@ -71,7 +82,39 @@ def find_folder(root: Path, codes: Mapping[int, int]) -> Found:
         for n, file in fundus.items()
     ]
     notes = [] if patients else [NO_PATIENTS]
-    return Found(eyes, codes, problems, notes, grade_names=names)
+    sources = {
+        name: _of_readers(folder, codes, agreement or "majority")
+        for name, folder in readers.items()
+    }
+    return Found(eyes, codes, problems, notes, sources, names)
+
+
+def _readers(folder: Path, masks: Mapping[str, Path], problems: list[Problem]) -> dict[str, Path]:
+    """Name of an eye -> the folder of its readers' masks."""
+    found = {}
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if is_litter(entry.name) or not entry.is_dir():
+            continue
+        found[entry.name] = entry
+        if entry.name in masks:
+            reason = f"has the same name as {masks[entry.name].name!r}; keep one of them"
+            problems.append(Problem(None, str(entry), reason))
+        if not _pictures(entry):
+            problems.append(Problem(None, str(entry), "is a folder of readers without masks"))
+            del found[entry.name]
+    return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return list(pictures_by_stem(folder, [], LABEL_SUFFIXES).values())
+
+
+def _of_readers(folder: Path, codes: Mapping[int, int], agreement: str) -> Outlines:
+    """Each picture of a folder is one reader's mask; of codes without a cup the disc alone."""
+    files = _pictures(folder)
+    discs = [Marked(file, codes, (RIM, CUP)) for file in files]
+    marked = CUP in codes.values()
+    return Outlines(discs, [Marked(file, codes, (CUP,)) for file in files if marked], agreement)
 
 
 def _inner(root: Path, name: str) -> Path:

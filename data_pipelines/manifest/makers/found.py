@@ -23,6 +23,7 @@ MASK_CODES: dict[str, dict[int, int]] = {
 }
 
 _CODE_NAMES = {"bg": BACKGROUND, "rim": RIM, "cup": CUP, "ignore": IGNORE}
+_DISC = "disc"  # of masks in which the cup is not marked
 
 
 @dataclasses.dataclass
@@ -66,21 +67,24 @@ class FoundVolumes:
 def parse_mask_codes(text: str) -> dict[int, int]:
     """Stored value -> id, from a name of MASK_CODES or 'bg:255,rim:128,cup:0[,ignore:7]'.
 
-    Raises ValueError for anything else.
+    From 'bg:0,disc:255' codes without a cup: the disc alone is marked, and its value means rim, see
+    `masks.without_cup`. Raises ValueError for anything else.
     """
     if text in MASK_CODES:
         return MASK_CODES[text]
-    usage = f"give one of {', '.join(MASK_CODES)}, or e.g. bg:255,rim:128,cup:0"
+    usage = f"give one of {', '.join(MASK_CODES)}, or e.g. bg:255,rim:128,cup:0, or bg:0,disc:255"
     codes: dict[int, int] = {}
+    names = _CODE_NAMES | {_DISC: RIM}
     for part in text.split(","):
         name, _, value = part.strip().partition(":")
-        if name not in _CODE_NAMES or not value.isdecimal() or int(value) > 255:
+        if name not in names or not value.isdecimal() or int(value) > 255:
             raise ValueError(f"mask_codes {part.strip()!r} is not understood; {usage}")
-        if int(value) in codes or _CODE_NAMES[name] in codes.values():
+        if int(value) in codes or names[name] in codes.values():
             raise ValueError(f"mask_codes names {part.strip()!r} twice; {usage}")
-        codes[int(value)] = _CODE_NAMES[name]
-    if not {BACKGROUND, RIM, CUP} <= set(codes.values()):
-        raise ValueError(f"mask_codes must name bg, rim and cup; {usage}")
+        codes[int(value)] = names[name]
+    wanted = {BACKGROUND, RIM} if f"{_DISC}:" in text else {BACKGROUND, RIM, CUP}
+    if set(codes.values()) - {IGNORE} != wanted:
+        raise ValueError(f"mask_codes must name bg, rim and cup, or bg and disc; {usage}")
     return codes
 
 

@@ -74,7 +74,7 @@ LAYOUTS = {
         ("pattern", "glaucoma_words", "normal_words"),
         screening=True,
     ),
-    "folder": Layout(find_folder, (), ("codes",)),
+    "folder": Layout(find_folder, (), ("codes", "agreement")),
 }
 
 

@@ -7,7 +7,7 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,8 +27,10 @@ from data_pipelines.manifest.makers.masks import (
     Composed,
     notes_about,
     require_rim_around_cup,
+    without_cup,
 )
 from data_pipelines.manifest.makers.plan import SplitPlan, draw_splits
+from data_pipelines.manifest.makers.regions import read_coded_mask
 from data_pipelines.manifest.multimodal import Eye, write_manifest
 from data_pipelines.manifest.problems import ManifestError, Problem, errors
 from data_pipelines.manifest.screening import write_screening_manifest
@@ -159,6 +161,7 @@ def _convert_masks(
 ) -> tuple[list[Eye], list[str]]:
     """The eyes with masks of ids, as stored if they are, else written to `temporary`; and notes."""
     are_ids = found.codes == MASK_CODES["ids"]
+    disc_alone = images.CUP not in found.codes.values()
 
     def convert(eye: Eye) -> tuple[Eye, list[Problem], Composed | None]:
         if eye.id in found.masks:
@@ -169,6 +172,8 @@ def _convert_masks(
             ids = read_coded_mask(eye.mask, found.codes)
             _check_size(ids, eye)
             require_rim_around_cup(ids, eye.mask, found.codes)
+            if disc_alone:
+                ids = np.where(ids == images.IGNORE, ids, without_cup(ids == images.RIM))
         except BadFile as error:
             return eye, [Problem(None, error.path, error.reason)], None
         return (eye if are_ids else written(eye, ids)), [], None
@@ -191,37 +196,6 @@ def _convert_masks(
     problems += [problem for _, several, _ in converted for problem in several]
     composed = [composed for _, _, composed in converted if composed is not None]
     return [eye for eye, _, _ in converted], notes_about(composed)
-
-
-def read_coded_mask(path: Path, codes: Mapping[int, int]) -> np.ndarray:
-    """Reads a mask of other values than ids.
-
-    Args:
-      path: a picture that images.read_label_values understands.
-      codes: stored value -> id.
-
-    Returns:
-      uint8 (height, width) of ids.
-
-    Raises:
-      BadFile: as read_label_values, or a value that is not among the codes.
-    """
-    values = images.read_label_values(path)
-    counts = np.bincount(values.ravel(), minlength=256)
-    table = np.full(256, images.IGNORE, np.uint8)
-    for value, label in codes.items():
-        table[value] = label
-    wrong = [v for v in np.flatnonzero(counts) if v not in codes]
-    if wrong:
-        shown = ", ".join(f"{v} ({counts[v]} pixels)" for v in wrong[:8])
-        more = ", ..." if len(wrong) > 8 else ""
-        meant = ", ".join(str(v) for v in sorted(codes))
-        raise BadFile(
-            path,
-            f"holds values that are not among its codes {meant}: {shown}{more}; "
-            "say what they mean with --mask_codes=ids, gamma, or bg:VALUE,rim:VALUE,cup:VALUE",
-        )
-    return table[values]
 
 
 def _check_size(ids: np.ndarray, eye: Eye) -> None:

@@ -100,11 +100,11 @@ class Coded:
         ids = table[values]
         require_rim_around_cup(ids, self.path, fitting[0])
         if self.no_cup_is_unmarked and not (ids == CUP).any():
-            ids = _without_cup(ids == RIM)
+            ids = without_cup(ids == RIM)
         return Composed(ids)
 
 
-def _without_cup(disc: np.ndarray) -> np.ndarray:
+def without_cup(disc: np.ndarray) -> np.ndarray:
     """Ids of a disc whose cup was not marked: its outermost ring is rim, the inside ignored.
 
     No cup reaches the edge of its disc, so that a ring of RING of the disc's width is rim for sure;
@@ -183,7 +183,7 @@ class Outlines:
         disc, disc_disputed = _agreed(discs, self.agreement)
         ids = np.where(disc, RIM, BACKGROUND).astype(np.uint8)
         if not self.cups:
-            ids = _without_cup(disc)
+            ids = without_cup(disc)
             ids[disc_disputed] = IGNORE
             return Composed(ids, disc_dice=_pairwise(_dice, discs))
         cups = np.stack([region.pixels(height, width) for region in self.cups])

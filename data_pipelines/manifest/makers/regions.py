@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,59 @@ def _check_size(shape: tuple[int, ...], height: int, width: int, path: Path) -> 
             f"has {shape[1]} x {shape[0]} pixels (width x height), its photograph "
             f"{width} x {height}",
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Marked:
+    """What a mask in codes marks of some ids, as one reader's of several.
+
+    Attributes:
+      path: of the mask.
+      codes: stored value -> id.
+      ids: that are the region.
+    """
+
+    path: Path
+    codes: Mapping[int, int]
+    ids: tuple[int, ...]
+
+    def pixels(self, height: int, width: int) -> np.ndarray:
+        """bool (height, width). Raises BadFile."""
+        found = read_coded_mask(self.path, self.codes)
+        _check_size(found.shape, height, width, self.path)
+        return np.isin(found, self.ids)
+
+
+def read_coded_mask(path: Path, codes: Mapping[int, int]) -> np.ndarray:
+    """Reads a mask of other values than ids.
+
+    Args:
+      path: a picture that images.read_label_values understands.
+      codes: stored value -> id.
+
+    Returns:
+      uint8 (height, width) of ids.
+
+    Raises:
+      BadFile: as read_label_values, or a value that is not among the codes.
+    """
+    values = images.read_label_values(path)
+    counts = np.bincount(values.ravel(), minlength=256)
+    table = np.full(256, images.IGNORE, np.uint8)
+    for value, label in codes.items():
+        table[value] = label
+    wrong = [v for v in np.flatnonzero(counts) if v not in codes]
+    if wrong:
+        shown = ", ".join(f"{v} ({counts[v]} pixels)" for v in wrong[:8])
+        more = ", ..." if len(wrong) > 8 else ""
+        meant = ", ".join(str(v) for v in sorted(codes))
+        raise BadFile(
+            path,
+            f"holds values that are not among its codes {meant}: {shown}{more}; "
+            "say what they mean with --mask_codes=ids, gamma, or bg:VALUE,rim:VALUE,cup:VALUE "
+            "(bg:VALUE,disc:VALUE where the disc alone is marked)",
+        )
+    return table[values]
 
 
 @dataclasses.dataclass(frozen=True)

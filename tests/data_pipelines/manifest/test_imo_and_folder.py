@@ -185,8 +185,66 @@ def test_folder_mask_codes(mine, tmp_path, capsys, option, stored):
     assert (read_mask(eye.mask) == IDS).all()
 
 
+def test_masks_of_the_disc_alone_leave_the_cup_open(mine, tmp_path):
+    for number in range(10):
+        save(mine / "masks" / f"eye {number}.png", np.where(IDS > 0, 255, 0).astype(np.uint8))
+    assert make("folder", mine, tmp_path / "out", "--mask_codes=bg:0,disc:255") == 0
+    ids = read_mask(read_manifest(tmp_path / "out/manifest.csv").eyes[3].mask)
+    # Of a disc of 20 pixels a ring of one is rim; whether the rest is rim or cup is not known.
+    assert ids[20].tolist() == [0] * 10 + [1] + [255] * 18 + [1] + [0] * 10
+    assert not errors(check_manifest(tmp_path / "out/manifest.csv"))
+
+
+def readings(mine, *cups):
+    """Gives the first eye three readers, whose cups have these sides."""
+    (mine / "masks/eye 0.png").unlink()
+    for reader, side in zip(("anna", "ben", "cleo"), cups, strict=True):
+        ids = np.where(IDS > 0, 1, 0).astype(np.uint8)
+        ids[20 - side : 20 + side, 20 - side : 20 + side] = 2
+        save(mine / f"masks/eye 0/{reader}.png", ids)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "bg", "bg:255", "bg:255,rim:128", "bg:1,rim:1,cup:2", "bg:1,rim:2,cup:300", "x:1"]
+    ("options", "row"),
+    [
+        ((), [1, 1, 2, 2, 2]),
+        (("--agreement=all",), [1, 1, 1, 1, 2]),
+        (("--agreement=any",), [2, 2, 2, 2, 2]),
+        (("--agreement=first",), [1, 1, 2, 2, 2]),
+        (("--agreement=disputed",), [255, 255, 255, 255, 2]),
+    ],
+)
+def test_several_readers_of_an_eye_in_ones_own_folder(mine, tmp_path, capsys, options, row):
+    readings(mine, 5, 7, 3)
+    assert make("folder", mine, tmp_path / "out", *options) == 0
+    assert "Readers against each other, mean of 1 eyes: disc Dice 1.000" in capsys.readouterr().out
+    first, second = read_manifest(tmp_path / "out/manifest.csv").eyes[:2]
+    assert read_mask(first.mask)[20, 13:18].tolist() == row
+    assert (read_mask(second.mask) == IDS).all()
+
+
+def test_readers_whose_folder_is_wrong_are_told(mine, tmp_path, capsys):
+    assert make("folder", mine, tmp_path / "out", "--agreement=all") == 1
+    assert "--agreement does nothing here" in capsys.readouterr().err
+    readings(mine, 5, 7, 3)
+    save(mine / "masks/eye 0.png", IDS)
+    save(mine / "masks/nobody/anna.png", IDS)
+    save(mine / "masks/eye 0/ben.png", IDS[:-1])
+    (mine / "masks/eye 1").mkdir()
+    assert make("folder", mine, tmp_path / "out") == 1
+    told = capsys.readouterr().err
+    for words in (
+        "eye 0: has the same name as 'eye 0.png'",
+        "nobody: is a mask without a photograph named 'nobody'",
+        "ben.png: has 40 x 39 pixels",
+        "eye 1: is a folder of readers without masks",
+    ):
+        assert words in told, (words, told)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "bg", "bg:255", "bg:255,rim:128", "bg:1,rim:1,cup:2", "bg:1,rim:2,cup:300", "x:1",
+             "bg:0,disc:1,cup:2", "bg:0,disc:1,rim:2", "disc:1"]
 )
 def test_mask_codes_that_are_not_understood(text):
     with pytest.raises(ValueError, match="mask_codes"):

@@ -59,6 +59,13 @@ def tree(request, tmp_path):
     return layout, root, rows(layout, tmp_path / "expected")
 
 
+def test_a_folder_is_recognised(tree, tmp_path, capsys):
+    layout, root, expected = tree
+    assert make("auto", root, tmp_path / "out") == 0
+    assert f"the layout is {layout}" in capsys.readouterr().out
+    assert rows(layout, tmp_path / "out") == expected
+
+
 def test_litter_of_systems_is_passed_over(tree, tmp_path):
     layout, root, expected = tree
     shutil.copytree(root, tmp_path / "copy")
