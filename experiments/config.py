@@ -225,6 +225,22 @@ class RunConfig(EyeRunConfig):
     objective: ObjectiveConfig = ObjectiveConfig()
     evaluation: ImoEvaluationConfig = ImoEvaluationConfig()
 
+    def implied(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Who names blocks or channels of the released ConvNeXt has that as encoder.
+
+        Raises:
+          ValueError: another encoder is named beside them.
+        """
+        of_convnext = [n for n in ("backbone_depths", "backbone_widths") if n in given]
+        if not of_convnext:
+            return {}
+        if given.get("encoder") is not None:
+            raise ValueError(
+                f"{' and '.join(of_convnext)}: of the released ConvNeXt, not of --encoder="
+                f"{given['encoder']}: leave one of them out"
+            )
+        return {"encoder": None}
+
     def minimised(self) -> Objective:
         """What the training minimises."""
         return ImoObjective(self.model, self.objective, self.loop.train_steps)

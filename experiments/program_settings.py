@@ -75,8 +75,8 @@ def configured(preset: Config, of_size: Mapping[str, Any], given: Mapping[str, A
     Raises:
       UserError: listing every bad value.
     """
-    named = {**of_size, **given, **preset.implied(given)}
     try:
+        named = {**of_size, **given, **preset.implied(given)}
         return _with_short_warmup(replace_leaves(preset, named).completed())
     except ValueError as error:
         raise UserError(str(error)) from error

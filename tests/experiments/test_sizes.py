@@ -95,3 +95,10 @@ def test_bad_values_of_screening_are_all_said_at_once():
         configured(SCREENING_PRESETS["default"](), {}, given)
     for word in given:
         assert word in str(raised.value)
+
+
+def test_who_names_blocks_or_channels_of_the_convnext_has_it_as_encoder():
+    assert parsed(IMO).model.encoder == "resnet10_w16"
+    assert parsed(IMO, "--backbone_widths=8,8,16,16").model.encoder is None
+    with pytest.raises(UserError, match="backbone_depths: of the released ConvNeXt, not of --encoder=resnet18"):
+        parsed(IMO, "--encoder=resnet18", "--backbone_depths=1,1,1,1")

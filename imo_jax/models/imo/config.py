@@ -27,7 +27,7 @@ class IMOConfig:
       num_grades: grades of the grading head.
       encoder: name of the photograph's encoder (backbones/table.py); None = the released ConvNeXt,
         of backbone_depths and backbone_widths, which other encoders have of their own.
-      backbone_depths, backbone_widths: ConvNeXt blocks and channels of the four stages.
+      backbone_depths, backbone_widths: blocks and channels of the released ConvNeXt's four stages.
       drop_path: rate of the encoder's last block, where it has drop-path.
       feature_dim: channels of the fundus, OCT and fused features (the paper's 256).
       norm_groups: groups of the group norms; divides feature_dim.
@@ -213,13 +213,14 @@ _CHOICES = {
 # What a size decides: the architecture, and the drop-path that goes with it. All other settings stay
 # as they are when a size is chosen.
 OF_SIZE = (
-    "backbone_depths", "backbone_widths", "drop_path", "feature_dim", "norm_groups", "oct_slices",
+    "encoder", "backbone_depths", "backbone_widths", "drop_path", "feature_dim", "norm_groups", "oct_slices",
     "oct_blocks", "channel_attention_reduction", "grade_hidden", "grade_blocks", "se_reduction",
     "decoder_layers", "decoder_heads", "decoder_points", "decoder_mlp", "time_frequencies",
     "time_dim", "fine_dim",
 )  # fmt: skip
 SIZES = {
     "tiny": IMOConfig(
+        encoder="resnet10_w16",
         backbone_depths=(1, 1, 2, 1),
         backbone_widths=(24, 48, 96, 128),
         drop_path=0.1,

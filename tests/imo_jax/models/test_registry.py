@@ -34,8 +34,8 @@ def test_each_kind(name):
 @pytest.mark.parametrize(
     ("config", "title"),
     [
-        (TINY["imo"], "IMO"),
-        (dataclasses.replace(TINY["imo"], encoder="resnet18"), "IMO (resnet18)"),
+        (IMO_SIZES["convnext_tiny"], "IMO"),
+        (TINY["imo"], "IMO (resnet10_w16)"),
         (TINY["segmenter"], "unet (tiny)"),
         (SegmenterConfig("unet", "tiny", encoder="mit_b0"), "unet (tiny, mit_b0)"),
         (GraderConfig("convnext"), "convnext (convnext_tiny)"),

@@ -10,7 +10,9 @@ from imo_jax.models.imo import IMO, SIZES
 from imo_jax.train.weight_decay import DECAY_MASKS
 from imo_jax.weights.imo import rules
 
-CONFIG = dataclasses.replace(SIZES["tiny"], auxiliary_head=True, shared_channel_attention=False)
+CONFIG = dataclasses.replace(
+    SIZES["tiny"], encoder=None, auxiliary_head=True, shared_channel_attention=False
+)
 
 
 @pytest.fixture(scope="module")
