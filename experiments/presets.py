@@ -44,7 +44,7 @@ def default() -> RunConfig:
             auxiliary_head=True,
             auxiliary_share=0.5,
             merged_conv=True,
-            fine_stride=2,
+            fine_stride=1,
             grade_gradient=0.1,
             grade_shapes=True,
             signal_scale=0.1,
