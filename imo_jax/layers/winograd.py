@@ -19,6 +19,8 @@ Grid = list[list[jax.Array]]
 # The paper's G.
 HALVES = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
 
+TURNED = (3, 1, 2, 0)  # row of G for the kernel back to front
+
 # Where it is faster: with fewer channels adding costs more than multiplying, and half a second of
 # compiling has to be earned back. Products are positions x inputs x outputs.
 MIN_CHANNELS = 64
@@ -50,7 +52,7 @@ def winograd_conv(padding: Padding, x: jax.Array, kernel: jax.Array) -> jax.Arra
     Returns:
       (B, H + zeros - 2, W + zeros - 2, out).
     """
-    return _filtered(padding, x, kernel, 0)
+    return _filtered(padding, x, _filters(kernel), 0)
 
 
 def _forward(padding: Padding, x: jax.Array, kernel: jax.Array) -> tuple:
@@ -59,22 +61,22 @@ def _forward(padding: Padding, x: jax.Array, kernel: jax.Array) -> tuple:
 
 def _backward(padding: Padding, saved: tuple, g: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
-    # The gradient of x is g convolved with the kernel turned round, from out to in.
+    # The gradient of x is g convolved with the kernel turned round, from out to in. Turning a kernel
+    # round changes the places of its filters alone: so XLA finds that they are those of the forward pass.
+    filters = _filters(kernel)
+    turned = [[filters[i][j] for j in TURNED] for i in TURNED]
     outside = tuple((2 - before, 2 - after) for before, after in padding)
-    of_x = _filtered(outside, g, kernel[::-1, ::-1], 1)
-    (of_kernel,) = jax.vjp(lambda k: _filtered(padding, x, k, 0), kernel)[1](g)
-    return of_x, of_kernel
+    return _filtered(outside, g, turned, 1), _of_kernel(padding, x, g)
 
 
 winograd_conv.defvjp(_forward, _backward)
 
 
-def _filtered(padding: Padding, x: jax.Array, kernel: jax.Array, axis: int) -> jax.Array:
-    """The convolution, with the kernel's axis 2 + `axis` as its input channels."""
+def _filtered(padding: Padding, x: jax.Array, filters: Grid, axis: int) -> jax.Array:
+    """The convolution with `_filters` of a kernel, whose axis `axis` are the input channels."""
     height, width = (n + sum(zeros) - 2 for n, zeros in zip(x.shape[1:3], padding, strict=True))
     # Barriers: else XLA computes what comes before and after once in each of the 16 transforms.
     tiles = _tiles(jax.lax.optimization_barrier(_padded_to_even(padding, x)))
-    filters = _filters(kernel)
     products = [[_product(tiles[i][j], filters[i][j], axis) for j in range(4)] for i in range(4)]
     return jax.lax.optimization_barrier(_squares(products)[:, :height, :width])
 
@@ -85,6 +87,42 @@ def _product(tile: jax.Array, filter: jax.Array, axis: int) -> jax.Array:
     rows = tile.reshape(-1, tile.shape[-1])
     product = jax.lax.dot_general(rows, filter, (((1,), (axis,)), ((), ())))
     return product.reshape(*tile.shape[:-1], -1)
+
+
+def _of_kernel(padding: Padding, x: jax.Array, g: jax.Array) -> jax.Array:
+    """Gradient of the kernel, (3, 3, in, out): G^T (tiles of x times A g A^T) G.
+
+    Written out, since XLA makes the transpose of sixteen slices a sum of sixteen padded arrays.
+    """
+    tiles = _tiles(jax.lax.optimization_barrier(_padded_to_even(padding, x)))
+    to_even = [(0, 0), *((0, n % 2) for n in g.shape[1:3]), (0, 0)]
+    spread = _spread(jax.lax.optimization_barrier(jnp.pad(g, to_even)))
+    products = [[_over_positions(tiles[i][j], spread[i][j]) for j in range(4)] for i in range(4)]
+    rows = [_halves([products[i][j] for i in range(4)]) for j in range(4)]
+    taps = [_halves([rows[j][i] for j in range(4)]) for i in range(3)]
+    return jnp.stack([jnp.stack(row) for row in taps])
+
+
+def _over_positions(tile: jax.Array, spread: jax.Array) -> jax.Array:
+    """(B, h, w, in) with (B, h, w, out) -> (in, out)."""
+    rows, of_rows = (x.reshape(-1, x.shape[-1]) for x in (tile, spread))
+    return jax.lax.dot_general(rows, of_rows, (((0,), (0,)), ((), ())))
+
+
+def _spread(g: jax.Array) -> Grid:
+    """A g A^T of the squares of 2x2: (B, 2h, 2w, out) -> 4 x 4 of (B, h, w, out)."""
+    rows = [_sums_transposed([g[:, i::2, j::2] for i in range(2)]) for j in range(2)]
+    return [_sums_transposed([rows[j][i] for j in range(2)]) for i in range(4)]
+
+
+def _sums_transposed(g: list[jax.Array]) -> list[jax.Array]:
+    return [g[0], g[0] + g[1], g[0] - g[1], -g[1]]
+
+
+def _halves(d: list[jax.Array]) -> list[jax.Array]:
+    """G^T d."""
+    even, odd = 0.5 * (d[1] + d[2]), 0.5 * (d[1] - d[2])
+    return [d[0] + even, odd, even + d[3]]
 
 
 def _padded_to_even(padding: Padding, x: jax.Array) -> jax.Array:
