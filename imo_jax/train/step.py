@@ -86,7 +86,9 @@ def train_step(
 
 
 def _over_devices(tree: Any, axis_name: str | None) -> Any:
-    return tree if axis_name is None else jax.lax.psum(tree, axis_name)
+    # One device has nothing to add, and XLA:CPU would copy every gradient to find that out.
+    alone = axis_name is None or jax.lax.axis_size(axis_name) == 1
+    return tree if alone else jax.lax.psum(tree, axis_name)
 
 
 def _counts(objective: Objective, batch: Batch) -> dict[str, jax.Array]:
