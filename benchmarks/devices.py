@@ -20,7 +20,6 @@ import time
 import numpy as np
 from flax import traverse_util
 
-from data_pipelines.phantom import make_phantom
 from imo_jax.checkpoints import Checkpoints
 
 SHORT, LONG = 10, 50  # steps
@@ -40,6 +39,13 @@ class Layout:
 
 
 LAYOUTS = (Layout(1, 1), Layout(1, 2), Layout(1, 4), Layout(2, 1))
+
+
+def phantom(folder: pathlib.Path) -> pathlib.Path:
+    """The manifest of a few phantom eyes, made in a folder."""
+    command = [sys.executable, "-m", "data_pipelines.phantom", f"--out={folder}", "--eyes=16"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return folder / "manifest.csv"
 
 
 def places(processes: int) -> list[tuple[str, ...]]:
@@ -116,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        manifest = make_phantom(folder / "phantom", eyes=16, seed=0) / "manifest.csv"
+        manifest = phantom(folder / "phantom")
         settings = (f"--manifest={manifest}", f"--batch_size={args.batch}")
         settings += SMALL if args.small else ()
         print(f"{'':26} {'s a step':>9} {'cpu s':>7} {'difference':>11}")
