@@ -21,6 +21,7 @@ from experiments.runtime import UserError, complain, set_up  # isort: skip
 
 import imo_jax
 from data_pipelines.phantom import make_phantom
+from experiments.program_end import is_out_of_memory
 from imo_jax.metrics.disc_measures import Side, areas_in_words
 from imo_jax.predictor import EyePredictor, EyeResult
 from imo_jax.report.charts import Axis, Series, chart, spanning
@@ -78,6 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def asker_words(error: Exception) -> str | None:
+    """What an asker can do something about; None of an error that is the program's own."""
+    if isinstance(error, ValueError):
+        return without_folders(str(error))
+    if is_out_of_memory(error):
+        return "There is not enough memory for a prediction now: end other programs and ask again."
+    return None
+
+
 def opened(workdir: str) -> EyePredictor:
     """The predictor of a run on eyes; UserError where there is none."""
     try:
@@ -116,8 +126,10 @@ def make_page(predictor: EyePredictor, folder: pathlib.Path) -> tuple[Any, dict[
     ) -> tuple[Any, ...]:
         try:
             return answer(predictor, photograph, volume, folder, spacing or None, SIDES[side])
-        except ValueError as error:
-            raise gradio.Error(without_folders(str(error))) from error
+        except Exception as error:
+            if (words := asker_words(error)) is None:
+                raise
+            raise gradio.Error(words) from error
 
     with gradio.Blocks(title="imo_jax", analytics_enabled=False, delete_cache=(60, KEPT)) as page:
         gradio.Markdown(f"# Optic disc, cup and glaucoma grade\n{WARNING}")

@@ -65,6 +65,13 @@ def test_bad_files_are_answered_in_words_without_folders(predictor, tmp_path):
         app.answer(predictor, None, None, tmp_path)
 
 
+def test_what_an_asker_can_help_is_said_and_nothing_else():
+    assert app.asker_words(ValueError("/home/me/eye.jpg: is no picture")) == "eye.jpg: is no picture"
+    for error in (MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")):
+        assert "not enough memory" in app.asker_words(error)
+    assert app.asker_words(RuntimeError("a bug")) is None
+
+
 def test_other_runs_are_refused(tmp_path):
     with pytest.raises(UserError, match="OCT volumes"):
         app.opened(str(RUNS / "semt"))
