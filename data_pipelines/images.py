@@ -173,6 +173,11 @@ def side(path: os.PathLike | str) -> str | None:
     return dicom_photographs.side(path) if is_dicom(path) else None
 
 
+def person_key(path: os.PathLike | str) -> str | None:
+    """What photographs of one person have in common; DICOM files alone can tell, see there."""
+    return dicom_photographs.person_key(path) if is_dicom(path) else None
+
+
 def is_dicom(path: os.PathLike | str) -> bool:
     """Whether a photograph is a DICOM file. One that is named as a picture is not opened."""
     return Path(path).suffix.lower() not in IMAGE_SUFFIXES and is_dicom_file(path)

@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from data_pipelines.bad_file import BadFile
-from data_pipelines.dicom_photographs import pixel_spacing
+from data_pipelines.dicom_photographs import person_key, pixel_spacing
 from data_pipelines.images import exif_orientation, image_size, is_dicom, read_fundus, side
 from data_pipelines.images import pixel_spacing as spacing_of_any
 from data_pipelines.load.stores import ArrayStore
 from data_pipelines.manifest import ManifestError, check_manifest, read_manifest
+from data_pipelines.manifest.__main__ import main as make_manifest
 
 HEIGHT, WIDTH = 40, 60
 
@@ -72,6 +73,7 @@ def test_a_truncated_file_is_told_and_no_text_names_a_person(
     path = write_dicom_photograph(
         tmp_path / "eye.dcm", pixels, PatientBirthDate="born in Casterbridge", PatientAge="JANE"
     )
+    recwarn.clear()  # pydicom warns of such an age where it is written
     content = path.read_bytes()
     said = []
     for length in range(132, len(content), 61):
@@ -148,3 +150,39 @@ def test_the_manifests_column_goes_before_the_file(tmp_path, write_dicom_photogr
 )
 def test_which_eye_it_is(tmp_path, write_dicom_photograph, pixels, elements, eye):
     assert side(write_dicom_photograph(tmp_path / "eye.dcm", pixels, **elements)) == eye
+
+
+def test_a_folder_of_dicom_photographs_keeps_a_person_in_one_split(
+    tmp_path, write_dicom_photograph, capsys
+):
+    rng = np.random.default_rng(0)
+    people = ("A1", "A1", "B2", "B2", "C3", "C3", None, "D4", "D4")
+    for i, person in enumerate(people):
+        file = tmp_path / f"mine/images/eye{i}.dcm"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        noise = rng.integers(60, 200, (64, 64, 3)).astype(np.uint8)
+        write_dicom_photograph(file, noise, PatientID=person)
+    labels = "".join(f"eye{i},{i % 2}\n" for i in range(len(people)))
+    (tmp_path / "mine/grades.csv").write_text("id,grade\n" + labels)
+    command = ["--layout=folder", f"--root={tmp_path / 'mine'}", f"--out={tmp_path / 'out'}"]
+    assert make_manifest(command) == 0
+    told = capsys.readouterr().out
+    assert "The headers of 8 DICOM photographs tell 4 people" in told
+    eyes = read_manifest(tmp_path / "out/manifest.csv").eyes
+    assert [eye.patient for eye in eyes] == [
+        "eye0", "eye0", "eye2", "eye2", "eye4", "eye4", "eye6", "eye7", "eye7"
+    ]  # fmt: skip
+    assert all(len({e.split for e in eyes if e.patient == p}) == 1 for p in ("eye0", "eye7"))
+    written = "".join(file.read_text() for file in (tmp_path / "out").glob("manifest.*"))
+    for text in (told, written):
+        assert not any(name in text for name in ("A1", "HOSPITAL", "Roe"))
+
+
+def test_people_are_told_by_id_and_issuer(tmp_path, write_dicom_photograph, pixels):
+    def key(name, **elements):
+        return person_key(write_dicom_photograph(tmp_path / f"{name}.dcm", pixels, **elements))
+
+    assert key("a", PatientID="7") == key("b", PatientID=" 7 ") != key("c", PatientID="8")
+    assert key("d", PatientID="7", IssuerOfPatientID="X") != key("e", PatientID="7")
+    assert key("f", PatientID="") is None is key("g", PatientID=None)
+    assert "7" != key("h", PatientID="7") and len(key("i", PatientID="7")) == 64

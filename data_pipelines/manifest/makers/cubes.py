@@ -15,6 +15,7 @@ from data_pipelines.litter import is_litter
 from data_pipelines.manifest.fields import parse_id, parse_patient
 from data_pipelines.manifest.makers.found import VOLUME_SUFFIXES, FoundVolumes
 from data_pipelines.manifest.makers.swapped import swapped_classes
+from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.screening import POSSIBLE, ScreeningVolume, parse_eye, parse_index
 
@@ -64,7 +65,7 @@ def find_cubes(
         and file.is_file()
     ]
     if not files:
-        reason = f"holds no volume ({', '.join(VOLUME_SUFFIXES)})"
+        reason = f"holds no volume ({', '.join(VOLUME_SUFFIXES)}); there is {Tree(root).tops}"
         return FoundVolumes([], [Problem(None, str(root), reason)], [])
     names = {file: file.relative_to(root).with_suffix("").as_posix() for file in files}
     matches = {file: match for file in files if (match := compiled.search(names[file]))}

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data_pipelines.images import CUP, LABEL_SUFFIXES, PHOTOGRAPH_SUFFIXES, RIM
+from data_pipelines.bad_file import BadFile
+from data_pipelines.images import CUP, LABEL_SUFFIXES, PHOTOGRAPH_SUFFIXES, RIM, person_key
 from data_pipelines.litter import is_litter
 from data_pipelines.manifest.fields import parse_grade, parse_id, parse_patient
 from data_pipelines.manifest.grades import read_names
@@ -38,6 +39,13 @@ NO_PATIENTS = (
 )
 
 
+BY_HEADERS = (
+    "The headers of {} DICOM photographs tell {} people: a person is called as the first of their "
+    "photographs is, and stays in one split; no name or number of theirs is written. Other "
+    "photographs count as a person each."
+)
+
+
 def find_folder(root: Path, codes: Mapping[int, int], agreement: str | None = None) -> Found:
     """Finds the eyes of a folder, in the order of their names.
 
@@ -52,8 +60,9 @@ def find_folder(root: Path, codes: Mapping[int, int], agreement: str | None = No
     problems: list[Problem] = []
     folders = {name: _inner(root, name) for name in ("images", "masks", "oct")}
     if not folders["images"].is_dir():
-        reason = "has no folder images/ with the photographs"
-        deeper = Tree(root).matches(r"images/[^/]+\.\w+")
+        tree = Tree(root)
+        reason = f"has no folder images/ with the photographs; there is {tree.tops}"
+        deeper = tree.matches(r"images/[^/]+\.\w+")
         if deeper:
             reason += f"; there is one below: give --root={deeper[0][0].parents[1]}"
         return Found([], codes, [Problem(None, str(root), reason)], [])
@@ -71,6 +80,9 @@ def find_folder(root: Path, codes: Mapping[int, int], agreement: str | None = No
     problems += without_mask(masks.keys() | readers.keys(), fundus, "masks/NAME.png")
     names = read_names(_inner(root, "grades.txt"), problems)
     grades, patients = _read_grades(root, fundus, names, problems)
+    notes = [] if patients else [NO_PATIENTS]
+    if not patients and (patients := _of_headers(fundus, problems)):
+        notes = [BY_HEADERS.format(len(patients), len(set(patients.values())))]
     problems += _unused_tables(root)
     for name, file in fundus.items():
         try:
@@ -81,12 +93,26 @@ def find_folder(root: Path, codes: Mapping[int, int], agreement: str | None = No
         Eye(n, patients.get(n, n), "", file, scans.get(n), masks.get(n), grades.get(n))
         for n, file in fundus.items()
     ]
-    notes = [] if patients else [NO_PATIENTS]
     sources = {
         name: _of_readers(folder, codes, agreement or "majority")
         for name, folder in readers.items()
     }
     return Found(eyes, codes, problems, notes, sources, names)
+
+
+def _of_headers(fundus: Mapping[str, Path], problems: list[Problem]) -> dict[str, str]:
+    """Name of a DICOM photograph -> that of the first of the same person, by their headers."""
+    first: dict[str, str] = {}
+    found = {}
+    for name, file in fundus.items():
+        try:
+            key = person_key(file)
+        except BadFile as error:
+            problems.append(Problem(None, error.path, error.reason))
+            continue
+        if key is not None:
+            found[name] = first.setdefault(key, name)
+    return found
 
 
 def _readers(folder: Path, masks: Mapping[str, Path], problems: list[Problem]) -> dict[str, Path]:

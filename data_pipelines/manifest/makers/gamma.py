@@ -22,6 +22,7 @@ from pathlib import Path
 from data_pipelines.images import IMAGE_SUFFIXES
 from data_pipelines.manifest.makers.found import MASK_CODES, Found, without_mask
 from data_pipelines.manifest.makers.gamma_grades import read_grades
+from data_pipelines.manifest.makers.tree import Tree
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 
@@ -64,7 +65,7 @@ def find_gamma(root: Path, include_unlabelled: bool = False) -> Found:
     if not (training.multimodal or training.masks):
         reason = (
             "no GAMMA training data found here: neither multi-modality_images/0001/0001.jpg "
-            "nor Disc_Cup_Mask/0001.png"
+            f"nor Disc_Cup_Mask/0001.png; there is {Tree(root).tops}"
         )
         if testing.multimodal or testing.photographs:
             reason += "; there are testing folders only, which have no labels"

@@ -41,8 +41,8 @@ def find_imo(root: Path, codes: Mapping[int, int]) -> Found:
     problems: list[Problem] = []
     base = _find_base(root)
     if base is None:
-        reason = "holds neither seg/train/vi nor seg/test/vi"
-        return Found([], codes, [Problem(None, str(root), reason)], [])
+        looked = ["seg/train/vi/0001.png", "seg/test/vi/0001.png"]
+        return Found([], codes, [Tree(root).is_missing(looked)], [])
     grades = _read_class_labels(base, problems)
     eyes: list[Eye] = []
     split_of: dict[str, str] = {}

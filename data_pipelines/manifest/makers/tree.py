@@ -52,10 +52,14 @@ class Tree:
             found.setdefault(key, file)
         return found
 
-    def is_missing(self, wanted: Sequence[str]) -> Problem:
-        """A problem that names what was looked for and what there is."""
+    @property
+    def tops(self) -> str:
+        """What there is right below the root, in words."""
         tops = sorted({name.split("/")[0] + ("/" if "/" in name else "") for name in self.files})
         more = f", ... ({len(tops)} entries)" if len(tops) > _SHOWN else ""
-        there = ", ".join(tops[:_SHOWN]) + more if tops else "nothing"
-        reason = f"looked for {' or '.join(wanted)} at any depth; there is {there}"
+        return ", ".join(tops[:_SHOWN]) + more if tops else "nothing"
+
+    def is_missing(self, wanted: Sequence[str]) -> Problem:
+        """A problem that names what was looked for and what there is."""
+        reason = f"looked for {' or '.join(wanted)} at any depth; there is {self.tops}"
         return Problem(None, str(self.root), reason)

@@ -84,7 +84,7 @@ def test_folders_that_an_unzip_tool_puts_around_it(tree, tmp_path, capsys):
     shutil.copytree(root, deeper)
     done = make(layout, tmp_path / "doubled", tmp_path / "out")
     if layout == "folder":  # any folder of pictures would do: it says where one is
-        assert done == 1 and f"give --root={deeper}" in capsys.readouterr().err
+        assert done == 1 and f"there is one below: give --root={deeper}" in capsys.readouterr().err
         done = make(layout, deeper, tmp_path / "out")
     assert done == 0 and rows(layout, tmp_path / "out") == expected
 
@@ -96,6 +96,17 @@ def test_suffixes_in_capitals(tree, tmp_path):
             file.rename(file.with_suffix(file.suffix.upper()))
     assert make(layout, root, tmp_path / "out") == 0
     assert rows(layout, tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_what_was_looked_for_and_what_is_there(layout, tmp_path, capsys):
+    (tmp_path / "data/Holidays").mkdir(parents=True)
+    (tmp_path / "data/Holidays/beach.jpeg").write_bytes(b"x")
+    (tmp_path / "data/letter.txt").write_text("x")
+    assert make(layout, tmp_path / "data", tmp_path / "out") == 1
+    told = capsys.readouterr().err
+    assert "there is Holidays/, letter.txt" in told
+    assert any(words in told for words in ("looked for", "no folder images/", "neither", "holds no"))
 
 
 @dataclasses.dataclass(frozen=True)
