@@ -73,6 +73,8 @@ setuptools.setup(
         "onnx": ["jax2onnx>=0.13", "onnx>=1.20.1", "onnxruntime>=1.24.1"],  # --format=onnx
         "app": ["gradio>=6.0"],  # the local page
         "dicom": ["highdicom>=0.28"],  # segmentations and reports of --dicom
+        # DICOM files in lossless JPEG, JPEG-LS and high-throughput JPEG 2000.
+        "codecs": ["pylibjpeg>=2.0", "pylibjpeg-libjpeg>=2.2", "pylibjpeg-openjpeg>=2.3"],
         "browser": ["selenium>=4.20"],  # tests of the pages; Chromium and its driver beside
         "vendor": ["eyepy>=0.21"],  # Heidelberg .vol and .e2e; Cirrus .img needs nothing more
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],

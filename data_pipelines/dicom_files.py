@@ -17,6 +17,9 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 MAGIC = b"DICM"  # after a preamble of 128 bytes
 HEAD = 132  # bytes that tell
+# What to do where pixels are compressed as pydicom and Pillow alone cannot decode.
+CODECS = "pip install 'imo_jax[codecs]' (pylibjpeg and its plugins)"
+
 # First tags of a file that was written without preamble: of the groups 0002 and 0008, in the two
 # encodings that are stored so.
 BARE = tuple(bytes([group, 0]) for group in (0x02, 0x08))

@@ -14,7 +14,7 @@ import os
 import numpy as np
 
 from data_pipelines.bad_file import BadFile
-from data_pipelines.dicom_files import damaged, frames_of, read_dataset
+from data_pipelines.dicom_files import CODECS, damaged, frames_of, read_dataset
 from data_pipelines.picture_limits import check_size
 
 # Photometric interpretations that are read, all of 8 bits; others need a table or are negatives.
@@ -69,8 +69,8 @@ def read_photograph(path: os.PathLike | str) -> np.ndarray:
         name = dataset.file_meta.TransferSyntaxUID.name
         raise BadFile(
             path,
-            f"holds pixels compressed as {name!r} that cannot be decoded here; install pylibjpeg "
-            "with its plugins, or export the photograph as JPEG",
+            f"holds pixels compressed as {name!r} that cannot be decoded here; {CODECS}, or export "
+            "the photograph as JPEG",
         ) from error
     except Exception as error:  # damaged files raise many types
         raise damaged(path, error) from error

@@ -14,7 +14,7 @@ import numpy as np
 
 from data_pipelines.bad_file import BadFile, describe
 from data_pipelines.colours import is_coloured, luminance
-from data_pipelines.dicom_files import frames_of, read_dataset
+from data_pipelines.dicom_files import CODECS, frames_of, read_dataset
 from data_pipelines.volume_limits import check_shape
 
 
@@ -102,7 +102,7 @@ def _pixels(dataset: Any, path: Path) -> np.ndarray:
         raise BadFile(
             path,
             f"holds compressed DICOM pixels that cannot be decoded here ({describe(error)}); "
-            "install pylibjpeg or convert the file to .npy",
+            f"{CODECS}, or convert the file to .npy",
         ) from error
     if int(dataset.get("SamplesPerPixel", 1)) == 3:
         if is_coloured(volume):

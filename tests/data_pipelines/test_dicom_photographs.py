@@ -1,10 +1,12 @@
 """Photographs in DICOM files: pixels, spacing, and that nothing of a person comes out."""
 
+import importlib.util
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.dicom_photographs import person_key, pixel_spacing
@@ -86,6 +88,22 @@ def test_a_truncated_file_is_told_and_no_text_names_a_person(
     said += [*capfd.readouterr(), *(str(warning.message) for warning in recwarn)]
     for word in ("Roe", "Jane", "JANE", "Casterbridge", "4711", "Quincy", "Elsewhere"):
         assert not any(word in text for text in said), word
+
+
+@pytest.mark.parametrize(
+    "name, off",
+    [("SC_rgb_jpeg_gdcm.dcm", 0), ("SC_rgb_jls_lossy_line.dcm", 10), ("SC_rgb_jls_lossy_sample.dcm", 10)],
+)
+def test_lossless_jpeg_and_jpeg_ls_are_read_with_the_extra_that_is_named(name, off):
+    """pydicom's own files of one picture: the first is lossless, JPEG-LS is off by up to 10."""
+    file = get_testdata_file(name, download=False)
+    if importlib.util.find_spec("pylibjpeg") is None:
+        with pytest.raises(BadFile, match=r"cannot be decoded here; pip install 'imo_jax\[codecs\]'"):
+            read_fundus(file)
+        return
+    found = read_fundus(file).astype(int)
+    expected = read_fundus(get_testdata_file("SC_rgb_rle.dcm", download=False))
+    assert np.abs(found - expected).max() <= off
 
 
 @pytest.mark.parametrize(
