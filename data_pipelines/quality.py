@@ -6,8 +6,6 @@ means that it cannot be used, a doubt that it can, but that what is said of it m
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from scipy import ndimage
 
@@ -23,6 +21,7 @@ DARK = 12  # grey level of green up to which a pixel tells nothing
 # Sharpness (docs/quality.md): clear photographs have CLEAR and more; below BLURRED a doubt is said.
 CLEAR, BLURRED = 0.19, 0.075
 SAY_RANGE = "with --oct_range=LOW..HIGH or a column oct_range"
+AT_ONCE = 2**22  # voxels that are held as float32 beside a volume
 NEARLY_BLACK = 20  # grey levels of 255 that the brightest hundredth of a photograph must reach
 
 
@@ -158,13 +157,19 @@ def _change_along(volume: np.ndarray, axis: int) -> float:
     planes = np.moveaxis(volume, axis, 0)
     height, width = (n - n % 4 for n in planes.shape[1:])
 
-    def averaged(plane: np.ndarray) -> np.ndarray:
-        plane = plane.astype(np.float32)
-        if min(height, width) < 4:
-            return plane
-        blocks = plane[:height, :width].reshape(height // 4, 4, width // 4, 4)
-        return blocks.mean(axis=(1, 3))
+    planes = planes[: max(2, min(len(planes), 256))]
 
-    # One after the other: all planes as float32 may take as much memory as the volume.
-    steps = itertools.pairwise(map(averaged, planes[: max(2, min(len(planes), 256))]))
-    return float(np.mean([np.abs(after - before).mean() for before, after in steps]))
+    def averaged(some: np.ndarray) -> np.ndarray:
+        some = some.astype(np.float32)
+        if min(height, width) < 4:
+            return some
+        blocks = some[:, :height, :width].reshape(len(some), height // 4, 4, width // 4, 4)
+        return blocks.mean(axis=(2, 4))
+
+    # Some at a time: all planes as float32 may take as much memory as the volume.
+    number = max(1, AT_ONCE // planes[0].size)
+    steps = [
+        np.abs(np.diff(averaged(planes[start : start + number + 1]), axis=0)).mean(axis=(1, 2))
+        for start in range(0, len(planes) - 1, number)
+    ]
+    return float(np.concatenate(steps).mean())
