@@ -1,7 +1,8 @@
-"""What a check has found in files, remembered under their size, times and inode.
+"""What a check has found in files, remembered under their size, times and inode, and their bytes.
 
-A set is decoded once to be checked; a second start reads the table alone. What was found counts for
-the code that found it: another version of the readers or checks looks again.
+A set is decoded once to be checked; a second start reads the table alone, and files that were copied
+anew, or touched, are read but not decoded. What was found counts for the code that found it: another
+version of the readers or checks looks again.
 """
 
 from __future__ import annotations
@@ -59,20 +60,21 @@ class CheckedFiles:
           files: that the answer depends on; a folder stands for all files in it.
           find: gives something that JSON can hold.
         """
-        key = self._key(what, files) if self._database is not None else None
-        if key is not None and (known := self._read(key)) is not None:
-            return json.loads(known)
-        found = find()
-        if key is not None:
-            self._write(key, json.dumps(found))
-        return found
-
-    def _key(self, what: str, files: Sequence[Path | None]) -> str | None:
-        try:
-            stamps = [None if file is None else _stamp(file) for file in files]
-        except OSError:  # a file that is not there: whoever looks says so
-            return None
-        return hashlib.sha256(json.dumps([code_version(), what, stamps]).encode()).hexdigest()
+        if self._database is None:
+            return find()
+        keys: list[str] = []
+        for mark in (_stamp, _content):
+            key = _key(what, files, mark)
+            if key is None:
+                return find()
+            keys.append(key)
+            if (known := self._read(key)) is not None:
+                break
+        else:
+            known = json.dumps(find())
+        for key in keys:
+            self._write(key, known)
+        return json.loads(known)
 
     def _read(self, key: str) -> str | None:
         with self._lock, contextlib.suppress(sqlite3.Error):
@@ -86,6 +88,28 @@ class CheckedFiles:
             self._unsaved += 1
             if self._unsaved % COMMIT_EVERY == 0:
                 self._database.commit()
+
+
+def _key(
+    what: str, files: Sequence[Path | None], mark: Callable[[Path], list]
+) -> str | None:
+    """None where a file is not there or cannot be read: whoever looks says so."""
+    try:
+        marks = [None if file is None else mark(file) for file in files]
+    except OSError:
+        return None
+    return hashlib.sha256(json.dumps([code_version(), what, marks]).encode()).hexdigest()
+
+
+def _content(path: Path) -> list:
+    """Names and bytes: what is found in a file may name it."""
+    file = split_member(path)[0]
+    if file.is_dir():
+        return [str(path), [_content(child) for child in sorted(file.iterdir())]]
+    if not file.is_file():
+        raise OSError(f"{file} is no file")  # a pipe: reading it might never end
+    with file.open("rb") as opened:
+        return [str(path), hashlib.file_digest(opened, "sha256").hexdigest()]
 
 
 def _stamp(path: Path) -> list:

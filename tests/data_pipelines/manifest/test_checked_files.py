@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from PIL import Image
 
 from data_pipelines.manifest import check, checked_files
 from data_pipelines.manifest.check import check_manifest
@@ -71,14 +72,36 @@ def replace(eye):
     other.rename(eye.fundus)
 
 
-@pytest.mark.parametrize("change", [touch, replace])
-def test_what_has_changed_is_opened_again(make_manifest, tmp_path, opened, change):
+def darken(eye):
+    Image.new("RGB", (48, 48), (9, 9, 9)).save(eye.fundus)
+
+
+@pytest.mark.parametrize(("change", "again"), [(touch, 0), (replace, 0), (darken, 1)])
+def test_what_has_other_bytes_is_opened_again(make_manifest, tmp_path, opened, change, again):
     manifest = make_manifest(train=3)
     memory = tmp_path / "checked.sqlite"
-    check_manifest(manifest.path, memory=memory)
+    first = texts(check_manifest(manifest.path, memory=memory))
     change(manifest.eyes[1])
-    check_manifest(manifest.path, memory=memory)
-    assert len(opened) == 4
+    after = texts(check_manifest(manifest.path, memory=memory))
+    assert len(opened) == 3 + again
+    assert (after == first) or again
+
+
+def test_a_copied_file_is_read_once_and_then_known_by_its_stamp(tmp_path, monkeypatch):
+    file, memory, read = tmp_path / "file", tmp_path / "checked.sqlite", []
+    real = checked_files._content
+    monkeypatch.setattr(checked_files, "_content", lambda path: read.append(path) or real(path))
+    file.write_text("x")
+    for _ in range(3):
+        with CheckedFiles(memory) as remembered:
+            remembered.of("what", [file], lambda: 1)
+    assert len(read) == 1
+    shutil.copy(file, tmp_path / "copy")
+    (tmp_path / "copy").rename(file)
+    for _ in range(3):
+        with CheckedFiles(memory) as remembered:
+            assert remembered.of("what", [file], lambda: 2) == 1
+    assert len(read) == 2
 
 
 def test_other_code_looks_again(make_manifest, tmp_path, opened, monkeypatch):
