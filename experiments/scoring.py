@@ -1,6 +1,6 @@
 """Predictions held against the labels of a split, at the masks' native size."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,13 +59,24 @@ def score_all(
 
 
 def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:
-    """Point values of the summary, and `score`, the mean of SCORE_PARTS that are defined."""
+    """Point values of the summary, and two means by which a checkpoint can be chosen.
+
+    `score` is the mean of SCORE_PARTS that are defined, `shapes` that of its two Dice alone: so are
+    networks with and without a grade chosen alike. Where no mask is, it is `score`.
+    """
     values = point_values(imo_summary(records, resamples=1))
-    names = list(SCORE_PARTS)
-    if "qwk" not in values or len(grade_names_of(records)) == 2:
-        names[-1] = "referable_auc"  # of two classes the order counts, wherever they are parted
+    *dice, of_grade = SCORE_PARTS
+    if of_grade not in values or len(grade_names_of(records)) == 2:
+        of_grade = "referable_auc"  # of two classes the order counts, wherever they are parted
+    score = _mean_of(values, (*dice, of_grade))
+    shapes = _mean_of(values, dice)
+    return values | {"score": score, "shapes": score if np.isnan(shapes) else shapes}
+
+
+def _mean_of(values: Mapping[str, float], names: Iterable[str]) -> float:
+    """The mean of those that are there; NaN of none."""
     parts = [values[name] for name in names if name in values]
-    return values | {"score": float(np.mean(parts)) if parts else float("nan")}
+    return float(np.mean(parts)) if parts else float("nan")
 
 
 def fit_baseline(store: Store, split: str, left_as_right: bool = False) -> dict[str, np.ndarray]:
