@@ -20,9 +20,10 @@ def store(make_manifest):
 
 def test_a_batch_bare_and_inside_dataset_map(store):
     share, spec = Share.of(3, (0, 1)), batch_spec(3, 24, (5, 6, 4))
+    none_turned = np.zeros(store.num("train"), bool)
 
     def make(step):
-        return train_batch(store, "train", share, spec, 1, step)
+        return train_batch(store, "train", share, spec, 1, none_turned, step)
 
     dataset = tf_data.batch_dataset(make, spec, 4, 7, workers=2, ahead=1)
     assert {
