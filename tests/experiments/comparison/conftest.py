@@ -120,7 +120,7 @@ class FakeRuns:
         write_json(folder.config, to_json(config, config.kind))
         for item in ITEMS:
             (folder.checkpoints / "5" / item).mkdir(parents=True, exist_ok=True)
-        validation_log.append(folder.validation, 5, {"score": self.score(config)})
+        validation_log.append(folder.validation, 5, {config.loop.best_metric: self.score(config)})
         return Result(5, "finished", Selection(), self.code), store
 
     def train_locator(self, config, workdir, store):
