@@ -3,7 +3,7 @@
 import json
 import sys
 
-FLOOR = {"disc_dice": 0.955, "cup_dice": 0.92, "qwk": 0.75}
+FLOOR = {"disc_dice": 0.965, "cup_dice": 0.94, "qwk": 0.75}
 EYES = 60
 
 with open(sys.argv[1], encoding="utf-8") as file:
