@@ -126,13 +126,14 @@ def main(arguments: list[str] | None = None) -> None:
         settings = (f"--manifest={manifest}", f"--batch_size={args.batch}")
         settings += SMALL if args.small else ()
         print(f"{'':26} {'s a step':>9} {'cpu s':>7} {'difference':>11}")
+        arrays: list[dict[str, np.ndarray]] = []  # of each layout
         for number, layout in enumerate(LAYOUTS):
             train(layout, SHORT, folder / f"warm{number}", settings)  # compiles, prepares
             long = seconds(layout, LONG, folder / f"long{number}", settings)
             short = seconds(layout, SHORT, folder / f"short{number}", settings)
             wall, used = (long - short) / (LONG - SHORT)
-            arrays = [trained(folder / f"long{n}") for n in (number, 0)]
-            apart = difference(*arrays)
+            arrays.append(trained(folder / f"long{number}"))
+            apart = difference(arrays[-1], arrays[0])
             print(f"{layout!s:26} {wall:9.3f} {used:7.3f} {apart:11.1e}", flush=True)
 
 

@@ -62,17 +62,17 @@ class CheckedFiles:
         """
         if self._database is None:
             return find()
-        keys: list[str] = []
+        missed: list[str] = []
         for mark in (_stamp, _content):
             key = _key(what, files, mark)
             if key is None:
                 return find()
-            keys.append(key)
             if (known := self._read(key)) is not None:
                 break
+            missed.append(key)
         else:
             known = json.dumps(find())
-        for key in keys:
+        for key in missed:
             self._write(key, known)
         return json.loads(known)
 

@@ -95,8 +95,7 @@ def _of_kernel(padding: Padding, x: jax.Array, g: jax.Array) -> jax.Array:
     Written out, since XLA makes the transpose of sixteen slices a sum of sixteen padded arrays.
     """
     tiles = _tiles(jax.lax.optimization_barrier(_padded_to_even(padding, x)))
-    to_even = [(0, 0), *((0, n % 2) for n in g.shape[1:3]), (0, 0)]
-    spread = _spread(jax.lax.optimization_barrier(jnp.pad(g, to_even)))
+    spread = _spread(jax.lax.optimization_barrier(_padded_to_even(((0, 0), (0, 0)), g)))
     products = [[_over_positions(tiles[i][j], spread[i][j]) for j in range(4)] for i in range(4)]
     rows = [_halves([products[i][j] for i in range(4)]) for j in range(4)]
     taps = [_halves([rows[j][i] for j in range(4)]) for i in range(3)]

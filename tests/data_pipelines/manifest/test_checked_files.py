@@ -104,6 +104,19 @@ def test_a_copied_file_is_read_once_and_then_known_by_its_stamp(tmp_path, monkey
     assert len(read) == 2
 
 
+def test_what_is_known_by_its_stamp_is_not_written_again(tmp_path, monkeypatch):
+    file, memory, written = tmp_path / "file", tmp_path / "checked.sqlite", []
+    real = CheckedFiles._write
+    monkeypatch.setattr(
+        CheckedFiles, "_write", lambda self, key, value: written.append(key) or real(self, key, value)
+    )
+    file.write_text("x")
+    for _ in range(3):
+        with CheckedFiles(memory) as remembered:
+            assert remembered.of("what", [file], lambda: 1) == 1
+    assert len(written) == 2  # by its stamp and by its bytes, once
+
+
 def test_other_code_looks_again(make_manifest, tmp_path, opened, monkeypatch):
     manifest = make_manifest(train=2)
     memory = tmp_path / "checked.sqlite"
