@@ -3,7 +3,6 @@
 `pytest -m slow tests/end_to_end/test_multi_host.py -s` prints the largest difference.
 """
 
-import socket
 import subprocess
 
 import kill_and_resume
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import small_run
 
+from benchmarks.devices import places
 from data_pipelines.phantom import make_phantom
 
 STEPS = 4
@@ -37,17 +37,6 @@ def run_together(commands, cache, devices=1):
     return [process.returncode for process in started], outputs
 
 
-def places():
-    """The flags of two processes on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return [
-        (f"--coordinator=localhost:{port}", "--num_processes=2", f"--process_id={index}")
-        for index in range(2)
-    ]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in kill_and_resume.PROGRAMS if name != "tables"])
 def test_two_hosts_train_as_one_with_two_devices(name, tmp_path):
@@ -62,7 +51,7 @@ def test_two_hosts_train_as_one_with_two_devices(name, tmp_path):
     folders = [tmp_path / "host0", tmp_path / "host1"]
     commands = [
         program.command(folder, manifest, *MORE, *place)
-        for folder, place in zip(folders, places(), strict=True)
+        for folder, place in zip(folders, places(2), strict=True)
     ]
     codes, outputs = run_together(commands, cache)
     assert codes == [0, 0], outputs
@@ -94,7 +83,7 @@ def test_a_fault_of_one_host_ends_both(tmp_path):
     ):
         commands = [
             program.command(tmp_path / "run", path, *MORE, *place)
-            for path, place in zip(given, places(), strict=True)
+            for path, place in zip(given, places(2), strict=True)
         ]
         codes, outputs = run_together(commands, tmp_path / "cache")
         assert codes == [2, 2], outputs
@@ -105,7 +94,7 @@ def test_a_fault_of_one_host_ends_both(tmp_path):
 
 def test_flags_that_make_no_training_are_refused(cache, tmp_path):
     done = small_run.run(
-        small_run.command(tmp_path / "run", tmp_path / "manifest.csv", "--mode=eval", *places()[0]),
+        small_run.command(tmp_path / "run", tmp_path / "manifest.csv", "--mode=eval", *places(2)[0]),
         cache,
     )
     assert done.returncode == 2
