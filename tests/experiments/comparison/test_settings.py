@@ -101,8 +101,12 @@ def test_an_ablation_differs_from_imo_in_what_it_is_called_after(tmp_path, scale
     whole = row_config(study(tmp_path, scale=scale), IMO, 0, 0, 1e-3)
     for name, changed in ABLATIONS.items():
         found = row_config(study(tmp_path, scale=scale), TRAINED[name], 0, 0, 1e-3)
+        # what draws no shapes cannot be chosen by them
+        chosen_by = "shapes" if found.model.segment else "score"
         assert found == dataclasses.replace(
-            whole, model=dataclasses.replace(whole.model, **changed)
+            whole,
+            model=dataclasses.replace(whole.model, **changed),
+            loop=dataclasses.replace(whole.loop, best_metric=chosen_by),
         )
 
 
@@ -111,8 +115,20 @@ def test_all_rows_have_the_same_eyes_crops_steps_and_optimiser(tmp_path, scale):
     configs = [
         row_config(study(tmp_path, scale=scale), row, 0, 0, 1e-3) for row in TRAINED.values()
     ]
-    for name in ("data", "augment", "optimiser", "loop", "seed", "pretrained"):
+    for name in ("data", "augment", "optimiser", "seed", "pretrained"):
         assert len({getattr(config, name) for config in configs}) == 1, name
+    assert len({dataclasses.replace(config.loop, best_metric="") for config in configs}) == 1
+
+
+def test_rows_are_chosen_by_shapes_where_they_segment_and_by_their_score_elsewhere(tmp_path):
+    chosen_by = {
+        row.name: row_config(study(tmp_path), row, 0, 0, 1e-3).loop.best_metric
+        for row in TRAINED.values()
+    }
+    by_score = {row.name for row in TRAINED.values() if row.program == "grader"}
+    by_score.add("imo_without_segmentation")
+    assert {name for name, metric in chosen_by.items() if metric == "score"} == by_score
+    assert set(chosen_by.values()) == {"shapes", "score"}
 
 
 def test_the_top_of_a_flagfile_says_how_to_run_it():
