@@ -21,17 +21,21 @@ from experiments.presets import PRESETS
 from experiments.reading import prepared_store
 from experiments.run_folder import RunFolder, read_json, replaced_folder
 from experiments.runtime import UserError
-from experiments.saved_run import TrainedRun, restore_run
+from experiments.saved_run import TrainedRun, read_config, restore_run
 from imo_jax.checkpoints import saved_steps
 from imo_jax.models.segmenters.config import SegmenterConfig
+from imo_jax.settings.fields import CONTINUE, changeable, differences
 from imo_jax.settings.saved import kind_of
 from imo_jax.train import processes
+
+LOCATOR_STRIDE = 4  # of the shapes that IMO finds a disc by
 
 
 def locator_config(config: EyeRunConfig) -> EyeRunConfig:
     """The run that finds the disc: the same network without grade and OCT, on whole photographs.
 
-    A network that does not segment has IMO's of the default preset find it.
+    Where a disc lies is seen on the decoder's own grid: IMO's is asked once, without noise or fine
+    path. A network that does not segment has IMO's of the default preset find it.
     """
     steps = config.squares.locator_steps
     if not config.model.segment:
@@ -39,7 +43,9 @@ def locator_config(config: EyeRunConfig) -> EyeRunConfig:
     if isinstance(config.model, SegmenterConfig):
         model = dataclasses.replace(config.model, with_oct=False)
     else:
-        model = dataclasses.replace(config.model, grade=False, use_oct=False)
+        model = dataclasses.replace(
+            config.model, grade=False, use_oct=False, refine="single", fine_stride=LOCATOR_STRIDE
+        )
     return dataclasses.replace(
         config,
         model=model,
@@ -55,6 +61,29 @@ def locator_config(config: EyeRunConfig) -> EyeRunConfig:
             config.optimiser, warmup_steps=min(config.optimiser.warmup_steps, steps // 10)
         ),
     )
+
+
+def begun_locator(folder: RunFolder, config: EyeRunConfig) -> EyeRunConfig:
+    """The settings of the locator that is to be trained in a folder, or goes on there.
+
+    An earlier version's IMO found the disc with its noise and fine path: such a locator stays.
+    """
+    located = locator_config(config)
+    if not (isinstance(config, RunConfig) and config.model.segment):
+        return located
+    whole = {"refine": config.model.refine, "fine_stride": config.model.fine_stride}
+    older = dataclasses.replace(located, model=dataclasses.replace(located.model, **whole))
+    with processes.all_or_none():
+        stays = processes.is_first() and _holds(folder, older) and not _holds(folder, located)
+    return older if processes.arrays_of_first(np.array(stays)) else located
+
+
+def _holds(folder: RunFolder, config: EyeRunConfig) -> bool:
+    """Whether a training with these settings was begun in the folder."""
+    if not saved_steps(folder.checkpoints):
+        return False
+    saved = read_config(folder, type(config))
+    return not differences(saved, config, ignore=changeable(type(config), CONTINUE))
 
 
 def given_locator(path: str | pathlib.Path) -> RunFolder:

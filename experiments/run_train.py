@@ -10,7 +10,7 @@ from data_pipelines.load.stores import Store
 from experiments.calibration import calibrate, validation_records
 from experiments.config import EyeRunConfig
 from experiments.drawing import validation_images
-from experiments.locator import check_masks, copy_locator, locator_config
+from experiments.locator import begun_locator, check_masks, copy_locator
 from experiments.run_folder import RunFolder
 from experiments.runtime import say
 from experiments.saved_run import refuse_other_config
@@ -49,7 +49,7 @@ def run_stages(
     folder = RunFolder(pathlib.Path(workdir))
     check_masks(config, whole)
     if config.squares.locator is None:
-        located = locator_config(config)
+        located = begun_locator(RunFolder(folder.locator), config)
         say("stage 1: a network finds the disc on the whole photograph")
         processes.in_first(lambda: refuse_other_config(folder.locator, located))
         result = run_train(located, folder.locator, whole)

@@ -16,7 +16,9 @@ from experiments.config import GraderRunConfig, RunConfig, SegmenterRunConfig, S
 from experiments.presets import default
 from experiments.run_folder import RunFolder
 from experiments.runtime import UserError
+from experiments.training import write_config
 from imo_jax.augment.config import AugmentConfig
+from imo_jax.checkpoints import ITEMS
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.settings.fields import differences
 
@@ -33,10 +35,27 @@ def test_the_locator_is_the_same_run_on_whole_photographs_without_grade_and_oct(
     located = locator.locator_config(config)
     changed = {line.split(":")[0] for line in differences(config, located)}
     assert changed == {
-        "region", "use_oct", "grade", "train_steps", "eval_every", "save_every", "warmup_steps"
+        "region", "use_oct", "grade", "refine", "fine_stride", "train_steps", "eval_every",
+        "save_every", "warmup_steps",
     }  # fmt: skip
+    assert (located.model.refine, located.model.fine_stride) == ("single", 4)
     assert (located.loop.train_steps, located.loop.eval_every) == (90, 45)
     assert not located.two_stages and config.two_stages
+
+
+def test_a_locator_that_an_earlier_version_began_stays_as_it_is(tmp_path):
+    """It was the run's whole network, with noise and fine path."""
+    config = in_squares(default())
+    located = locator.locator_config(config)
+    folder = RunFolder(tmp_path)
+    assert locator.begun_locator(folder, config) == located
+    model = dataclasses.replace(located.model, refine="ddim", fine_stride=1)
+    older = dataclasses.replace(located, model=model)
+    for saved, expected in ((older, older), (located, located)):
+        write_config(saved, folder)
+        for item in ITEMS:
+            (folder.checkpoints / "10" / item).mkdir(parents=True, exist_ok=True)
+        assert locator.begun_locator(folder, config) == expected
 
 
 def test_a_segmenters_locator_sees_no_oct():

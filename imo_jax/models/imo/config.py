@@ -233,7 +233,7 @@ SIZES = {
         decoder_heads=4,
         decoder_mlp=128,
         time_dim=128,
-        fine_dim=24,
+        fine_dim=16,
     ),
     "convnext_tiny": IMOConfig(),
 }
