@@ -15,9 +15,10 @@ from imo_jax.settings.fields import CONTINUE
 from imo_jax.train import parallel, processes
 from imo_jax.train.interrupt import Interrupt, Interrupted
 from imo_jax.train.metric_log import MetricLog
+from imo_jax.train.packing import unpack_all
 from imo_jax.train.progress import Progress, duration
 from imo_jax.train.selection import MODES, Selection
-from imo_jax.train.state import TrainState, evaluation_variables, from_items, to_items
+from imo_jax.train.state import TrainState, evaluated, from_items, to_items
 from imo_jax.train.tensorboard import TensorBoard
 
 Batches = Iterator[dict[str, Any]]
@@ -286,7 +287,8 @@ class _Loop:
     def _selection_now(self) -> Selection:
         """The selection after a validation; the one before where a signal ends that."""
         begun = time.monotonic()
-        variables = parallel.on_first_device(self.state, evaluation_variables)
+        # As arrays of the host, as a checkpoint's are: an evaluation then compiles nothing anew.
+        variables = unpack_all(parallel.unreplicate(evaluated(self.state)))
         try:
             self.interrupt.check()
             values = self.validate(variables, self.done, self.interrupt)

@@ -68,21 +68,6 @@ def unreplicate(tree: Any) -> Any:
     return jax.tree.map(lambda x: np.array(x.addressable_data(0))[0, ...], tree)
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _of_first_row(tree: Any, take: Callable[[Any], Any]) -> Any:
-    return take(jax.tree.map(lambda x: x[0], tree))
-
-
-def on_first_device(tree: Any, take: Callable[[Any], Any]) -> Any:
-    """`take` of the first device's copy, left there and not donated later.
-
-    Args:
-      tree: leaves (num_devices, ...).
-      take: pure function of the tree with leaves (...), with arrays of that tree in what it gives.
-    """
-    return _of_first_row(jax.tree.map(lambda x: x.addressable_data(0), tree), take)
-
-
 def fetch(trees: list[dict[str, jax.Array]]) -> list[dict[str, float]]:
     """Replicated scalars, () on each device, as Python floats; waits until they are there."""
     rows = jax.device_get(jax.tree.map(lambda x: x.addressable_data(0), trees))

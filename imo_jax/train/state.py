@@ -62,10 +62,14 @@ def create(
     )
 
 
+def evaluated(state: TrainState) -> dict:
+    """The part of the state to evaluate with: the average where one is kept, else the current."""
+    return state.ema or {"params": state.params, "batch_stats": state.batch_stats}
+
+
 def evaluation_variables(state: TrainState) -> dict:
-    """The variables to evaluate with: the average where one is kept, else the current ones."""
-    kept = state.ema or {"params": state.params, "batch_stats": state.batch_stats}
-    return unpack_all(kept)
+    """The variables to evaluate with, by the network's own names."""
+    return unpack_all(evaluated(state))
 
 
 def to_items(state: TrainState) -> dict[str, dict]:
