@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 # Mean difference between the channels of a picture up to which it counts as grey.
-_GREY_ENOUGH = 2
+GREY_ENOUGH = 2
 
 
 def is_coloured(pixels: np.ndarray) -> bool:
     """Whether (..., 3) pixels are more than grey in three channels."""
-    return bool(np.ptp(pixels.astype(np.int32), axis=-1).mean() > _GREY_ENOUGH)
+    return colourfulness(pixels) > GREY_ENOUGH
+
+
+def colourfulness(pixels: np.ndarray) -> float:
+    """Mean difference between the channels of (..., 3) pixels."""
+    return float((pixels.max(axis=-1).astype(np.int32) - pixels.min(axis=-1)).mean())
 
 
 def luminance(colours: np.ndarray) -> np.ndarray:

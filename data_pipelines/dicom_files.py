@@ -43,15 +43,28 @@ def is_dicom_file(path: os.PathLike | str) -> bool:
         return False
 
 
-def read_dataset(path: os.PathLike | str, *, pixels: bool = True) -> pydicom.Dataset:
-    """The elements of a DICOM file, with its pixels or without. Raises BadFile where it is damaged."""
+def read_dataset(
+    path: os.PathLike | str, *, pixels: bool = True, at_once: int | None = None
+) -> pydicom.Dataset:
+    """The elements of a DICOM file, with its pixels or without.
+
+    Args:
+      path: of the file.
+      pixels: whether they are among the elements.
+      at_once: elements of more bytes stay in the file until they are asked for; None = all are read.
+
+    Raises:
+      BadFile: it is damaged.
+    """
     import pydicom
     from pydicom import config
 
     # A value that breaks a rule would be quoted in a warning; it may be a name.
     config.settings.reading_validation_mode = config.IGNORE
     try:
-        dataset = pydicom.dcmread(Path(path), stop_before_pixels=not pixels, force=True)
+        dataset = pydicom.dcmread(
+            Path(path), stop_before_pixels=not pixels, force=True, defer_size=at_once
+        )
     except Exception as error:  # damaged files raise many types
         raise damaged(path, error) from error
     if "TransferSyntaxUID" not in dataset.file_meta:  # of a file without preamble

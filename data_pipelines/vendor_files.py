@@ -95,4 +95,7 @@ def read_cirrus_img(path: Path) -> np.ndarray:
             path, f"has {there} bytes, but its name says {width} x {slices} A-scans of "
             f"{CIRRUS_DEPTH}, which are {expected}; copy it again"
         )  # fmt: skip
-    return np.fromfile(path, np.uint8).reshape(shape)[:, ::-1, ::-1]
+    volume = np.fromfile(path, np.uint8).reshape(shape)
+    for b_scan in volume:
+        b_scan[...] = b_scan[::-1, ::-1].copy()
+    return volume

@@ -8,35 +8,34 @@ downwards, A-scans to the right. Nothing here executes code from a file
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import re
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from data_pipelines import npy
 from data_pipelines.bad_file import BadFile, describe
-from data_pipelines.colours import is_coloured, luminance
+from data_pipelines.colours import is_coloured
 from data_pipelines.dicom_files import HEAD, is_dicom
 from data_pipelines.dicom_volumes import read_dicom, read_dicom_slices
 from data_pipelines.images import IMAGE_SUFFIXES, decode, open_image
 from data_pipelines.litter import is_litter
 from data_pipelines.npz_member import split_member
+from data_pipelines.tiff_volumes import read_tiff
 from data_pipelines.vendor_files import vendor_reader
 from data_pipelines.volume_form import AS_STORED, VolumeForm
-from data_pipelines.volume_limits import MAX_SLICES, check_dtype, check_shape, plain, plain_slices
-from data_pipelines.whole_files import check_tiff_is_whole
+from data_pipelines.volume_limits import MAX_SLICES, check_dtype, check_shape
+from data_pipelines.volume_memory import AS_IN_FILE, gathered, plain, room
 
 FORMS = (
     ".npy, .npz with one array, a folder of B-scan pictures or DICOM files, a multi-frame TIFF, "
     "DICOM, Heidelberg .vol and .e2e, Cirrus .img, or the grey picture of a single B-scan"
 )
-
-# What matters of a damaged file is raised; what is logged beside it names offsets.
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _PHOTOMETRIC, _MIN_IS_WHITE = 262, 0  # of TIFF
 
@@ -70,15 +69,22 @@ def read_volume(path: os.PathLike | str, form: VolumeForm = AS_STORED) -> np.nda
     if path.is_file() and path.stat().st_size == 0:
         raise BadFile(path, "is empty (0 bytes); copy it again")
     try:
-        volume = _reader_of(path)(path) if member is None else read_member(path, member)
+        if member is None:
+            volume = _reader_of(path)(path, form.order)
+        else:
+            volume = read_member(path, member, form.order)
     except BadFile:
         raise
     except Exception as error:  # Damaged files raise many types in numpy, tifffile, pydicom.
         raise BadFile(path, f"cannot be read as a volume ({describe(error)})") from error
-    return form.of(plain(volume, path), path)
+    return form.of(plain(volume, path, form.order), path)
 
 
-def _reader_of(path: Path):
+# Reads a file into an array whose axes are those of the file, and that lies in memory in an order.
+Reader = Callable[[Path, Sequence[int]], np.ndarray]
+
+
+def _reader_of(path: Path) -> Reader:
     """The reader for a folder, or for a file, told from its first bytes."""
     if path.is_dir():
         return _read_folder
@@ -90,19 +96,19 @@ def _reader_of(path: Path):
     if head.startswith(b"PK"):
         return _read_npz
     if head[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
-        return _read_tiff
+        return read_tiff
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM")):
         return _read_picture
     if reader := vendor_reader(path, head):
-        return reader
+        return lambda file, order: reader(file)  # of known axes
     if is_dicom(head):
         return read_dicom
     raise BadFile(path, f"is in no known form of a volume; known are {FORMS}")
 
 
-def _read_npy(path: Path) -> np.ndarray:
+def _read_npy(path: Path, order: Sequence[int]) -> np.ndarray:
     with open(path, "rb") as file:
-        return _read_array(file, path)
+        return _read_array(file, path, order)
 
 
 def _archive(path: Path) -> zipfile.ZipFile:
@@ -121,7 +127,7 @@ def _members(archive: zipfile.ZipFile) -> list[str]:
     return [name for name in files if not any(map(is_litter, name.split("/")))]
 
 
-def _read_npz(path: Path) -> np.ndarray:
+def _read_npz(path: Path, order: Sequence[int]) -> np.ndarray:
     with _archive(path) as archive:
         names = _members(archive)
         if len(names) != 1 or not names[0].endswith(".npy"):
@@ -129,33 +135,28 @@ def _read_npz(path: Path) -> np.ndarray:
             hint = f"; name one of them in the manifest, as {path.name}#NAME" if names else ""
             raise BadFile(path, f"must hold exactly one array, but holds {listed}{hint}")
         with archive.open(names[0]) as file:
-            return _read_array(file, path)
+            return _read_array(file, path, order)
 
 
-def read_member(path: Path, name: str) -> np.ndarray:
+def read_member(path: Path, name: str, order: Sequence[int] = AS_IN_FILE) -> np.ndarray:
     """The array of a name in an `.npz`. Raises BadFile where it is not there, or pickled."""
     with _archive(path) as archive:
         names = [n.removesuffix(".npy") for n in _members(archive)]
         if name not in names:
             raise BadFile(path, f"holds no array {name!r}, but {', '.join(sorted(names)[:12])}")
         with archive.open(f"{name}.npy") as file:
-            return _read_array(file, path)
+            return _read_array(file, path, order)
 
 
-def _read_array(file, path: Path) -> np.ndarray:
+def _read_array(file: BinaryIO, path: Path, order: Sequence[int]) -> np.ndarray:
     shape, dtype, fortran_order = npy.read_header(file)
     check_dtype(dtype, path)
     check_shape(shape, path)
+    if fortran_order:  # the same numbers as those of the array with its axes the other way round
+        shape, order = shape[::-1], [2 - axis for axis in order]
     try:
-        if fortran_order:
-            return npy.read_data(file, shape, dtype, fortran_order)
-        slices = npy.read_slices(file, shape, dtype)
-        if dtype != np.uint8:
-            return plain_slices(slices, shape, path)
-        volume = np.empty(shape, np.uint8)
-        for there, b_scan in zip(volume, slices, strict=True):
-            there[...] = b_scan
-        return volume
+        volume = gathered(npy.read_slices(file, shape, dtype), shape, dtype, path, order)
+        return volume.T if fortran_order else volume
     except EOFError as error:
         raise BadFile(path, f"is truncated: {error}; copy it again") from None
 
@@ -219,11 +220,11 @@ def _head(path: Path) -> bytes:
         return file.read(HEAD)
 
 
-def _read_folder(folder: Path) -> np.ndarray:
+def _read_folder(folder: Path, order: Sequence[int]) -> np.ndarray:
     if files := dicom_files_of(folder):
         if len(files) > MAX_SLICES:
             raise BadFile(folder, f"holds {len(files)} files (limit: {MAX_SLICES} slices)")
-        return read_dicom(files[0]) if len(files) == 1 else read_dicom_slices(files)
+        return read_dicom(files[0], order) if len(files) == 1 else read_dicom_slices(files, order)
     volume = dtype = None
     pictures = list_slices(folder)
     for index, path in enumerate(pictures):
@@ -231,7 +232,7 @@ def _read_folder(folder: Path) -> np.ndarray:
         if volume is None:
             dtype, shape = b_scan.dtype, (len(pictures), *b_scan.shape)
             check_shape(shape, folder)
-            volume = np.empty(shape, np.uint8 if dtype == np.uint8 else np.float32)
+            volume = room(shape, dtype, order)
         if b_scan.shape != volume.shape[1:]:
             raise BadFile(
                 path,
@@ -245,8 +246,9 @@ def _read_folder(folder: Path) -> np.ndarray:
     return volume
 
 
-def _read_picture(path: Path) -> np.ndarray:
-    """(1, depth, width) of a single B-scan; a coloured picture is taken for a photograph."""
+def _read_picture(path: Path, order: Sequence[int]) -> np.ndarray:
+    """(1, depth, width) of a single B-scan, in any order; a coloured picture is taken for a
+    photograph."""
     with open_image(path) as opened:
         image = decode(opened, path)
         if _shows_colours(image):
@@ -283,57 +285,6 @@ def _grey_values(image: Image.Image, path: Path, negative: bool) -> np.ndarray:
 def _is_negative(image: Image.Image) -> bool:
     """Whether a TIFF says that its 0 is white."""
     return getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _MIN_IS_WHITE
-
-
-def _read_tiff(path: Path) -> np.ndarray:
-    import tifffile
-
-    check_tiff_is_whole(path)
-    with tifffile.TiffFile(path) as tiff:
-        first = tiff.series[0]
-        # An RGB axis is last: (slices, depth, width, 3).
-        colours = first.ndim in (3, 4) and first.axes.endswith("S")
-        shape = first.shape[:-1] if colours else first.shape
-        if len(shape) == 2:  # Frames written one by one are a series each.
-            if any(s.shape != first.shape or s.dtype != first.dtype for s in tiff.series):
-                raise BadFile(path, "holds frames of different sizes or types")
-            shape = (len(tiff.series), *shape)
-        elif len(tiff.series) > 1:
-            raise BadFile(path, f"holds {len(tiff.series)} volumes; save one a file")
-        check_shape(shape, path)
-        check_dtype(first.dtype, path)
-        photometric = tiff.pages[0].photometric
-        if photometric == tifffile.PHOTOMETRIC.PALETTE:
-            raise BadFile(
-                path, "is a palette picture: its numbers name colours, not grey; save it as grey"
-            )
-        try:
-            frames = [series.asarray() for series in tiff.series]
-            volume = frames[0] if len(frames) == 1 else np.stack(frames)
-        except (ValueError, ImportError) as error:
-            if "imagecodecs" not in str(error):
-                raise
-            return _read_tiff_frames(path)  # Pillow decodes what tifffile alone cannot.
-    volume = (luminance(volume) if colours else volume).reshape(shape)
-    inverted = photometric == tifffile.PHOTOMETRIC.MINISWHITE
-    return _positive(volume, path) if inverted else volume
-
-
-def _positive(volume: np.ndarray, path: Path) -> np.ndarray:
-    """Grey values of a negative (0 is white) turned over. Raises BadFile for other than whole ones."""
-    if volume.dtype.kind != "u":
-        raise BadFile(path, f"is a negative (0 is white) of {volume.dtype}; save it as a positive")
-    return np.iinfo(volume.dtype).max - volume
-
-
-def _read_tiff_frames(path: Path) -> np.ndarray:
-    frames = []
-    with Image.open(path, formats=("TIFF",)) as image:
-        for index in range(image.n_frames):
-            image.seek(index)
-            wide = image.mode.startswith("I;16") or image.mode == "F"
-            frames.append(np.array(image if wide else image.convert("L")))
-    return np.stack(frames)
 
 
 def _shows_colours(image: Image.Image) -> bool:

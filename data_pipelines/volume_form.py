@@ -35,12 +35,20 @@ class VolumeForm:
         if self.range is not None:
             parse_range(self.range)
 
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Where slices, depth and width stand among the axes of the stored array."""
+        stored = AXES if self.axes is None else self.axes.split(",")
+        return tuple(stored.index(axis) for axis in AXES)
+
     def texts(self) -> list[str]:
         """What prepared data depend on beside the volume's file; [] where nothing is said."""
         return [] if self == AS_STORED else [str(self)]
 
     def of(self, volume: np.ndarray, path: Path | str) -> np.ndarray:
         """The volume as (slices, depth, width); uint8, 0..255 from black to white, with a range.
+
+        One that was gathered in this order is turned without a copy.
 
         Args:
           volume: (a, b, c) as it is stored.
@@ -49,9 +57,7 @@ class VolumeForm:
         Raises:
           BadFile: the range holds none of its numbers.
         """
-        if self.axes is not None:
-            stored = self.axes.split(",")
-            volume = volume.transpose([stored.index(axis) for axis in AXES])
+        volume = volume.transpose(self.order)
         if self.range is None:
             return np.ascontiguousarray(volume)
         low, high = parse_range(self.range)

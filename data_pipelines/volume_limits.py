@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ MAX_VOXELS = 600_000_000
 MAX_SLICES = 4096
 
 
-def check_shape(shape: tuple[int, ...], path: Path) -> None:
+def check_shape(shape: tuple[int, ...], path: Path | str) -> None:
     """Judges the shape that a header claims, before the voxels are read."""
     if len(shape) != 3:
         raise BadFile(
@@ -31,52 +30,8 @@ def check_shape(shape: tuple[int, ...], path: Path) -> None:
         )
 
 
-def check_dtype(dtype: np.dtype, path: Path) -> None:
+def check_dtype(dtype: np.dtype, path: Path | str) -> None:
     if dtype.hasobject:
         raise BadFile(path, "holds pickled Python objects, which are never loaded; save numbers")
     if dtype.kind not in "uif":
         raise BadFile(path, f"holds {dtype}, not real numbers; save uint8 or float32")
-
-
-def plain(volume: np.ndarray, path: Path) -> np.ndarray:
-    """Checks shape, type and finiteness; uint8 stays, the rest becomes float32."""
-    check_shape(volume.shape, path)
-    check_dtype(volume.dtype, path)
-    if volume.dtype == np.uint8:
-        return np.ascontiguousarray(volume)
-    there = volume.dtype == np.float32 and volume.dtype.isnative and volume.flags.c_contiguous
-    return plain_slices(volume, volume.shape, path, into=volume if there else None)
-
-
-def plain_slices(
-    slices: Iterable[np.ndarray],
-    shape: tuple[int, ...],
-    path: Path,
-    into: np.ndarray | None = None,
-) -> np.ndarray:
-    """A volume of other numbers than bytes as float32, taken slice by slice: a second copy of all of
-    it would need as much memory again.
-
-    Args:
-      slices: (depth, width) each.
-      shape: (slices, depth, width) of the volume.
-      path: of its file, for messages.
-      into: float32 of that shape, which holds the slices already; None = a new array.
-
-    Raises:
-      BadFile: values that are not finite, or not in float32.
-    """
-    volume = np.empty(shape, np.float32) if into is None else into
-    bad, beyond = 0, False
-    for b_scan, there in zip(slices, volume, strict=True):
-        finite = np.isfinite(b_scan)
-        bad += b_scan.size - int(np.count_nonzero(finite))
-        if into is None:
-            with np.errstate(over="ignore"):
-                there[...] = b_scan
-            beyond |= bool((np.isinf(there) & finite).any())
-    if bad:
-        raise BadFile(path, f"holds {bad} of {volume.size} voxels that are NaN or infinite")
-    if beyond:
-        raise BadFile(path, "holds values beyond the range of float32")
-    return volume

@@ -23,7 +23,7 @@ from data_pipelines.images import (
     side,
 )
 from data_pipelines.volume_form import VolumeForm
-from data_pipelines.volume_limits import plain
+from data_pipelines.volume_memory import plain
 from data_pipelines.volumes import read_volume
 from imo_jax.metrics.disc_measures import NAMES_BY_SIDE, Side
 
@@ -195,7 +195,7 @@ def volume_of(given: VolumeLike, name: str, form: VolumeForm) -> tuple[np.ndarra
         volume = read_volume(given, form)
     elif isinstance(given, np.ndarray):
         title = f"OCT volume of {name}"
-        volume = form.of(plain(given, title), title)
+        volume = form.of(plain(given, title, form.order), title)
     else:
         raise BadFile(name, "an OCT volume is a path or a numpy array (slices, depth, width), not "
                             f"a {type(given).__name__}")  # fmt: skip

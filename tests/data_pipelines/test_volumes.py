@@ -5,6 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from data_pipelines import dicom_volumes
 from data_pipelines.bad_file import BadFile
 from data_pipelines.volume_files import natural_key
 from data_pipelines.volumes import byte_range, centre_scans, read_volume, to_cube, to_grid, to_scans
@@ -469,6 +470,59 @@ def test_dicom_without_preamble_is_read(tmp_path, with_meta):
     np.testing.assert_array_equal(read_volume(path), VOLUME)
 
 
+@pytest.fixture
+def left_in_the_file(monkeypatch):
+    """Pixels of a small volume are read from their file frame by frame, as those of a large one."""
+    monkeypatch.setattr(dicom_volumes, "AT_ONCE", 16)
+
+
+def test_dicom_pixels_are_the_same_wherever_they_are_read_from(tmp_path, left_in_the_file):
+    np.testing.assert_array_equal(read_volume(write_dicom(tmp_path)), VOLUME)
+    signed = VOLUME.astype(np.int16) - 100
+    path = write_dicom(tmp_path, signed, PixelRepresentation=1)
+    np.testing.assert_array_equal(read_volume(path), signed)
+    groups = [at_plane(place) for place in range(11, -1, -1)]
+    path = write_dicom(tmp_path, PerFrameFunctionalGroupsSequence=groups)
+    np.testing.assert_array_equal(read_volume(path), VOLUME)
+
+
+def test_deflated_dicom(tmp_path, left_in_the_file):
+    import pydicom
+
+    dataset = pydicom.dcmread(write_dicom(tmp_path))
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    dataset.save_as(tmp_path / "v.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_volume(tmp_path / "v.dcm"), VOLUME)
+
+
+def test_dicom_cut_anywhere_is_refused_or_whole(tmp_path, left_in_the_file):
+    path = write_dicom(tmp_path)
+    content = path.read_bytes()
+    for length in range(140, len(content), 37):
+        path.write_bytes(content[:length])
+        try:
+            np.testing.assert_array_equal(read_volume(path), VOLUME)
+        except BadFile:
+            continue
+
+
+def test_dicom_with_fewer_pixels_than_frames(tmp_path, left_in_the_file):
+    # What follows the pixels in the file is not taken for pixels.
+    path = write_dicom(tmp_path, NumberOfFrames=14, DataSetTrailingPadding=bytes(1000))
+    with pytest.raises(BadFile, match="is truncated: 1080 of 1260 bytes of pixels are there"):
+        read_volume(path)
+
+
+def test_negative_dicom_slices_are_turned_by_the_whitest_of_all(tmp_path):
+    slices = write_dicom_slices(
+        tmp_path,
+        range(12),
+        InstanceNumber=lambda k: int(k) + 1,
+        PhotometricInterpretation=lambda k: "MONOCHROME1",
+    )
+    np.testing.assert_array_equal(read_volume(slices), VOLUME.max() - VOLUME)
+
+
 # --- what lies beside, is cut, or is a negative ----------------------------------------
 
 
@@ -502,3 +556,16 @@ def test_negative_pictures_of_b_scans_are_turned(tmp_path, dtype, single):
         tifffile.imwrite(scans / f"{index}.tif", negative, photometric="miniswhite")
     read = read_volume(scans)
     np.testing.assert_array_equal(read, volume[:1] if single else volume)
+
+
+def test_a_compressed_negative_of_sixteen_bits_is_turned(tmp_path):
+    volume = VOLUME.astype(np.uint16) * 257
+    pages = [Image.fromarray(65535 - b_scan) for b_scan in volume]
+    pages[0].save(
+        tmp_path / "v.tif",
+        save_all=True,
+        append_images=pages[1:],
+        compression="tiff_lzw",
+        tiffinfo={262: 0},
+    )
+    np.testing.assert_array_equal(read_volume(tmp_path / "v.tif"), volume)
