@@ -58,7 +58,7 @@ def read_labelled_eyes(
 
     Raises:
       ValueError: a column is missing, a file cannot be found or read, or a mask holds other
-      values than ids; names the file.
+      values than ids, or is said to; names the file.
     """
     path = pathlib.Path(manifest)
     roots = _roots(path, data_root)
@@ -66,6 +66,8 @@ def read_labelled_eyes(
     for row in _rows(path):
         if row["split"].strip() != split or not row["mask"].strip():
             continue
+        if (row.get("mask_codes") or "").strip():
+            raise ValueError(f"{path}: masks of other values (mask_codes) are not read here")
         native = _read_mask(_find(row["mask"], roots))
         if (native == IGNORE).all():
             continue

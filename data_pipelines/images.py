@@ -327,11 +327,11 @@ def _codes_hint(values: np.ndarray) -> str:
         return (
             f"{ids}. These look like the GAMMA and REFUGE codes (255 background, 128 rim, 0 cup): "
             "convert with `python -m data_pipelines.manifest --layout=gamma` (official folders) "
-            "or `--layout=folder --mask_codes=gamma`"
+            "or `--layout=folder --mask_codes=gamma`, or say `gamma` in a column mask_codes"
         )
     return (
         f"{ids}. Convert with `python -m data_pipelines.manifest --layout=folder "
-        "--mask_codes=bg:VALUE,rim:VALUE,cup:VALUE`"
+        "--mask_codes=bg:VALUE,rim:VALUE,cup:VALUE`, or say so in a column mask_codes"
     )
 
 

@@ -25,6 +25,7 @@ from data_pipelines.load.quiet_tensorflow import import_tensorflow
 from data_pipelines.load.stores import Entry, Store, entry_of
 from data_pipelines.load.tfds_records import FILE_FORMAT, quiet_logs
 from data_pipelines.manifest import Eye, Manifest
+from data_pipelines.manifest.mask_codes import codes_texts
 from data_pipelines.progress import progress_line
 from data_pipelines.squares import Square
 
@@ -116,9 +117,10 @@ def files_of(eye: Eye, grid: WorkingGrid) -> list[Path]:
 
 
 def texts_of(eye: Eye, grid: WorkingGrid, square: Square | None) -> list[str]:
-    """What a record depends on beside files and grid: the square, and what is said of the volume."""
+    """What a record depends on beside files and grid: the square, what is said of volume and mask."""
     seen = [] if square is None else [str(square)]
-    return seen + (eye.oct_form.texts() if grid.oct_shape is not None else [])
+    volume = [] if grid.oct_shape is None else eye.oct_form.texts()
+    return seen + volume + ([] if eye.mask is None else codes_texts(eye.mask_codes))
 
 
 class _EyeRecords(Sequence):

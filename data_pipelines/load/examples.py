@@ -11,6 +11,7 @@ from PIL import Image
 from data_pipelines import framing, images, volumes
 from data_pipelines.images import IGNORE
 from data_pipelines.manifest import Eye
+from data_pipelines.manifest.mask_codes import read_mask
 from data_pipelines.squares import Square, frame_of_square
 
 # Eyes are read in several threads, and Pillow's registering of file formats on first use takes no
@@ -85,7 +86,7 @@ def read_record(eye: Eye, grid: WorkingGrid, square: Square | None = None) -> di
         record["mask"] = np.full((grid.image_size, grid.image_size), IGNORE, np.uint8)
         record["native_mask"] = b""
     else:
-        mask = images.read_mask(eye.mask)
+        mask = read_mask(eye.mask, eye.mask_codes)
         record["mask"] = framing.frame_mask(mask, frame)
         record["native_mask"] = encode_mask(mask)
     if grid.oct_shape is not None:

@@ -34,12 +34,12 @@ from data_pipelines.manifest.makers.cubes import (
     GLAUCOMA_WORDS,
     NORMAL_WORDS,
 )
-from data_pipelines.manifest.makers.found import parse_mask_codes
 from data_pipelines.manifest.makers.layouts import LAYOUTS, recognise
 from data_pipelines.manifest.makers.make import make_manifests, make_screening_manifests
 from data_pipelines.manifest.makers.masks import AGREEMENTS
 from data_pipelines.manifest.makers.plan import SplitPlan
 from data_pipelines.manifest.makers.rim_one import PARTITIONS
+from data_pipelines.manifest.mask_codes import parse_mask_codes
 from data_pipelines.manifest.table import read_header
 
 AUTO = "auto"

@@ -17,6 +17,7 @@ from data_pipelines.manifest.files import (
     fingerprint,
     glance,
 )
+from data_pipelines.manifest.mask_codes import codes_texts
 from data_pipelines.manifest.multimodal import parse_manifest
 from data_pipelines.manifest.problems import Problem, in_order
 from data_pipelines.manifest.rows import ParsedRow, different_splits, grouped
@@ -73,7 +74,7 @@ def check_manifest(
         problems += _check_labels(rows, need, labels, manifest.grade_names)
         problems += _check_volumes(rows, need) if sees_oct else []
     if deep:
-        problems += _check_files(rows, ("fundus", "oct", "mask"), check_eye_files, memory, say)
+        problems += _check_files(rows, ("fundus", "oct", "mask"), _check_eye, memory, say)
     return in_order(problems)
 
 
@@ -105,7 +106,7 @@ def check_screening_manifest(
             problems += _check_circular(rows)
     if deep:
         with_file = [row for row in rows if row.get("oct") is not None]
-        problems += _check_files(with_file, ("oct",), check_volume_file, memory, say)
+        problems += _check_files(with_file, ("oct",), _check_volume, memory, say)
     return in_order(problems)
 
 
@@ -131,23 +132,37 @@ def _check_names(given: Collection[str], known: Collection[str]) -> None:
         raise ValueError(f"give a list of {', '.join(known)}, not {given!r}")
 
 
+def _check_eye(row: ParsedRow) -> list[Problem]:
+    files = (row.get(name) for name in ("fundus", "oct", "mask"))
+    return check_eye_files(row.line, *files, _oct_form(row), row.get("mask_codes"))
+
+
+def _check_volume(row: ParsedRow) -> list[Problem]:
+    return check_volume_file(row.line, row.get("oct"), _oct_form(row))
+
+
+def _oct_form(row: ParsedRow) -> VolumeForm:
+    return VolumeForm(row.get("oct_axes"), row.get("oct_range"))
+
+
 def _check_files(
     rows: Sequence[ParsedRow],
     names: Sequence[str],
-    check: Callable[..., list[Problem]],
+    check: Callable[[ParsedRow], list[Problem]],
     memory: Path | None,
     say: Callable[[str], None],
 ) -> list[Problem]:
-    """What `check(line, *files, oct_form)` finds in the files of each row, and copies among them."""
+    """What `check` finds in the files of each row, and copies among them."""
 
     def found(row: ParsedRow) -> list[Problem]:
         files = [row.get(name) for name in names]
-        form = VolumeForm(row.get("oct_axes"), row.get("oct_range"))
-        asked = check.__name__ if form == AS_STORED else f"{check.__name__} {form}"
+        asked = " ".join(
+            [check.__name__, *_oct_form(row).texts(), *codes_texts(row.get("mask_codes"))]
+        )
 
         def find() -> list[dict]:
             with gate.reading([file for file in files if file is not None]):
-                return [vars(problem) for problem in check(row.line, *files, form)]
+                return [vars(problem) for problem in check(row)]
 
         # Findings are kept without their line: rows move, files stay.
         known = remembered.of(asked, files, find)

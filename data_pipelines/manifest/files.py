@@ -12,6 +12,7 @@ from scipy import ndimage
 from data_pipelines import framing, images, quality, volume_files
 from data_pipelines.bad_file import BadFile
 from data_pipelines.manifest.inside_out import is_inside_out
+from data_pipelines.manifest.mask_codes import read_mask
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.volume_form import AS_STORED, VolumeForm
 
@@ -25,6 +26,7 @@ def check_eye_files(
     oct: Path | None,
     mask: Path | None,
     oct_form: VolumeForm = AS_STORED,
+    mask_codes: str | None = None,
 ) -> list[Problem]:
     """Every problem of an eye's files, as far as they are there; they are decoded completely.
 
@@ -44,7 +46,7 @@ def check_eye_files(
         return array
 
     image = read(images.read_fundus, fundus, _doubts_about_fundus)
-    ids = read(images.read_mask, mask, _doubts_about_mask)
+    ids = read(lambda file: read_mask(file, mask_codes), mask, _doubts_about_mask)
     if image is not None:
         doubts = images.pixel_spacing(fundus).doubts
         problems.extend(Problem(line, str(fundus), doubt, "warning") for doubt in doubts)
@@ -88,7 +90,8 @@ def _doubts_about_mask(ids: np.ndarray) -> Doubts:
             (
                 f"has no optic disc: it holds only {held}, neither 1 (rim) nor 2 (cup). "
                 "Leave the cell empty if the disc is not labelled; if 255 or 0 means something "
-                "else here, convert the masks with --layout=folder --mask_codes=..."
+                "else here, say so in a column mask_codes, or convert the masks with "
+                "--layout=folder --mask_codes=..."
             ),
             "error",
         )

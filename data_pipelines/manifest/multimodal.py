@@ -1,7 +1,6 @@
 """The multimodal manifest: one row an eye, `id,patient,split,fundus,oct,mask,grade`.
 
-It may have the columns `glaucoma`, `eye`, `source` and `mm_per_pixel`, too. What its grades are called is
-said beside it, see `manifest.grades`.
+It may have more columns, OPTIONAL. What its grades are called is said beside it, see `manifest.grades`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from data_pipelines.manifest import rows as shared
 from data_pipelines.manifest.fields import parse_eye, parse_glaucoma, parse_grade, parse_spacing
 from data_pipelines.manifest.form import OCT_FORM, Form, of_split
 from data_pipelines.manifest.grades import PAPER_GRADES, read_grade_names
+from data_pipelines.manifest.mask_codes import checked_codes
 from data_pipelines.manifest.problems import ManifestError, Problem, errors, in_order
 from data_pipelines.manifest.roots import Roots
 from data_pipelines.manifest.rows import ParsedRow, RowParser
@@ -24,7 +24,7 @@ from data_pipelines.manifest.write import used_columns, write_table
 from data_pipelines.volume_form import AS_STORED, VolumeForm
 
 COLUMNS = ("id", "patient", "split", "fundus", "oct", "mask", "grade")
-OPTIONAL = ("glaucoma", "eye", "source", "mm_per_pixel", *OCT_FORM)
+OPTIONAL = ("glaucoma", "eye", "source", "mm_per_pixel", *OCT_FORM, "mask_codes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +37,15 @@ class Eye:
       split: "train", "val", "test", or "" for none.
       fundus: the colour photograph.
       oct: the volume, a file or a folder.
-      mask: PNG of ids (0 background, 1 rim, 2 cup, 255 ignore), as large as the photograph.
+      mask: PNG of ids (0 background, 1 rim, 2 cup, 255 ignore) or of mask_codes, as large as the
+        photograph.
       grade: number of the set's grade, 0 = normal, see `Manifest.grade_names`.
       glaucoma: 0 no, 1 yes, where that is known; a set may tell it and no grade.
       eye: "OD" (right) or "OS" (left).
       source: the data set that it comes from, or "".
       mm_per_pixel: side of a pixel of the photograph on the retina.
       oct_axes, oct_range: what the volume's axes and numbers mean, see VolumeForm.
+      mask_codes: what the mask's values mean where they are no ids, see parse_mask_codes.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Eye:
     mm_per_pixel: float | None = None
     oct_axes: str | None = None
     oct_range: str | None = None
+    mask_codes: str | None = None
 
     @property
     def oct_form(self) -> VolumeForm:
@@ -139,6 +142,7 @@ def _parse_row(parser: RowParser, grade_names: Sequence[str] = PAPER_GRADES) -> 
     parser.field("eye", lambda cell: parse_eye(cell) if cell else None)
     parser.field("source", str)
     parser.field("mm_per_pixel", parse_spacing)
+    parser.field("mask_codes", lambda cell: checked_codes(cell) if cell else None)
     values = parser.parsed.values
     if len(grade_names) == 2 and values.get("grade", "wrong") is None:
         values["grade"] = values.get("glaucoma")  # of two grades it says which

@@ -151,10 +151,10 @@ def weights() -> dict[str, bytes]:
     }
 
 
-MANIFEST = b"""id,patient,split,fundus,oct,mask,grade,glaucoma,eye,mm_per_pixel,oct_axes,oct_range
-e1,p1,train,a.jpg,a.npy,a.png,0,0,OD,0.005,,
-e2,p2,val,b.png,,,1,1,OS,,"depth,width,slices",0..40
-e3,p3,test,f.bmp,d.tif,,2,,,,,
+MANIFEST = b"""id,patient,split,fundus,oct,mask,grade,glaucoma,eye,mm_per_pixel,oct_axes,oct_range,mask_codes
+e1,p1,train,a.jpg,a.npy,a.png,0,0,OD,0.005,,,"bg:0,rim:1,cup:2,ignore:255"
+e2,p2,val,b.png,,,1,1,OS,,"depth,width,slices",0..40,
+e3,p3,test,f.bmp,d.tif,,2,,,,,,
 """
 SCREENING = b"""id,patient,eye,visit,split,oct,glaucoma,vfi,md,psd
 v1,p1,OD,1,train,a.npy,0,98.5,-0.3,1.2

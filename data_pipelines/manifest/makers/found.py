@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from data_pipelines.images import BACKGROUND, CUP, IGNORE, IMAGE_SUFFIXES, RIM
+from data_pipelines.images import IMAGE_SUFFIXES
 from data_pipelines.litter import is_litter
 from data_pipelines.manifest.grades import BINARY_GRADES, PAPER_GRADES
 from data_pipelines.manifest.makers.masks import Coded, Outlines
@@ -14,16 +14,6 @@ from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 from data_pipelines.manifest.screening import ScreeningVolume
 from data_pipelines.volume_files import VOLUME_SUFFIXES
-
-# Stored value -> id.
-MASK_CODES: dict[str, dict[int, int]] = {
-    "ids": {0: BACKGROUND, 1: RIM, 2: CUP, 255: IGNORE},
-    "gamma": {255: BACKGROUND, 128: RIM, 0: CUP},
-    "rising": {0: BACKGROUND, 128: RIM, 255: CUP},
-}
-
-_CODE_NAMES = {"bg": BACKGROUND, "rim": RIM, "cup": CUP, "ignore": IGNORE}
-_DISC = "disc"  # of masks in which the cup is not marked
 
 
 @dataclasses.dataclass
@@ -62,30 +52,6 @@ class FoundVolumes:
     volumes: list[ScreeningVolume]
     problems: list[Problem]
     notes: list[str]
-
-
-def parse_mask_codes(text: str) -> dict[int, int]:
-    """Stored value -> id, from a name of MASK_CODES or 'bg:255,rim:128,cup:0[,ignore:7]'.
-
-    From 'bg:0,disc:255' codes without a cup: the disc alone is marked, and its value means rim, see
-    `masks.without_cup`. Raises ValueError for anything else.
-    """
-    if text in MASK_CODES:
-        return MASK_CODES[text]
-    usage = f"give one of {', '.join(MASK_CODES)}, or e.g. bg:255,rim:128,cup:0, or bg:0,disc:255"
-    codes: dict[int, int] = {}
-    names = _CODE_NAMES | {_DISC: RIM}
-    for part in text.split(","):
-        name, _, value = part.strip().partition(":")
-        if name not in names or not value.isdecimal() or int(value) > 255:
-            raise ValueError(f"mask_codes {part.strip()!r} is not understood; {usage}")
-        if int(value) in codes or names[name] in codes.values():
-            raise ValueError(f"mask_codes names {part.strip()!r} twice; {usage}")
-        codes[int(value)] = names[name]
-    wanted = {BACKGROUND, RIM} if f"{_DISC}:" in text else {BACKGROUND, RIM, CUP}
-    if set(codes.values()) - {IGNORE} != wanted:
-        raise ValueError(f"mask_codes must name bg, rim and cup, or bg and disc; {usage}")
-    return codes
 
 
 def pictures_by_stem(

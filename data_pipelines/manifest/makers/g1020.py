@@ -12,11 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_pipelines.bad_file import BadFile
-from data_pipelines.manifest.makers.found import MASK_CODES, Found
+from data_pipelines.manifest.makers.found import Found
 from data_pipelines.manifest.makers.label_me import read_polygons
 from data_pipelines.manifest.makers.masks import Coded, Outlines
 from data_pipelines.manifest.makers.sheets import read_columns, whole_number
 from data_pipelines.manifest.makers.tree import Tree
+from data_pipelines.manifest.mask_codes import MASK_CODES
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 

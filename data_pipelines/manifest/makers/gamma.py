@@ -20,9 +20,10 @@ import re
 from pathlib import Path
 
 from data_pipelines.images import IMAGE_SUFFIXES
-from data_pipelines.manifest.makers.found import MASK_CODES, Found, without_mask
+from data_pipelines.manifest.makers.found import Found, without_mask
 from data_pipelines.manifest.makers.gamma_grades import read_grades
 from data_pipelines.manifest.makers.tree import Tree
+from data_pipelines.manifest.mask_codes import MASK_CODES
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 

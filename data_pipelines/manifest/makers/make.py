@@ -22,15 +22,10 @@ from data_pipelines.manifest.makers.append import (
     prefixed,
     with_joint_grades,
 )
-from data_pipelines.manifest.makers.found import MASK_CODES, Found, FoundVolumes
-from data_pipelines.manifest.makers.masks import (
-    Composed,
-    notes_about,
-    require_rim_around_cup,
-    without_cup,
-)
+from data_pipelines.manifest.makers.found import Found, FoundVolumes
+from data_pipelines.manifest.makers.masks import Composed, notes_about
 from data_pipelines.manifest.makers.plan import SplitPlan, draw_splits
-from data_pipelines.manifest.makers.regions import read_coded_mask
+from data_pipelines.manifest.mask_codes import MASK_CODES, read_in_codes
 from data_pipelines.manifest.multimodal import Eye, write_manifest
 from data_pipelines.manifest.problems import ManifestError, Problem, errors
 from data_pipelines.manifest.screening import write_screening_manifest
@@ -161,7 +156,6 @@ def _convert_masks(
 ) -> tuple[list[Eye], list[str]]:
     """The eyes with masks of ids, as stored if they are, else written to `temporary`; and notes."""
     are_ids = found.codes == MASK_CODES["ids"]
-    disc_alone = images.CUP not in found.codes.values()
 
     def convert(eye: Eye) -> tuple[Eye, list[Problem], Composed | None]:
         if eye.id in found.masks:
@@ -169,11 +163,8 @@ def _convert_masks(
         if eye.mask is None:
             return eye, [], None
         try:
-            ids = read_coded_mask(eye.mask, found.codes)
+            ids = read_in_codes(eye.mask, found.codes)
             _check_size(ids, eye)
-            require_rim_around_cup(ids, eye.mask, found.codes)
-            if disc_alone:
-                ids = np.where(ids == images.IGNORE, ids, without_cup(ids == images.RIM))
         except BadFile as error:
             return eye, [Problem(None, error.path, error.reason)], None
         return (eye if are_ids else written(eye, ids)), [], None

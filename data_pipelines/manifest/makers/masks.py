@@ -15,19 +15,16 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from scipy import ndimage
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.images import BACKGROUND, CUP, IGNORE, RIM, read_label_values
-from data_pipelines.manifest.inside_out import is_inside_out
+from data_pipelines.manifest.mask_codes import in_words, require_rim_around_cup, without_cup
 
 # How the readings of several become one.
 AGREEMENTS = ("first", "majority", "all", "any", "disputed")
 
 # A cup of which more lies outside its disc is not that of this disc.
 _MAX_OUTSIDE = 0.5
-# Part of a disc's width that is rim at its edge whatever the cup.
-RING = 0.03
 
 
 class Region(Protocol):
@@ -88,7 +85,7 @@ class Coded:
         edge = _most_frequent_at_edge(values)
         fitting = [c for c in self.codes if held <= set(c) and c[edge] == BACKGROUND]
         if not fitting:
-            known = "; ".join(_in_words(codes) for codes in self.codes)
+            known = "; ".join(in_words(codes) for codes in self.codes)
             raise BadFile(
                 self.path,
                 f"holds the values {', '.join(map(str, sorted(held)[:8]))}, {edge} at its edge; known "
@@ -102,34 +99,6 @@ class Coded:
         if self.no_cup_is_unmarked and not (ids == CUP).any():
             ids = without_cup(ids == RIM)
         return Composed(ids)
-
-
-def without_cup(disc: np.ndarray) -> np.ndarray:
-    """Ids of a disc whose cup was not marked: its outermost ring is rim, the inside ignored.
-
-    No cup reaches the edge of its disc, so that a ring of RING of the disc's width is rim for sure;
-    it is where the disc is told from what surrounds it.
-    """
-    ids = np.where(disc, IGNORE, BACKGROUND).astype(np.uint8)
-    if disc.any():
-        width = int(np.ptp(np.nonzero(disc.any(axis=0))[0])) + 1
-        depth = max(1, round(RING * width))
-        inside = ndimage.binary_erosion(disc, iterations=depth, border_value=1)
-        ids[disc & ~inside] = RIM
-    return ids
-
-
-def require_rim_around_cup(ids: np.ndarray, path: Path, codes: Mapping[int, int]) -> None:
-    """Raises BadFile where ids that were read by these codes have their rim inside their cup."""
-    if is_inside_out(ids):
-        raise BadFile(
-            path, f"has its rim inside its cup, read as {_in_words(codes)}: its codes are swapped"
-        )
-
-
-def _in_words(codes: Mapping[int, int]) -> str:
-    names = {BACKGROUND: "background", RIM: "rim", CUP: "cup", IGNORE: "ignore"}
-    return ", ".join(f"{value} {names[label]}" for value, label in codes.items())
 
 
 def _most_frequent_at_edge(values: np.ndarray) -> int:

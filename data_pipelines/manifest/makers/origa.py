@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_pipelines.manifest.makers.found import MASK_CODES, Found
+from data_pipelines.manifest.makers.found import Found
 from data_pipelines.manifest.makers.masks import Coded
 from data_pipelines.manifest.makers.sheets import read_columns, whole_number
 from data_pipelines.manifest.makers.tree import Tree
+from data_pipelines.manifest.mask_codes import MASK_CODES
 from data_pipelines.manifest.multimodal import Eye
 from data_pipelines.manifest.problems import Problem
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from data_pipelines import images
 from data_pipelines.bad_file import BadFile
+from data_pipelines.manifest.mask_codes import read_coded_mask
 
 # A map of up to so many pixels more or less a side than its photograph is brought to its size.
 _NEARLY = 16
@@ -88,38 +89,6 @@ class Marked:
         found = read_coded_mask(self.path, self.codes)
         _check_size(found.shape, height, width, self.path)
         return np.isin(found, self.ids)
-
-
-def read_coded_mask(path: Path, codes: Mapping[int, int]) -> np.ndarray:
-    """Reads a mask of other values than ids.
-
-    Args:
-      path: a picture that images.read_label_values understands.
-      codes: stored value -> id.
-
-    Returns:
-      uint8 (height, width) of ids.
-
-    Raises:
-      BadFile: as read_label_values, or a value that is not among the codes.
-    """
-    values = images.read_label_values(path)
-    counts = np.bincount(values.ravel(), minlength=256)
-    table = np.full(256, images.IGNORE, np.uint8)
-    for value, label in codes.items():
-        table[value] = label
-    wrong = [v for v in np.flatnonzero(counts) if v not in codes]
-    if wrong:
-        shown = ", ".join(f"{v} ({counts[v]} pixels)" for v in wrong[:8])
-        more = ", ..." if len(wrong) > 8 else ""
-        meant = ", ".join(str(v) for v in sorted(codes))
-        raise BadFile(
-            path,
-            f"holds values that are not among its codes {meant}: {shown}{more}; "
-            "say what they mean with --mask_codes=ids, gamma, or bg:VALUE,rim:VALUE,cup:VALUE "
-            "(bg:VALUE,disc:VALUE where the disc alone is marked)",
-        )
-    return table[values]
 
 
 @dataclasses.dataclass(frozen=True)

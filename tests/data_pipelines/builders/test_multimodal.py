@@ -230,3 +230,16 @@ def test_an_eye_is_prepared_anew_where_its_volume_is_taken_otherwise(prepare, ma
     prepare(other, oct_shape=None)  # then nothing is said of what is not looked at
     prepare(oct_shape=None)
     assert said(capfd) == ["prepared eyes: 10/10"]
+
+
+def test_an_eye_is_prepared_anew_where_its_mask_is_taken_otherwise(prepare, manifest, capfd):
+    prepare()
+    capfd.readouterr()
+    said_of = [dataclasses.replace(eye, mask_codes="bg:0,rim:2,cup:1") for eye in manifest.eyes]
+    with pytest.raises(ValueError, match="rim inside its cup, read as 0 background, 2 rim, 1 cup"):
+        prepare(dataclasses.replace(manifest, eyes=tuple(said_of)))
+    capfd.readouterr()
+    said_of = [dataclasses.replace(eye, mask_codes="ids") for eye in manifest.eyes]
+    prepare(dataclasses.replace(manifest, eyes=tuple(said_of)))
+    # Those without a mask were prepared before.
+    assert said(capfd) == ["prepared eyes: 8/8"]

@@ -8,7 +8,7 @@ from data_pipelines.images import read_mask
 from data_pipelines.manifest import check_manifest, errors, read_manifest
 from data_pipelines.manifest.__main__ import main
 from data_pipelines.manifest.makers.folder import find_folder
-from data_pipelines.manifest.makers.found import MASK_CODES, parse_mask_codes
+from data_pipelines.manifest.mask_codes import MASK_CODES, parse_mask_codes
 
 IDS = np.zeros((40, 40), np.uint8)
 IDS[10:30, 10:30] = 1
