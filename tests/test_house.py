@@ -99,6 +99,17 @@ assert callable(imo_jax.load)
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_programs_start_without_what_is_needed_later_or_never():
+    # Before the first step nothing is drawn and no temperature fitted; a check needs no TensorFlow.
+    code = """
+import sys
+import experiments.grader, experiments.imo, experiments.segmenter, experiments.semt
+late = {"matplotlib", "scipy.optimize", "scipy.stats", "tensorflow", "tensorflow_datasets"}
+assert not late & set(sys.modules), late & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_the_walk_sees_a_forbidden_import(tmp_path):
     bad = tmp_path / "bad.py"
     bad.write_text("def f():\n    from absl import flags\n    import tensorflow.io as t\n")

@@ -1,106 +1,157 @@
-"""Check and preparation of a large set of OCT volumes: rate and peak memory of each start.
+"""Check and preparation of a large set: rate and peak memory of each start.
 
-python -m data_pipelines.builders.large_set --volumes=40 --shape=200,1024,200 --out=DIR
+python -m data_pipelines.builders.large_set --number=40 --shape=200,1024,200 --out=DIR
+python -m data_pipelines.builders.large_set --kind=eyes --number=4877 --shape=8,32,32 --out=DIR
 
-Makes the set (noise that is smooth along depth, one .npy a volume, one byte a voxel or --dtype) and starts a
+Makes the set (builders.made_sets; volumes as .npy, or --suffix, of one byte a voxel, or --dtype) and starts a
 process of its own for each case: the first check and preparation, the same again, one changed label,
-one more volume. Memory is the highest resident size of that process, libraries included.
+one item more. Memory is the highest resident size of that process, libraries included.
+
+With --program="experiments.imo --mode=train --train_steps=3" the process is that program, from its start to
+its first step: processor seconds of all threads until files are checked, until they are prepared, and until
+then. What it caches and writes lies in the folder of the set; one that is there is not made again.
 """
 
 import argparse
 import json
 import pathlib
+import shlex
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
-import numpy as np
-
-from data_pipelines.builders.oct_screening import prepare_screening
-from data_pipelines.manifest.check import check_screening_manifest
-from data_pipelines.manifest.screening import (
-    ScreeningVolume,
-    read_screening_manifest,
-    write_screening_manifest,
+from data_pipelines.builders.made_sets import (
+    SUFFIXES,
+    WHITE,
+    make_eye,
+    make_volume,
+    write_eyes,
+    write_volumes,
 )
+from data_pipelines.builders.multimodal import prepare
+from data_pipelines.builders.oct_screening import prepare_screening
+from data_pipelines.builders.program_start import peak_bytes, until_said
+from data_pipelines.manifest import read_manifest, read_screening_manifest
+from data_pipelines.manifest.check import check_manifest, check_screening_manifest
 
 CASES = ("first", "again", "label", "one more")
-WHITE = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}  # dtype -> number of white
+EYE_SIDE = 96  # pixels of the photographs
 
 
-def make_volume(
-    path: pathlib.Path, shape: tuple[int, int, int], seed: int, dtype: str = "uint8"
-) -> None:
-    """Writes a volume that no check doubts: bright layers at a depth of its own, and noise."""
-    slices, depth, width = shape
-    rng = np.random.default_rng(seed)
-    layers = 90 * np.exp(-(((np.arange(depth) / depth - rng.uniform(0.4, 0.6)) / 0.08) ** 2))
-    volume = np.empty(shape, dtype)
-    for b_scan in volume:
-        grey = layers[:, None] + rng.integers(0, 120, (depth, width), np.uint8)
-        b_scan[...] = grey * (WHITE[dtype] / 255)
-    np.save(path, volume)
+def prepare_volumes(folder: pathlib.Path, size: int) -> tuple[list, Callable[[], object]]:
+    """Problems of a set of volumes, and what prepares it and reads an example."""
+    manifest = folder / "screening.csv"
+    problems = check_screening_manifest(manifest, memory=folder / "cache" / "checked.sqlite")
+
+    def prepared() -> object:
+        store = prepare_screening(read_screening_manifest(manifest), folder / "cache", size)
+        return store.triplet("train", 0, 0)
+
+    return problems, prepared
 
 
-def volumes_of(folder: pathlib.Path, count: int, changed: bool = False) -> list[ScreeningVolume]:
-    """The rows of the set's manifest; `changed`: the first has the other class."""
-    rows = []
-    for i in range(count):
-        split = ("train", "train", "val", "test")[i % 4]
-        glaucoma = (i // 4 + (changed and i == 0)) % 2
-        names = (f"v{i}", f"p{i}", "OD", "1", split, (folder / f"v{i}.npy").absolute())
-        rows.append(ScreeningVolume(*names, glaucoma, md=-1.0 - 5 * glaucoma))
-    return rows
+def prepare_eyes(folder: pathlib.Path, size: int) -> tuple[list, Callable[[], object]]:
+    """As prepare_volumes, of eyes."""
+    manifest = folder / "manifest.csv"
+    problems = check_manifest(manifest, memory=folder / "cache" / "checked.sqlite")
+
+    def prepared() -> object:
+        store = prepare(read_manifest(manifest), folder / "cache", size, (32, 32, 8))
+        return store.example("train", 0)
+
+    return problems, prepared
 
 
-def start(folder: pathlib.Path, scan_size: int) -> dict[str, float]:
+PREPARE = {"volumes": prepare_volumes, "eyes": prepare_eyes}
+
+
+def start(kind: str, folder: pathlib.Path, size: int) -> dict[str, float]:
     """What a program does before its first step: seconds of check and preparation, processor seconds
     of both in all threads, peak memory."""
-    manifest = folder / "screening.csv"
     begun, used = time.monotonic(), time.process_time()
-    found = check_screening_manifest(manifest, memory=folder / "cache" / "checked.sqlite")
+    found, prepared = PREPARE[kind](folder, size)
     if found:
         raise SystemExit(f"the made-up set is doubted: {found[0]}")
     checked = time.monotonic()
-    store = prepare_screening(read_screening_manifest(manifest), folder / "cache", scan_size)
-    store.triplet("train", 0, 0)
-    # Not getrusage: what it gives counts the process that this one was forked from.
-    status = pathlib.Path("/proc/self/status").read_text()
-    peak = 1024 * int(status.split("VmHWM:")[1].split()[0])
+    prepared()
     return {
         "check_s": checked - begun,
         "prepare_s": time.monotonic() - checked,
         "cpu_s": time.process_time() - used,
-        "peak_gb": peak / 1e9,
+        "peak_gb": peak_bytes("self") / 1e9,
     }
 
 
-def measured(folder: pathlib.Path, scan_size: int) -> dict[str, float]:
+def measured(kind: str, folder: pathlib.Path, size: int) -> dict[str, float]:
     """`start` in a fresh process."""
     command = [
         sys.executable, "-m", "data_pipelines.builders.large_set", f"--start={folder}",
-        f"--scan_size={scan_size}",
+        f"--kind={kind}", f"--size={size}",
     ]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(
+def started(program: str, folder: pathlib.Path, case: str, manifest: pathlib.Path) -> dict[str, float]:
+    """`program`, a module and its flags, until its first step; see program_start.until_said."""
+    workdir = folder / "runs" / case.replace(" ", "_")
+    shutil.rmtree(workdir, ignore_errors=True)
+    command = [sys.executable, "-m", *shlex.split(program)]
+    command += [f"--manifest={manifest}", f"--workdir={workdir}"]
+    marks = {"checked": "OCT volumes by their numbers", "prepared": "data: ", "step": "step 1:"}
+    return until_said(command, marks, {"IMO_JAX_CACHE": str(folder / "cache")})
+
+
+def make(
+    kind: str,
     folder: pathlib.Path,
     count: int,
     shape: tuple[int, int, int],
-    scan_size: int,
     dtype: str = "uint8",
-) -> dict[str, dict[str, float]]:
-    """Case -> its figures, on a set of `count` volumes and, last, one more."""
+    suffix: str = ".npy",
+) -> None:
+    """The files of `count` items."""
     folder.mkdir(parents=True, exist_ok=True)
-    for i in range(count + 1):
-        make_volume(folder / f"v{i}.npy", shape, i, dtype)
+    for i in range(count):
+        if kind == "eyes":
+            make_eye(folder, EYE_SIDE, shape, i)
+        else:
+            make_volume(folder / f"v{i}{suffix}", shape, i, dtype)
+
+
+def write(
+    kind: str, folder: pathlib.Path, case: str, count: int, suffix: str = ".npy"
+) -> pathlib.Path:
+    """The manifest of a case, of a set of `count` items and, where they are asked for, one more."""
+    count, changed = count + (case == "one more"), case == "label"
+    if kind == "eyes":
+        return write_eyes(folder, count, changed)
+    return write_volumes(folder, count, changed, suffix)
+
+
+def compare(
+    kind: str,
+    folder: pathlib.Path,
+    count: int,
+    shape: tuple[int, int, int],
+    size: int,
+    dtype: str = "uint8",
+    suffix: str = ".npy",
+    program: str | None = None,
+) -> dict[str, dict[str, float]]:
+    """Case -> its figures, on a set of `count` items and, last, one more."""
+    if program is None or not folder.exists():
+        make(kind, folder, count + 1, shape, dtype, suffix)
     found = {}
     for case in CASES:
-        rows = volumes_of(folder, count + (case == "one more"), changed=case == "label")
-        write_screening_manifest(folder / "screening.csv", rows)
-        found[case] = measured(folder, scan_size)
+        manifest = write(kind, folder, case, count, suffix)
+        found[case] = (
+            measured(kind, folder, size)
+            if program is None
+            else started(program, folder, case, manifest)
+        )
         print(f"{case:9}", "  ".join(f"{k} {v:8.2f}" for k, v in found[case].items()), flush=True)
     return found
 
@@ -115,21 +166,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m data_pipelines.builders.large_set", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--volumes", type=int, default=40)
-    parser.add_argument("--shape", type=voxels, default=(200, 1024, 200))
+    parser.add_argument("--kind", choices=tuple(PREPARE), default="volumes")
+    parser.add_argument("--number", type=int, default=40, help="of volumes or eyes")
+    parser.add_argument("--shape", type=voxels, default=(200, 1024, 200), help="of a volume")
     parser.add_argument("--dtype", choices=tuple(WHITE), default="uint8", help="of a voxel")
+    parser.add_argument("--suffix", choices=SUFFIXES, default=".npy", help="of a volume")
     parser.add_argument(
-        "--scan_size", type=int, default=224, help="pixels of a prepared B-scan; SEMT's are 224"
+        "--size", type=int, default=224, help="pixels of a prepared B-scan or photograph"
     )
+    parser.add_argument("--program", help="to be started, a module and its flags")
     parser.add_argument("--out", type=pathlib.Path, help="folder of the set, of any content")
     parser.add_argument("--start", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.start is not None:
-        print(json.dumps(start(options.start, options.scan_size)))
+        print(json.dumps(start(options.kind, options.start, options.size)))
         return
     if options.out is None:
         parser.error("give --out, a folder for the set")
-    compare(options.out, options.volumes, options.shape, options.scan_size, options.dtype)
+    compare(options.kind, options.out, options.number, options.shape, options.size, options.dtype,
+            options.suffix, options.program)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -197,9 +197,8 @@ def prepare(
         for eye, square in zip(eyes, square_of, strict=True)
     ]
     places = iter(prepared(Path(cache_dir), keys, write, record_bytes(grid)))
-    entries, records = {}, {}
+    entries, records, reader = {}, {}, PackReader()
     for split, rows in by_split.items():
-        reader = PackReader()
         entries[split] = [entry_of(eye, grid) for eye in rows]
         packed = [reader.records(next(places)) for _ in rows]
         records[split] = _EyeRecords(packed, entries[split])

@@ -174,10 +174,9 @@ def _prepare_part(
     image_bytes = math.prod(part.shape)
     usual = SCANS if part.name == "scan" else 1
     places = iter(prepared(cache_dir, keys, write, usual * image_bytes))
-    images = {}
+    images, reader = {}, PackReader()
     for split, of_split in volumes.items():
         found = [next(places) for _ in of_split]
-        reader = PackReader()
         images[split] = Images(
             [_ImagesOfRecords(reader.records(place), part.name) for place in found],
             [part.centres(place.about) for place in found],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -153,26 +154,25 @@ def _check_files(
     say: Callable[[str], None],
 ) -> list[Problem]:
     """What `check` finds in the files of each row, and copies among them."""
+    gate = Gate(machine_budget())
 
-    def found(row: ParsedRow) -> list[Problem]:
+    def question(row: ParsedRow) -> tuple[str, list[Path | None], Callable[[], list[dict]]]:
         files = [row.get(name) for name in names]
-        asked = " ".join(
-            [check.__name__, *_oct_form(row).texts(), *codes_texts(row.get("mask_codes"))]
-        )
+        said = [*_oct_form(row).texts(), *codes_texts(row.get("mask_codes"))]
 
         def find() -> list[dict]:
             with gate.reading([file for file in files if file is not None]):
                 return [vars(problem) for problem in check(row)]
 
-        # Findings are kept without their line: rows move, files stay.
-        known = remembered.of(asked, files, find)
-        return [Problem(**{**problem, "row": row.line}) for problem in known]
+        return " ".join([check.__name__, *said]), files, find
 
-    problems, gate = [], Gate(machine_budget())
+    problems = []
     with CheckedFiles(memory) as remembered, ThreadPoolExecutor(_THREADS) as pool:
-        results = pool.map(found, rows)
-        for of_row in progress_line(results, len(rows), "rows", verb="checked", always=False):
-            problems += of_row
+        results = remembered.all_of([question(row) for row in rows], pool)
+        shown = progress_line(results, len(rows), "rows", verb="checked", always=False)
+        for row, known in zip(rows, shown, strict=True):
+            # Findings are kept without their line: rows move, files stay.
+            problems += [Problem(**{**problem, "row": row.line}) for problem in known]
         for name in names:
             if name != "mask":
                 problems += _check_copies(rows, name, remembered, pool)
@@ -216,12 +216,9 @@ def _check_copies(
     prints: dict[int, str | None] = {}
     # Pieces of the files tell nearly all apart; only those that agree in them are read whole.
     for look in (glance, fingerprint):
-
-        def print_of(row: ParsedRow, look: Callable = look) -> str | None:
-            file = row.get(name)
-            return remembered.of(look.__name__, [file], lambda: look(file))
-
-        prints = dict(zip(map(id, rows), pool.map(print_of, rows), strict=True))
+        files = [row.get(name) for row in rows]
+        asked = [(look.__name__, [file], functools.partial(look, file)) for file in files]
+        prints = dict(zip(map(id, rows), remembered.all_of(asked, pool), strict=True))
         alike = [group for group in grouped(rows, lambda r: prints[id(r)]) if len(group) > 1]
         rows = [row for group in alike for row in group]
     problems = []

@@ -12,8 +12,10 @@ import functools
 import hashlib
 import json
 import sqlite3
+import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, Self
 
@@ -76,6 +78,24 @@ class CheckedFiles:
             self._write(key, known)
         return json.loads(known)
 
+    def all_of(
+        self, questions: Sequence[tuple[str, Sequence[Path | None], Callable[[], Any]]], pool: Executor
+    ) -> Iterator[Any]:
+        """The answers to several questions, the arguments of `of`, in order.
+
+        Those that are known at a glance are not handed to the pool's threads, which would take more
+        time than the answers.
+        """
+        waiting = [self._known(*asked) or pool.submit(self.of, *asked) for asked in questions]
+        for answer in waiting:
+            yield answer.result() if isinstance(answer, Future) else answer[0]
+
+    def _known(self, what: str, files: Sequence[Path | None], _: Callable[[], Any]) -> list | None:
+        """[answer] where there is one for files of these stamps."""
+        key = None if self._database is None else _key(what, files, _stamp)
+        known = None if key is None else self._read(key)
+        return None if known is None else [json.loads(known)]
+
     def _read(self, key: str) -> str | None:
         with self._lock, contextlib.suppress(sqlite3.Error):
             row = self._database.execute("SELECT value FROM found WHERE key = ?", (key,)).fetchone()
@@ -115,7 +135,7 @@ def _content(path: Path) -> list:
 def _stamp(path: Path) -> list:
     status = split_member(path)[0].stat()
     stamp = [str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-    if path.is_dir():
+    if stat.S_ISDIR(status.st_mode):
         stamp.append([_stamp(child) for child in sorted(path.iterdir())])
     return stamp
 

@@ -18,6 +18,28 @@ def sidecar_of(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
+class RealPaths:
+    """Where paths lead, links followed. Every folder is looked up once: a set has few."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: os.PathLike | str) -> str:
+        """As os.path.realpath."""
+        folder, name = os.path.split(path)
+        if name in ("", os.curdir, os.pardir):
+            return os.path.realpath(path)
+        real = os.path.join(self.of_folder(folder), name)
+        return os.path.realpath(real) if os.path.islink(real) else real
+
+    def of_folder(self, folder: os.PathLike | str) -> str:
+        """The same of a folder, which is remembered."""
+        folder = os.fspath(folder)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return self._folders[folder]
+
+
 @dataclasses.dataclass(frozen=True)
 class Roots:
     """The manifest's folder, and the data_root where the manifest lies elsewhere."""
@@ -27,6 +49,7 @@ class Roots:
     _likely: LikelyFiles = dataclasses.field(
         default_factory=LikelyFiles, compare=False, repr=False
     )
+    _real: RealPaths = dataclasses.field(default_factory=RealPaths, compare=False, repr=False)
 
     def find(self, cell: str, *, folder_allowed: bool = False) -> Path:
         """The file that a cell names: under the manifest's folder, else under data_root.
@@ -43,9 +66,9 @@ class Roots:
         for root in (self.folder, self.data_root):
             if root is None:
                 continue
-            real_root = os.path.realpath(root)
+            real_root = self._real.of_folder(root)
             found = os.path.join(root, cell)
-            real = os.path.realpath(found)
+            real = self._real.of(found)
             if not _is_inside(os.path.normpath(found), os.path.normpath(root)):
                 raise ValueError(f"leaves the folder {root}; paths stay under it")
             if not os.path.lexists(found):

@@ -11,7 +11,7 @@ from pathlib import Path
 from data_pipelines.likely_names import likely_same_key, same_name_key
 from data_pipelines.manifest.fields import parse_id, parse_patient, parse_split
 from data_pipelines.manifest.problems import Problem
-from data_pipelines.manifest.roots import Roots
+from data_pipelines.manifest.roots import RealPaths, Roots
 from data_pipelines.manifest.table import Row
 
 
@@ -162,8 +162,8 @@ def grouped(rows: list[ParsedRow], key: Callable[[ParsedRow], str]) -> list[list
 
 def grouped_by_file(rows: list[ParsedRow], name: str) -> list[list[ParsedRow]]:
     """Rows together whose column `name` is the same file, links followed."""
-    with_file = [row for row in rows if row.get(name) is not None]
-    return grouped(with_file, lambda row: os.path.realpath(row.get(name)))
+    with_file, real = [row for row in rows if row.get(name) is not None], RealPaths()
+    return grouped(with_file, lambda row: real.of(row.get(name)))
 
 
 def relative_to_roots(file: Path | None, roots: Roots) -> str:

@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize
 
 LARGEST_TEMPERATURE = 10.0
 SMALLEST = 1e-7  # probabilities below are raised to it in logarithms
@@ -77,6 +76,7 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
     Returns:
       1..LARGEST_TEMPERATURE.
     """
+    from scipy import optimize  # here: no other function needs it, and programs start without it
 
     def loss(log_temperature: float) -> float:
         found = tempered(probabilities, math.exp(log_temperature)).astype(np.float64)

@@ -6,7 +6,6 @@ from html import escape
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 380, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 44  # of the frame around what is drawn
@@ -56,7 +55,7 @@ def spanning(name: str, *values: npt.ArrayLike) -> Axis:
     low, high = found.min(), found.max()
     middle, room = (low + high) / 2, max(0.005, 0.005 * np.abs(found).max())
     # Values that are all but equal stand in the middle, not at the ends of a rounding error.
-    ticks = MaxNLocator(5).tick_values(min(low, middle - room), max(high, middle + room))
+    ticks = _whole(5, min(low, middle - room), max(high, middle + room))
     return Axis(name, float(ticks[0]), float(ticks[-1]))
 
 
@@ -159,8 +158,15 @@ def _frame(x: Axis, y: Axis) -> str:
     return "".join(parts)
 
 
+def _whole(most: int, low: float, high: float) -> np.ndarray:
+    """At most so many steps between whole ticks around two values."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(most).tick_values(low, high)
+
+
 def _ticks(axis: Axis, most: int = 6) -> list[float]:
-    values = MaxNLocator(most).tick_values(axis.low, axis.high)
+    values = _whole(most, axis.low, axis.high)
     slack = 1e-9 * (axis.high - axis.low)
     return [float(v) for v in values if axis.low - slack <= v <= axis.high + slack]
 

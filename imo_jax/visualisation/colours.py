@@ -3,7 +3,6 @@
 Both contour colours also stand out from the orange of a fundus photograph, in hue and lightness.
 """
 
-import matplotlib
 import numpy as np
 
 Colour = tuple[int, int, int]
@@ -34,6 +33,8 @@ SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#00
 
 def heat(values: np.ndarray) -> np.ndarray:
     """(...) floats in 0..1 -> (..., 3) uint8, black over purple to pale yellow (magma)."""
+    import matplotlib
+
     return matplotlib.colormaps["magma"](np.clip(values, 0.0, 1.0), bytes=True)[..., :3]
 
 

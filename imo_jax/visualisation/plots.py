@@ -1,17 +1,22 @@
 """Plots of an evaluation or a run, as (height, width, 3) uint8 images.
 
-Figures are made through matplotlib's objects, not pyplot: no global state, no display needed.
+Figures are made through matplotlib's objects, not pyplot: no global state, no display needed. It is
+imported when something is drawn: programs start without it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from imo_jax.metrics.calibration import ece, reliability_curve
 from imo_jax.visualisation.colours import SERIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DPI = 120
 Interval = Mapping[str, float]
@@ -19,6 +24,8 @@ Interval = Mapping[str, float]
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure of `width` x `height` inches with a row of plain axes."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     axes = list(np.atleast_1d(figure.subplots(1, columns)))
     for ax in axes:
@@ -28,6 +35,8 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
 
 
 def pixels(figure: Figure) -> np.ndarray:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

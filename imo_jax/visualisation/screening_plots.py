@@ -1,9 +1,11 @@
 """Plots of a screening evaluation, as (height, width, 3) uint8 images."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from imo_jax.labels import SCREENING_NAMES
 from imo_jax.metrics import binary, ranking
@@ -11,6 +13,9 @@ from imo_jax.metrics.regression import pearson
 from imo_jax.visual_field import INDICES, TITLES, UNITS
 from imo_jax.visualisation.colours import SERIES
 from imo_jax.visualisation.plots import new_figure, pixels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 CLASS_SERIES = (SERIES[0], SERIES[4])  # normal, glaucoma
 Scores = tuple[np.ndarray, np.ndarray]  # P(glaucoma) (N,) and "has glaucoma" (N,) bool

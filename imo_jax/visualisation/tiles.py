@@ -6,7 +6,6 @@ import pathlib
 import textwrap
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -21,6 +20,8 @@ GAP = 8  # pixels between tiles
 @functools.cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib brings along on every system."""
+    import matplotlib
+
     path = pathlib.Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path), size)
 

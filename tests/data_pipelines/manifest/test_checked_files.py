@@ -155,3 +155,11 @@ def test_a_stopped_check_goes_on(tmp_path, monkeypatch):
         assert remembered.of("one", [file], answer) == ["found"]
         assert remembered.of("two", [file], answer) == ["found"]
     assert len(asked) == 2
+
+
+def test_what_is_known_is_answered_without_threads(make_manifest, tmp_path, opened, monkeypatch):
+    manifest, memory = make_manifest(train=3), tmp_path / "checked.sqlite"
+    first = texts(check_manifest(manifest.path, memory=memory))
+    monkeypatch.setattr(check.ThreadPoolExecutor, "submit", None)  # would fail if it were called
+    assert texts(check_manifest(manifest.path, memory=memory)) == first
+    assert len(opened) == 3
