@@ -5,25 +5,28 @@ import pathlib
 import time
 from typing import Any
 
+from data_pipelines.load.counts import count
 from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.stores import Store
+from experiments import validation_log
 from experiments.calibration import cdr_range, kept_promises
-from experiments.drawing import draw_plots, eye_picture
-from experiments.evaluation_files import Evaluation, by_source, score_lines, write_evaluation
+from experiments.evaluation_files import Evaluation, write_evaluation
 from experiments.locator import seen_whole
 from experiments.prediction import SCORED, EyePrediction, predictions
 from experiments.reading import common_grades
-from experiments.report.eyes import eyes_report
+from experiments.report import report
 from experiments.runtime import say
 from experiments.saved_run import TrainedRun
-from experiments.scoring import baseline_predictions, score_all
-from imo_jax.atomic_files import write_picture
+from experiments.scoring import baseline_predictions, eye_picture, score_all
+from imo_jax.atomic_files import write_picture, write_pictures
+from imo_jax.metrics.by_source import by_source
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import grade_names_of, imo_difference, imo_summary
 from imo_jax.models.registry import diffuses, kind_of
 from imo_jax.predictor.denoising import denoisings
 from imo_jax.report import eye_cards
-from imo_jax.report.score_table import columns_of
+from imo_jax.report.eye_report import CURVES, eye_content, scores_in_text
+from imo_jax.visualisation.eye_plots import eye_plots
 
 STRIPS = 3  # denoising strips drawn
 SLIDERS = 12  # eyes of the report whose denoising steps are shown
@@ -32,30 +35,6 @@ SLIDERS = 12  # eyes of the report whose denoising steps are shown
 # taken brings nothing: the denoising steps, the state that they pass on, the OCT volume.
 STEP_CONTROLS = {"one_step": {"steps": 1}, "x_t_zeroed": {"zero_x_t": True}}
 OCT_CONTROLS = {"oct_withheld": {"without_oct": True}}
-
-# Rows of the printed table: key of summary.json -> what to call it.
-TABLE = {
-    "micro_dice_background": "micro Dice background (paper)",
-    "micro_dice_rim": 'micro Dice rim (paper\'s "optic disc")',
-    "micro_dice_cup": "micro Dice cup (paper)",
-    "micro_mdice": "mDice of 3 classes (paper)",
-    "disc_dice": "whole-disc Dice per eye",
-    "cup_dice": "cup Dice per eye",
-    "vcdr_mae": "vertical CDR, mean absolute error",
-    "pixel_ece": "calibration error, pixels near disc",
-    "accuracy": "grade accuracy",
-    "macro_precision": "grade macro precision",
-    "macro_recall": "grade macro recall",
-    "macro_f1": "grade macro F1",
-    "qwk": "grade quadratic-weighted kappa",
-    "referable_auc": "AUC, glaucoma against normal",
-    "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
-    "sensitivity_at_95_specificity": "sensitivity at 95 % specificity",
-    "grade_ece": "calibration error, grade",
-    "cdr_interval_coverage": "90 % intervals holding the vertical CDR",
-    "grade_set_coverage": "90 % sets holding the grade",
-    "grade_set_size": "grades in a 90 % set",
-}
 
 
 def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
@@ -84,14 +63,22 @@ def run_eval(run: TrainedRun, out: str | None, store: Store) -> dict[str, Any]:
             "baseline": summary["baseline"],
             **summary["controls"],
         }
-        draw_plots(folder, records, methods)
+        write_pictures(folder, eye_plots(records, methods))
         draw_denoising(run, store, folder, cards)
         rows = [eye_row(record) | {"warnings": "; ".join(record["warnings"])} for record in records]
         seconds = time.monotonic() - started
-        page = eyes_report(run, store, summary, records, cards, scores=TABLE, seconds=seconds)
-        return Evaluation(
-            summary, {"per_eye.csv": rows}, table(summary), page, warnings_of(whole, store)
+        content = eye_content(
+            summary,
+            records,
+            cards,
+            curves=validation_log.curves_of(run.folder.validation, CURVES),
+            counts=count(store),
+            grade_names=store.grade_names,
+            own_grades=run.config.data.grade_names,
         )
+        page = report(run, store, summary, records, content, seconds)
+        text, warnings = scores_in_text(summary), warnings_of(whole, store)
+        return Evaluation(summary, {"per_eye.csv": rows}, text, page, warnings)
 
     return write_evaluation(run, out, evaluate)
 
@@ -205,16 +192,3 @@ def summarise(
         "network": kind_of(run.config.model).title(run.config.model),
         "samples": run.config.samples,
     }
-
-
-def table(summary: dict[str, Any]) -> str:
-    """The scores as text: the network with its intervals, the baseline and the controls."""
-    head = (
-        f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients, "
-        f"{summary['manifest']} (checkpoint of step {summary['checkpoint_step']})"
-    )
-    others = columns_of(summary, {"baseline": summary["baseline"], **summary["controls"]})
-    lines = score_lines(
-        summary, others, TABLE, title=summary["network"], value="value", widths=(38, 6, 15, 9)
-    )
-    return "\n".join([head, *lines])

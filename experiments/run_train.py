@@ -5,16 +5,18 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from data_pipelines.load.batches import train_batches
 from data_pipelines.load.stores import Store
 from experiments.calibration import calibrate, validation_records
 from experiments.config import EyeRunConfig
-from experiments.drawing import validation_images
 from experiments.locator import begun_locator, check_masks, copy_locator
+from experiments.prediction import predict_split
 from experiments.run_folder import RunFolder
 from experiments.runtime import say
 from experiments.saved_run import refuse_other_config
-from experiments.scoring import fit_baseline, validation_metrics
+from experiments.scoring import eye_picture, fit_baseline, score, validation_metrics
 from experiments.squares import found_squares
 from experiments.training import holds_its_folder, train_network, write_config
 from imo_jax.atomic_files import write_arrays
@@ -23,6 +25,7 @@ from imo_jax.models.registry import kind_of
 from imo_jax.train import processes
 from imo_jax.train.loop import Result
 
+VALIDATION_EYES = 3  # drawn for TensorBoard at each validation
 NO_VALIDATION = (
     "no eye is in the split 'val': nothing chooses a checkpoint or stops early; the network of the "
     "last step counts"
@@ -134,3 +137,19 @@ def validation_scores(
 ) -> dict[str, float]:
     """Point scores on the validation split."""
     return validation_metrics(validation_records(variables, store, config, between))
+
+
+def validation_images(
+    variables: Any, step: int, *, store: Store, config: EyeRunConfig
+) -> dict[str, np.ndarray]:
+    """Panels of the first eyes of the validation split, for TensorBoard."""
+    del step  # TensorBoard keeps it beside the image
+    if not config.model.segment:
+        return {}
+    images: dict[str, np.ndarray] = {}
+    for prediction in predict_split(variables, store, "val", config, mirror=False):
+        if len(images) == VALIDATION_EYES:
+            break
+        record = score(store, "val", prediction)
+        images[prediction.id] = eye_picture(store, "val", prediction, record)
+    return images

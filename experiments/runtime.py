@@ -4,12 +4,9 @@ To be imported before any library, whose import takes seconds: Ctrl-C meanwhile 
 code 130, no traceback.
 """
 
-import contextlib
 import errno
-import hashlib
 import os
 import pathlib
-import platform
 import re
 import sys
 import threading
@@ -31,11 +28,11 @@ sys.excepthook = _end_quietly
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-import jax  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
 
 from data_pipelines.cache_folder import CHECKED, COMPILED, cache_folder  # noqa: E402
 from imo_jax.allocator import keep_freed_memory  # noqa: E402
+from imo_jax.machine import fingerprint  # noqa: E402
 from imo_jax.switches import keep_compiled, wait_on_cpus  # noqa: E402
 from imo_jax.train import processes  # noqa: E402
 
@@ -57,7 +54,7 @@ def set_up() -> None:
     absl_logging.set_verbosity(absl_logging.FATAL)
     sys.unraisablehook = _but_for_full_disks(sys.unraisablehook)
     threading.excepthook = _but_for_full_disks(threading.excepthook)
-    keep_compiled(cache_folder() / COMPILED / _machine())
+    keep_compiled(cache_folder() / COMPILED / fingerprint())
 
 
 def _but_for_full_disks(hook: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -74,27 +71,6 @@ def _but_for_full_disks(hook: Callable[[Any], None]) -> Callable[[Any], None]:
             hook(failed)
 
     return told
-
-
-def _machine() -> str:
-    """A name for this kind of processor: code compiled for one may not run on another."""
-    features = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        features += "".join(sorted({x for x in lines if x.startswith(("model name", "flags"))}))
-    return hashlib.sha256(features.encode()).hexdigest()[:12]
-
-
-def describe_devices() -> str:
-    """'2 x NVIDIA H100' or '1 CPU device (2 cores)', in each of several processes."""
-    devices = jax.local_devices()
-    if devices[0].platform == "cpu":
-        number = f"{len(devices)} CPU device" + ("s" if len(devices) > 1 else "")
-        text = f"{number} ({os.cpu_count()} cores)"
-    else:
-        text = f"{len(devices)} x {devices[0].device_kind}"
-    count = processes.count()
-    return f"{count} processes with {text} each" if count > 1 else text
 
 
 def say(text: str) -> None:

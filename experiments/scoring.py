@@ -1,4 +1,4 @@
-"""Predictions held against the labels of a split, at the masks' native size."""
+"""Predictions held against the labels of a split, at the masks' native size, and drawn."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -14,6 +14,7 @@ from imo_jax.metrics.baseline import grade_frequencies, mean_shape
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
 from imo_jax.metrics.imo_summary import grade_names_of, imo_summary
 from imo_jax.predictor.eye_result import entropy, shape_doubts
+from imo_jax.visualisation.overlays import answer_panel
 
 # The validation score is the mean of those of these that the labels define: the two shapes and the
 # grade weigh alike, none of them can be bought with another. Of two grades, and where only glaucoma is
@@ -56,6 +57,26 @@ def score_all(
         each(prediction, record)
         records.append(record)
     return records
+
+
+def eye_picture(
+    store: Store,
+    split: str,
+    prediction: EyePrediction,
+    record: EyeRecord,
+    cdr_range: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """The panel of one eye of a store with its record, at working resolution; see `answer_panel`."""
+    example = store.example(split, prediction.index)
+    return answer_panel(
+        example["fundus"],
+        prediction,
+        record,
+        cdr_range=cdr_range,
+        mask=example["mask"] if example["has_mask"] else None,
+        eye=store.sides(split)[prediction.index],
+        warnings=record["warnings"],
+    )
 
 
 def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:

@@ -7,11 +7,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
-from experiments.report.model_card import use_section
-from experiments.report.run_facts import ended, made, run_section
+from data_pipelines.phantom.dataset import is_phantom
 from experiments.runtime import UserError, say
-from imo_jax.atomic_files import write_picture, write_table, write_text
+from imo_jax.atomic_files import write_pictures, write_table, write_text
+from imo_jax.report.model_card import use_section
 from imo_jax.report.page import Section, render
+from imo_jax.report.run_facts import ended, made, run_section
 
 
 class Named(Protocol):
@@ -60,8 +61,7 @@ def write_study(
     """
     write_text(folder / f"{name}.md", text + "\n")
     write_table(folder / f"{name}.csv", numbers)
-    for file, pixels in pictures.items():
-        write_picture(folder / file, pixels)
+    write_pictures(folder, pictures)
     print(text)
     if page is not None:
         write_text(folder / "report.html", page)
@@ -92,5 +92,5 @@ def study_page(
     facts = [("rows", ", ".join(rows)), ("seeds", str(seeds)), ("manifest", manifest),
              ("time of this call", ended(seconds))]  # fmt: skip
     of_rows = {f"Settings of {name}": config for name, config in settings.items()}
-    sections = [*sections, run_section(of_rows, facts), use_section(manifest)]
+    sections = [*sections, run_section(of_rows, facts), use_section(is_phantom(manifest))]
     return render(title, f"{len(rows)} rows on {manifest}", sections, made())

@@ -13,11 +13,12 @@ import numpy as np
 from experiments import validation_log
 from experiments.run_folder import RunFolder
 from experiments.run_lock import locked
-from experiments.runtime import UserError, describe_devices, say
+from experiments.runtime import UserError, say
 from experiments.saved_run import refuse_other_config
 from imo_jax.atomic_files import write_json
 from imo_jax.augment.augmentation import Augmentation
 from imo_jax.checkpoints import CheckpointMismatch, Checkpoints
+from imo_jax.machine import describe_devices
 from imo_jax.models.variables import initial_variables, parameters
 from imo_jax.settings.saved import to_json
 from imo_jax.train import initial, parallel, processes

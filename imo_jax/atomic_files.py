@@ -64,6 +64,12 @@ def write_picture(path: pathlib.Path, pixels: np.ndarray) -> None:
         part.write_bytes(png_of(pixels))
 
 
+def write_pictures(folder: pathlib.Path, pictures: Mapping[str, np.ndarray]) -> None:
+    """Writes pictures by the names of their files, see `write_picture`."""
+    for name, pixels in pictures.items():
+        write_picture(folder / name, pixels)
+
+
 def png_of(pixels: np.ndarray) -> bytes:
     """(H, W, 3) or (H, W) uint8, or (H, W) uint16, as the bytes of a PNG."""
     buffer = io.BytesIO()

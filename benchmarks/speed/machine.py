@@ -2,9 +2,10 @@
 
 import os
 import pathlib
-import platform
 import re
 import subprocess
+
+from imo_jax import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -16,9 +17,7 @@ def cores() -> int:
 
 def processor() -> str:
     """'AMD EPYC, 2 cores'."""
-    found = re.search(r"model name\s*:\s*(.+)", _read("/proc/cpuinfo"))
-    name = found[1] if found else platform.processor() or platform.machine()
-    return f"{name.strip()}, {cores()} cores"
+    return f"{machine.processor()}, {cores()} cores"
 
 
 def peak_resident() -> int | None:

@@ -86,6 +86,11 @@ def make_phantom(
     return out
 
 
+def is_phantom(manifest: str | os.PathLike) -> bool:
+    """Whether `make_phantom` wrote a manifest."""
+    return (pathlib.Path(manifest).parent / RECORD).exists()
+
+
 def _is_made(out: pathlib.Path, record: dict) -> bool:
     """Whether `out` is this phantom already; raises if it is anything else."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):

@@ -10,9 +10,9 @@ import numpy as np
 from data_pipelines.load.batches import eval_batches
 from data_pipelines.load.stores import Store
 from experiments.prediction import SCORED
-from experiments.runtime import describe_devices
 from experiments.saved_run import TrainedRun
 from imo_jax.flops import count_flops
+from imo_jax.machine import describe_devices
 from imo_jax.models.variables import parameters
 from imo_jax.predictor.answers import INPUTS, outputs_of
 

@@ -14,6 +14,7 @@ from experiments.screening.config import ScreeningConfig
 from imo_jax.metrics.screening import VolumeRecord
 from imo_jax.models.semt.config import volumes_at_once
 from imo_jax.models.semt.predict import predict_batch
+from imo_jax.predictor.volume_result import Evidence
 from imo_jax.surrogate.descriptor import Norm3Pooling
 from imo_jax.volume_sums import VolumeSums
 
@@ -89,6 +90,14 @@ def predict_volumes(
     return VolumePredictions(
         probability.mean()[:, 0], vf.mean() if vf.count.any() else None, probability.count, seen
     )
+
+
+def evidence_of(store: ScreeningStore, split: str, row: int, seen: Seen) -> Evidence:
+    """What the network saw of one volume of a store, and where it saw evidence."""
+    if store.grid.cube_shape is not None:
+        return Evidence(store.cube(split, row), seen.maps, None)
+    images = np.stack([store.scan(split, row, number) for number in seen.scans])
+    return Evidence(images, seen.maps, np.array(seen.probabilities))
 
 
 def _keep(

@@ -2,26 +2,36 @@
 
 import pathlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 from data_pipelines.circular import circular
+from data_pipelines.load.screening_counts import count_screening
 from data_pipelines.load.screening_stores import INDICES, ScreeningStore
-from experiments.evaluation_files import Evaluation, by_source, score_lines, write_evaluation
+from experiments.evaluation_files import Evaluation, write_evaluation
 from experiments.prediction import SCORED
-from experiments.report.volumes import volumes_report
+from experiments.report import report
+from experiments.run_folder import RunFolder
 from experiments.saved_run import TrainedScreening
-from experiments.screening.drawing import cards_of, draw_cams, draw_plots
-from experiments.screening.prediction import predict_volumes, records
-from experiments.screening.scores import SCORES
+from experiments.screening.prediction import evidence_of, predict_volumes, records
+from experiments.validation_log import curves_of
+from imo_jax.atomic_files import write_pictures
+from imo_jax.metrics.by_source import by_source
 from imo_jax.metrics.screening import VolumeRecord, record_row
 from imo_jax.metrics.screening_baseline import constant_records, glaucoma_share, mean_field
 from imo_jax.metrics.screening_summary import (
     LEVELS,
+    Thresholds,
     chosen_thresholds,
     screening_difference,
     screening_summary,
 )
-from imo_jax.report.score_table import columns_of
+from imo_jax.predictor.volume_result import Evidence
+from imo_jax.report.figures import learning_curves
+from imo_jax.report.page import Figure
+from imo_jax.report.volume_cards import common_limits, volume_card
+from imo_jax.report.volume_report import CURVES, scores_in_text, volume_content
+from imo_jax.visualisation.volume_plots import evidence_plots, volume_plots
 
 
 def run_eval(run: TrainedScreening, out: str | None, store: ScreeningStore) -> dict[str, Any]:
@@ -65,21 +75,40 @@ def run_eval(run: TrainedScreening, out: str | None, store: ScreeningStore) -> d
             "split": SCORED,
             "checkpoint_step": run.step,
         }
-        draw_plots(folder, found[SCORED], thresholds, run.config.recipe.title)
         seen = said[SCORED].seen
-        draw_cams(folder / "cams", run, store, SCORED, found[SCORED], seen)
-        cards = cards_of(store, SCORED, found[SCORED], seen)
+        evidence = lambda row: evidence_of(store, SCORED, row, seen[row])
+        draw(run, folder, found[SCORED], thresholds, evidence)
+        limits = common_limits([of_volume.maps for of_volume in seen])
+        cards = [volume_card(r, evidence(k), limits) for k, r in enumerate(found[SCORED])]
         seconds = time.monotonic() - started
-        page = volumes_report(
-            run, store, summary, found[SCORED], cards, scores=SCORES, seconds=seconds
+        content = volume_content(
+            summary,
+            found[SCORED],
+            cards,
+            curves=learning_curves_of(run),
+            counts=count_screening(store),
         )
+        page = report(run, store, summary, found[SCORED], content, seconds)
         rows = {
             f"per_{level}.csv": map(record_row, group(found[SCORED]))
             for level, group in LEVELS.items()
         }
-        return Evaluation(summary, rows, table(summary), page)
+        return Evaluation(summary, rows, scores_in_text(summary), page)
 
     return write_evaluation(run, out, evaluate)
+
+
+def draw(
+    run: TrainedScreening,
+    folder: pathlib.Path,
+    found: list[VolumeRecord],
+    thresholds: Thresholds | None,
+    evidence: Callable[[int], Evidence],
+) -> None:
+    """Writes the plots of the scores, and to `cams` where evidence was seen in some volumes."""
+    title, number = run.config.recipe.title, run.config.evaluation.overlays
+    write_pictures(folder, volume_plots(found, thresholds, title))
+    write_pictures(folder / "cams", evidence_plots(found, evidence, number, title))
 
 
 def baseline_records(found: list[VolumeRecord], store: ScreeningStore) -> list[VolumeRecord]:
@@ -100,16 +129,11 @@ def circular_class(store: ScreeningStore) -> str | None:
     )
 
 
-def table(summary: dict[str, Any]) -> str:
-    """The scores as text: the network with its intervals, and the majority class."""
-    head = (
-        f"{summary['num_volumes']} {summary['split']} volumes of {summary['num_cases']} eye visits "
-        f"of {summary['num_patients']} patients, {summary['manifest']} "
-        f"(checkpoint of step {summary['checkpoint_step']})"
-    )
-    others = columns_of(summary, {"majority": summary["baseline"]})
-    lines = score_lines(
-        summary, others, SCORES, title="", value=summary["method"], widths=(46, 12, 17, 8)
-    )
-    mind = [f"mind: {summary['circular']}"] if summary["circular"] else []
-    return "\n".join([head, *lines, *mind])
+def learning_curves_of(run: TrainedScreening) -> list[Figure]:
+    """Learning curves, of both stages where there were two."""
+    figures = learning_curves(curves_of(run.folder.validation, CURVES))
+    if run.config.recipe.surrogates:
+        first = RunFolder(run.config.stage1_folder(run.folder.root))
+        title = "Stage 1, whose features are compared: scores on the validation split"
+        figures += learning_curves(curves_of(first.validation, CURVES), title)
+    return figures

@@ -1,4 +1,4 @@
-"""The scores of a screening run: what they are called, and the table of its volumes read back."""
+"""The table of a screening run's volumes, read back."""
 
 import pathlib
 
@@ -7,34 +7,6 @@ import pandas as pd
 
 from imo_jax import visual_field
 from imo_jax.metrics.screening import VolumeRecord
-
-# Key of summary.json -> what to call it.
-SCORES = {
-    **{
-        f"{level}_{name}": f"{level} level: {title}"
-        for level in ("image", "case")
-        for name, title in {
-            "accuracy": "accuracy",
-            "f1": "F1",
-            "auc": "AUC",
-            "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
-            "sensitivity_at_95_specificity": "sensitivity at 95 % specificity",
-            "ece": "calibration error",
-            "brier": "Brier score",
-            "accuracy_at_chosen": "accuracy, threshold of validation",
-            "f1_at_chosen": "F1, threshold of validation",
-        }.items()
-    },
-    **{
-        f"{index}_{name}": f"{index.upper()}: {title}"
-        for index in visual_field.INDICES
-        for name, title in {
-            "r": "Pearson r",
-            "mae": f"mean absolute error ({visual_field.UNITS[index]})",
-            "rmse": f"root mean square error ({visual_field.UNITS[index]})",
-        }.items()
-    },
-}
 
 
 def read_records(path: pathlib.Path) -> list[VolumeRecord]:

@@ -6,12 +6,13 @@ from typing import Any
 from experiments import validation_log
 from experiments.run_folder import RunFolder
 from experiments.screening.config import ScreeningConfig
-from experiments.screening.scores import SCORES, read_records
+from experiments.screening.scores import read_records
 from experiments.studies import study_page
 from imo_jax.metrics.screening_summary import scores_and_classes
 from imo_jax.report.figures import interval_figure, learning_curves, roc_figure
 from imo_jax.report.page import Figure, Section
 from imo_jax.report.seed_means import over_seeds
+from imo_jax.report.volume_report import SCORES
 
 # Scores that have a chart of their own: keys of summary.json.
 CHARTS = ("image_accuracy", "image_auc", "case_accuracy", "case_auc", "vfi_mae", "md_mae", "psd_mae")

@@ -16,8 +16,7 @@ from imo_jax.metrics.imo_eye import EyeRecord, score_eye
 from imo_jax.predictor.answers import EyeAnswer
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.inputs import UPRIGHT
-from imo_jax.visualisation.overlays import eye_panel, eye_title
-from imo_jax.visualisation.tiles import with_notes
+from imo_jax.visualisation.overlays import answer_panel
 
 NO_DISC = "no disc was found: the photograph may not show one; do not rely on what is said of it"
 MANY_PARTS = (
@@ -196,14 +195,14 @@ class EyeResult:
         """
         if self.answer.probabilities is None:
             return None
-        panel = eye_panel(
+        return answer_panel(
             self.fundus,
-            self.answer.probabilities.argmax(axis=-1),
-            title=eye_title(self.record, self._cdr_interval),
-            uncertainty=self.answer.entropy,
+            self.answer,
+            self.record,
+            cdr_range=self._cdr_interval,
             eye=self.eye,
+            warnings=self.warnings,
         )
-        return with_notes(panel, self.warnings)
 
     def to_json(self) -> dict[str, Any]:
         """What `<id>.json` holds; None (null) where a number is not defined."""

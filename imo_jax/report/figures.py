@@ -10,6 +10,8 @@ from imo_jax.metrics import calibration, ranking
 from imo_jax.report.charts import UNIT, Axis, Series, chart, interval_chart, spanning
 from imo_jax.report.page import Figure
 
+Curve = tuple[str, ArrayLike, ArrayLike]  # name, steps and scores
+
 
 def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> str:
     """(G, G) counts -> an HTML table whose cells are shaded by their share of the row."""
@@ -59,13 +61,13 @@ def calibration_figure(bins: dict[str, np.ndarray], what: str) -> Figure:
 
 
 def learning_curves(
-    curves: Sequence[tuple[str, ArrayLike, ArrayLike]],
+    curves: Sequence[Curve],
     title: str = "Scores on the validation split",
 ) -> list[Figure]:
     """Validation scores by step; [] where there are none.
 
     Args:
-      curves: name, steps and scores of each.
+      curves: of validations.
       title: of what they are, without the step.
     """
     if not curves:

@@ -1,6 +1,8 @@
 """The panel of one eye: photograph, truth, prediction and uncertainty, zoomed at the disc."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -61,6 +63,38 @@ def eye_panel(
         captions.append("uncertainty")
     legend = list(colours.OUTLINES.items())
     return tiles.sheet([row], title=title, captions=captions, legend=legend)
+
+
+def answer_panel(
+    photograph: np.ndarray,
+    answer: Any,
+    record: EyeRecord,
+    *,
+    cdr_range: tuple[float, float] | None = None,
+    mask: np.ndarray | None = None,
+    eye: Side | None = None,
+    warnings: Sequence[str] = (),
+) -> np.ndarray:
+    """The panel of what a network says of an eye, with its numbers above and doubts below.
+
+    Args:
+      photograph, mask, eye: as `eye_panel`.
+      answer: EyeAnswer with `probabilities` (h, w, 3).
+      record, cdr_range: as `eye_title`.
+      warnings: doubts about the eye, in words.
+
+    Returns:
+      (height, width, 3) uint8.
+    """
+    panel = eye_panel(
+        photograph,
+        answer.probabilities.argmax(axis=-1),
+        title=eye_title(record, cdr_range),
+        mask=mask,
+        uncertainty=answer.entropy,
+        eye=eye,
+    )
+    return tiles.with_notes(panel, warnings)
 
 
 def _with_sides(picture: np.ndarray, eye: Side) -> np.ndarray:

@@ -128,6 +128,11 @@ def test_record(made):
     assert (record["seed"], record["eyes"], record["version"]) == (2, 6, dataset.VERSION)
 
 
+def test_a_phantom_is_told_by_its_manifest(made, tmp_path):
+    assert dataset.is_phantom(made / "manifest.csv") and dataset.is_phantom(str(made / "screening.csv"))
+    assert not dataset.is_phantom(tmp_path / "manifest.csv")
+
+
 def test_patients_are_not_split_and_grades_are_spread():
     eyes = eyes_of(0, 240)
     split = tables.split_eyes(eyes, 0, val_fraction=0.1, test_fraction=0.3)

@@ -10,9 +10,9 @@ import pytest
 
 from data_pipelines.load.screening_stores import Images, ScreeningStore
 from data_pipelines.manifest import ScreeningVolume
-from experiments.report.volumes import score_text
 from experiments.screening.prediction import predict_volumes
 from experiments.screening.run_eval import circular_class
+from imo_jax.report.volume_report import score_text
 
 
 @pytest.fixture(scope="module")

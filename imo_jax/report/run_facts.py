@@ -12,8 +12,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.runtime import describe_devices
 from imo_jax import __version__
+from imo_jax.machine import describe_devices, processor
 from imo_jax.report.page import Section, Table
 
 PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets")
@@ -57,7 +57,7 @@ def run_section(settings: Mapping[str, Any], facts: Sequence[tuple[str, str]]) -
 
 def hardware() -> str:
     """Processor, cores and the devices of JAX."""
-    return f"{_processor()}, {os.cpu_count()} cores; JAX on {describe_devices()}"
+    return f"{processor()}, {os.cpu_count()} cores; JAX on {describe_devices()}"
 
 
 def versions() -> str:
@@ -68,12 +68,3 @@ def versions() -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     return ", ".join(found)
-
-
-def _processor() -> str:
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

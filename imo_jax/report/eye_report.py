@@ -1,14 +1,10 @@
-"""The report of an evaluation on eyes."""
+"""The report of an evaluation on eyes: what is shown of its scores, and the same as text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.load.stores import Store
-from experiments import validation_log
-from experiments.report.evaluation import Content, evaluation_report
-from experiments.saved_run import TrainedRun
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import (
     grade_bins,
@@ -22,16 +18,42 @@ from imo_jax.metrics.imo_summary import (
 from imo_jax.report import eye_cards
 from imo_jax.report.cards import gallery_section
 from imo_jax.report.charts import UNIT, Axis, Series, chart
+from imo_jax.report.evaluation import Content
 from imo_jax.report.figures import (
+    Curve,
     calibration_figure,
     confusion_matrix,
     learning_curves,
     roc_figure,
 )
 from imo_jax.report.page import Figure, Section, Table
-from imo_jax.report.score_table import BY_SOURCE, columns_of, score_table
+from imo_jax.report.score_table import BY_SOURCE, columns_of, score_lines, score_table
 from imo_jax.report.seed_means import cell
 
+# The scores that are shown: key of the summary -> what to call it.
+SCORES = {
+    "micro_dice_background": "micro Dice background (paper)",
+    "micro_dice_rim": 'micro Dice rim (paper\'s "optic disc")',
+    "micro_dice_cup": "micro Dice cup (paper)",
+    "micro_mdice": "mDice of 3 classes (paper)",
+    "disc_dice": "whole-disc Dice per eye",
+    "cup_dice": "cup Dice per eye",
+    "vcdr_mae": "vertical CDR, mean absolute error",
+    "pixel_ece": "calibration error, pixels near disc",
+    "accuracy": "grade accuracy",
+    "macro_precision": "grade macro precision",
+    "macro_recall": "grade macro recall",
+    "macro_f1": "grade macro F1",
+    "qwk": "grade quadratic-weighted kappa",
+    "referable_auc": "AUC, glaucoma against normal",
+    "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
+    "sensitivity_at_95_specificity": "sensitivity at 95 % specificity",
+    "grade_ece": "calibration error, grade",
+    "cdr_interval_coverage": "90 % intervals holding the vertical CDR",
+    "grade_set_coverage": "90 % sets holding the grade",
+    "grade_set_size": "grades in a 90 % set",
+}
+# Scores on the validation split whose curves are shown: key -> what to call it.
 CURVES = {"score": "what chooses the checkpoint", "disc_dice": "disc Dice", "cup_dice": "cup Dice",
           "qwk": "kappa", "vcdr_mae": "vertical ratio error"}  # fmt: skip
 OF_GROUPS = {"disc_dice": "disc Dice", "cup_dice": "cup Dice", "vcdr_mae": "vertical ratio error",
@@ -46,56 +68,75 @@ GALLERY = (
 )
 
 
-def eyes_report(
-    run: TrainedRun,
-    store: Store,
-    summary: dict[str, Any],
+def eye_content(
+    summary: Mapping[str, Any],
     records: Sequence[EyeRecord],
     cards: Sequence[dict[str, Any]],
     *,
-    scores: dict[str, str],
-    seconds: float,
-) -> str:
-    """The HTML of the report.
+    curves: Sequence[Curve],
+    counts: Mapping[str, Any],
+    grade_names: Sequence[str],
+    own_grades: Sequence[str],
+) -> Content:
+    """What a report shows of an evaluation on eyes.
 
     Args:
-      run, store, summary, records, seconds: see `evaluation_report`.
-      cards: of its eyes, from `eye_card`.
-      scores: key of the summary -> what to call it.
+      summary: `imo_summary` of the network, and beside it `baseline`, `controls` and what was run.
+      records: of the test eyes.
+      cards: of these eyes, from `eye_card`.
+      curves: of CURVES, from the training's validations.
+      counts: split -> numbers of its eyes (data_pipelines.load.counts.Counts).
+      grade_names: of the grades that are scored.
+      own_grades: names of the grades that the network was trained on.
     """
-    others = {"baseline": summary["baseline"], **summary.get("controls", {})}
-    others = columns_of(summary, others)
-    curves = [(name, run.folder.validation, column) for column, name in CURVES.items()]
-    content = Content(
+    return Content(
         network=summary["network"],
         noun="eyes",
         count=f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients",
         how_to_read=score_text(summary),
-        scores=score_table(summary["network"], summary, others, scores),
+        scores=score_table(summary["network"], summary, beside(summary), SCORES),
         plots=[*grade_figures(records), *shape_figures(records)],
-        curves=learning_curves(validation_log.curves(curves)),
+        curves=learning_curves(curves),
         gallery=gallery_section(
             "eyes",
             GALLERY,
             cards,
             orders=eye_cards.ORDERS,
-            groups=eye_cards.group_names(store.grade_names),
+            groups=eye_cards.group_names(grade_names),
             layers=eye_cards.LAYERS,
             off=("heat",),
         ),
-        data=data_section(store),
+        data=data_section(counts, grade_names),
         facts=(
-            [("grades of the network", ", ".join(run.config.data.grade_names))],
+            [("grades of the network", ", ".join(own_grades))],
             [("samples an eye", str(summary["samples"]))],
         ),
         group_scores=group_scores,
         who=lambda record: (record["id"], record["patient"]),
         limits=LIMITS,
     )
-    return evaluation_report(run, store, summary, records, content, seconds)
 
 
-def score_text(summary: dict[str, Any]) -> list[str]:
+def beside(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What stands beside a network's scores: the baseline, the controls, each data set alone."""
+    others = {"baseline": summary["baseline"], **summary.get("controls", {})}
+    return columns_of(summary, others)
+
+
+def scores_in_text(summary: Mapping[str, Any]) -> str:
+    """The scores as text: the network with its intervals, the baseline and the controls."""
+    head = (
+        f"{summary['num_eyes']} {summary['split']} eyes of {summary['num_patients']} patients, "
+        f"{summary['manifest']} (checkpoint of step {summary['checkpoint_step']})"
+    )
+    lines = score_lines(
+        summary, beside(summary), SCORES,
+        title=summary["network"], value="value", widths=(38, 6, 15, 9),
+    )  # fmt: skip
+    return "\n".join([head, *lines])
+
+
+def score_text(summary: Mapping[str, Any]) -> list[str]:
     """How to read the scores."""
     text = [
         "Intervals are of 95 %, by patient bootstrap. Baseline: the mean disc at the mean "
@@ -151,17 +192,13 @@ def shape_figures(records: Sequence[EyeRecord]) -> list[Figure]:
     ]
 
 
-def data_section(store: Store) -> Section:
-    """Counts by split and grade."""
-    columns = ["split", "eyes", "patients", "with mask", "with OCT", *store.grade_names, "no grade"]
+def data_section(counts: Mapping[str, Any], grade_names: Sequence[str]) -> Section:
+    """Counts by split and grade; arguments as eye_content."""
+    columns = ["split", "eyes", "patients", "with mask", "with OCT", *grade_names, "no grade"]
     rows = []
-    for split in store.splits:
-        known, grades = store.has_grade(split), store.grades(split)
-        counts = [int((known & (grades == k)).sum()) for k in range(len(store.grade_names))]
-        labels = [int(has(split).sum()) for has in (store.has_mask, store.has_oct)]
-        patients = len(set(store.patients(split)))
-        parts = (store.num(split), patients, *labels, *counts, int((~known).sum()))
-        rows.append((split or "none", *map(str, parts)))
+    for split, c in counts.items():
+        numbers = (c.eyes, c.patients, c.masks, c.oct, *c.grades, c.eyes - sum(c.grades))
+        rows.append((split or "none", *map(str, numbers)))
     return Section("data", "Data", table=Table(columns, rows))
 
 

@@ -1,16 +1,10 @@
-"""The report of an evaluation on OCT volumes."""
+"""The report of an evaluation on OCT volumes: what is shown of its scores, and the same as text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.load.screening_counts import count_screening
-from data_pipelines.load.screening_stores import ScreeningStore
-from experiments import validation_log
-from experiments.report.evaluation import Content, evaluation_report
-from experiments.run_folder import RunFolder
-from experiments.saved_run import TrainedScreening
 from imo_jax import visual_field
 from imo_jax.labels import SCREENING_NAMES
 from imo_jax.metrics import binary
@@ -26,17 +20,45 @@ from imo_jax.metrics.screening_summary import (
 from imo_jax.report import volume_cards
 from imo_jax.report.cards import gallery_section
 from imo_jax.report.charts import Series, chart, spanning
+from imo_jax.report.evaluation import Content
 from imo_jax.report.figures import (
     calibration_figure,
     confusion_matrix,
-    learning_curves,
     roc_figure,
 )
 from imo_jax.report.page import Figure, Section, Table
-from imo_jax.report.score_table import BY_SOURCE, columns_of, score_table
+from imo_jax.report.score_table import BY_SOURCE, columns_of, score_lines, score_table
 from imo_jax.report.seed_means import cell
 
+# The scores that are shown: key of the summary -> what to call it.
+SCORES = {
+    **{
+        f"{level}_{name}": f"{level} level: {title}"
+        for level in ("image", "case")
+        for name, title in {
+            "accuracy": "accuracy",
+            "f1": "F1",
+            "auc": "AUC",
+            "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
+            "sensitivity_at_95_specificity": "sensitivity at 95 % specificity",
+            "ece": "calibration error",
+            "brier": "Brier score",
+            "accuracy_at_chosen": "accuracy, threshold of validation",
+            "f1_at_chosen": "F1, threshold of validation",
+        }.items()
+    },
+    **{
+        f"{index}_{name}": f"{index.upper()}: {title}"
+        for index in visual_field.INDICES
+        for name, title in {
+            "r": "Pearson r",
+            "mae": f"mean absolute error ({visual_field.UNITS[index]})",
+            "rmse": f"root mean square error ({visual_field.UNITS[index]})",
+        }.items()
+    },
+}
 LEVEL_NAMES = {"image": "image level (a volume)", "case": "case level (an eye visit)"}
+# Scores on the validation split whose curves are shown: key -> what to call it.
 CURVES = {"case_brier": "Brier score of a case", "case_auc": "AUC of a case",
           "image_accuracy": "accuracy of a volume", "vfi_r": "r of the VFI", "md_r": "r of the MD",
           "psd_r": "r of the PSD"}  # fmt: skip
@@ -54,33 +76,33 @@ GALLERY = (
 )
 
 
-def volumes_report(
-    run: TrainedScreening,
-    store: ScreeningStore,
-    summary: dict[str, Any],
+def volume_content(
+    summary: Mapping[str, Any],
     records: Sequence[VolumeRecord],
     cards: Sequence[dict[str, Any]],
     *,
-    scores: dict[str, str],
-    seconds: float,
-) -> str:
-    """The HTML of the report.
+    curves: Sequence[Figure],
+    counts: Mapping[str, Any],
+) -> Content:
+    """What a report shows of an evaluation on OCT volumes.
 
     Args:
-      run, store, summary, records, seconds: see `evaluation_report`.
-      cards: of its volumes, from `volume_card`.
-      scores: key of the summary -> what to call it.
+      summary: `screening_summary` of the network, and beside it `baseline` and what was run.
+      records: of the test volumes.
+      cards: of these volumes, from `volume_card`.
+      curves: learning curves, of both stages where there were two.
+      counts: split -> numbers of its volumes (data_pipelines.load.screening_counts.ScreeningCounts).
     """
     others = columns_of(summary, {"majority class": summary["baseline"]})
-    content = Content(
+    return Content(
         network=summary["method"],
         noun="volumes",
         count=f"{summary['num_volumes']} {summary['split']} volumes of {summary['num_cases']} eye "
         f"visits of {summary['num_patients']} patients",
         how_to_read=score_text(summary),
-        scores=score_table(summary["method"], summary, others, scores),
+        scores=score_table(summary["method"], summary, others, SCORES),
         plots=[*class_figures(records, summary["chosen_thresholds"]), *field_figures(records)],
-        curves=curves_of(run),
+        curves=curves,
         gallery=gallery_section(
             "volumes",
             GALLERY,
@@ -89,16 +111,30 @@ def volumes_report(
             groups=volume_cards.GROUPS,
             layers=volume_cards.LAYERS,
         ),
-        data=data_section(store),
+        data=data_section(counts),
         facts=([("training volumes", summary["train_subset"])], ()),
         group_scores=group_scores,
         who=lambda record: (record.id, record.patient),
         limits=LIMITS,
     )
-    return evaluation_report(run, store, summary, records, content, seconds)
 
 
-def score_text(summary: dict[str, Any]) -> list[str]:
+def scores_in_text(summary: Mapping[str, Any]) -> str:
+    """The scores as text: the network with its intervals, and the majority class."""
+    head = (
+        f"{summary['num_volumes']} {summary['split']} volumes of {summary['num_cases']} eye visits "
+        f"of {summary['num_patients']} patients, {summary['manifest']} "
+        f"(checkpoint of step {summary['checkpoint_step']})"
+    )
+    others = columns_of(summary, {"majority": summary["baseline"]})
+    lines = score_lines(
+        summary, others, SCORES, title="", value=summary["method"], widths=(46, 12, 17, 8)
+    )
+    mind = [f"mind: {summary['circular']}"] if summary["circular"] else []
+    return "\n".join([head, *lines, *mind])
+
+
+def score_text(summary: Mapping[str, Any]) -> list[str]:
     """How to read the scores."""
     chosen = summary["chosen_thresholds"]
     text = (
@@ -182,23 +218,8 @@ def _field_figure(index: str, pairs: Sequence[tuple[VolumeRecord, float, float]]
     return Figure(chart(series, x, y, title=title, diagonal=True), title)
 
 
-def curves_of(run: TrainedScreening) -> list[Figure]:
-    """Learning curves, of both stages where there were two."""
-    figures = _curves(run.folder)
-    if run.config.recipe.surrogates:
-        first = RunFolder(run.config.stage1_folder(run.folder.root))
-        title = "Stage 1, whose features are compared: scores on the validation split"
-        figures += _curves(first, title)
-    return figures
-
-
-def _curves(folder: RunFolder, *title: str) -> list[Figure]:
-    wanted = [(name, folder.validation, key) for key, name in CURVES.items()]
-    return learning_curves(validation_log.curves(wanted), *title)
-
-
-def data_section(store: ScreeningStore) -> Section:
-    """Counts by split."""
+def data_section(counts: Mapping[str, Any]) -> Section:
+    """Counts by split; argument as volume_content."""
     columns = ["split", "volumes", "patients", "eye visits", "glaucoma", "with visual field",
                "B-scans looked at"]  # fmt: skip
     rows = [
@@ -206,7 +227,7 @@ def data_section(store: ScreeningStore) -> Section:
             split or "none",
             *map(str, (c.volumes, c.patients, c.cases, c.glaucoma, c.with_field, c.scans or "–")),
         )
-        for split, c in count_screening(store).items()
+        for split, c in counts.items()
     ]
     return Section("data", "Data", table=Table(columns, rows))
 
