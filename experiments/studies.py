@@ -2,17 +2,13 @@
 
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from data_pipelines.phantom.dataset import is_phantom
 from experiments.runtime import UserError, say
 from imo_jax.atomic_files import write_pictures, write_table, write_text
-from imo_jax.report.model_card import use_section
-from imo_jax.report.page import Section, render
-from imo_jax.report.run_facts import ended, made, run_section
 
 
 class Named(Protocol):
@@ -66,31 +62,3 @@ def write_study(
     if page is not None:
         write_text(folder / "report.html", page)
         say(f"written to {folder}; open {folder / 'report.html'} in a browser")
-
-
-def study_page(
-    title: str,
-    sections: Sequence[Section],
-    *,
-    rows: Sequence[str],
-    seeds: int,
-    manifest: str,
-    settings: Mapping[str, Any],
-    seconds: float,
-) -> str:
-    """The HTML of a study's page.
-
-    Args:
-      title: of the study.
-      sections: what it found.
-      rows: titles of what is compared.
-      seeds: runs of each.
-      manifest: of the data.
-      settings: title -> dataclass of the settings of a row.
-      seconds: that this call took.
-    """
-    facts = [("rows", ", ".join(rows)), ("seeds", str(seeds)), ("manifest", manifest),
-             ("time of this call", ended(seconds))]  # fmt: skip
-    of_rows = {f"Settings of {name}": config for name, config in settings.items()}
-    sections = [*sections, run_section(of_rows, facts), use_section(is_phantom(manifest))]
-    return render(title, f"{len(rows)} rows on {manifest}", sections, made())

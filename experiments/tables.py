@@ -17,13 +17,15 @@ import sys
 import time
 from collections.abc import Sequence
 
-from experiments.comparison.figure import eyes_picture
+import pandas as pd
+
+from data_pipelines.load.stores import Store
+from data_pipelines.phantom.dataset import is_phantom
+from experiments import validation_log
+from experiments.comparison.eyes import labelled_eyes, some_eyes
 from experiments.comparison.finished import best_run, described, finished_row
-from experiments.comparison.page import table_page
-from experiments.comparison.report import flat, in_words, intervals_picture, numbers_of
-from experiments.comparison.rows import IMO, TABLES, Table
+from experiments.comparison.rows import IMO, TABLES, Row, Table
 from experiments.comparison.runs import check_study, run_row
-from experiments.comparison.scores import Finished
 from experiments.comparison.settings import (
     SCALES,
     Study,
@@ -39,6 +41,11 @@ from experiments.reading import make_default_phantom
 from experiments.runtime import set_up
 from experiments.squares import evaluation_store
 from experiments.studies import chosen_rows, done_in_order, write_study
+from imo_jax.report.comparison import Comparison, compared
+from imo_jax.report.comparison_eyes import eyes_picture, eyes_section
+from imo_jax.report.comparison_page import page_sections
+from imo_jax.report.comparison_tables import COLUMNS, flat, in_words, intervals_picture
+from imo_jax.report.study_page import study_page
 
 
 def parser() -> argparse.ArgumentParser:
@@ -155,8 +162,7 @@ def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> 
     trained = [row for row in rows if row.program]
     if code := done_in_order(functools.partial(run_row, study, row, stores) for row in trained):
         return code
-    finished = [finished_row(study, row, stores) for row in rows]
-    write_all(study.out / f"table{number}", study, table, finished, stores, started)
+    write_all(study.out / f"table{number}", study, table, rows, stores, started)
     return 0
 
 
@@ -164,37 +170,58 @@ def write_all(
     folder: pathlib.Path,
     study: Study,
     table: Table,
-    finished: Sequence[Finished],
+    rows: Sequence[Row],
     stores: Stores,
     started: float,
 ) -> None:
-    """Writes all files of a finished table, begun at `started`, and prints it as Markdown."""
-    rows = [f.row for f in finished]
+    """Writes all files of a table whose rows are finished, begun at `started`, and prints it."""
+    finished = [finished_row(study, row, stores) for row in rows]
     shown = best_run(study, rows[0] if rows[0].program else IMO)
     first = config_of(study, shown)
     seen = evaluation_store(restored(study, shown), stores.of(first))
     setting = described(study, rows)
     if not seen.num("val"):
         setting += " No validation eyes: every run's last checkpoint counts, none was chosen."
-    numbers = numbers_of(finished, first.evaluation.bootstrap)
+    comparison = compared(
+        finished,
+        first.evaluation.bootstrap,
+        title=table.title,
+        heads=table.heads,
+        note=table.note,
+        setting=setting,
+    )
+    page = page_of(study, rows, comparison, seen, started)
+    title = f"{table.title}: test eyes, seed 0"
+    pictures = {
+        "intervals.png": intervals_picture(comparison),
+        "eyes.png": eyes_picture(finished, some_eyes(seen), table.heads, title),
+    }
+    numbers = pd.DataFrame(flat(comparison), columns=COLUMNS)
+    write_study(folder, "table", in_words(comparison), numbers, pictures, page)
+
+
+def page_of(
+    study: Study, rows: Sequence[Row], comparison: Comparison, seen: Store, started: float
+) -> str:
+    """The HTML of a table's page; arguments as write_all, and the eyes of its gallery."""
     runs = {row.title: best_run(study, row) for row in rows if row.program}
     settings = {title: config_of(study, run) for title, run in runs.items()}
-    curves = [
+    curves = validation_log.curves(
         (title, run_folder(study, run).validation, settings[title].loop.best_metric)
         for title, run in runs.items()
-    ]
-    pictures = {
-        "intervals.png": intervals_picture(table, finished, numbers),
-        "eyes.png": eyes_picture(
-            finished, seen, table.heads, f"{table.title}: test eyes, seed 0"
-        ),
-    }
-    page = table_page(
-        table, finished, numbers, setting, store=seen, manifest=study.manifests[0],
-        settings=settings, curves=curves, seconds=time.monotonic() - started,
-    )  # fmt: skip
-    text = in_words(table, finished, numbers, setting)
-    write_study(folder, "table", text, flat(table, finished, numbers), pictures, page)
+    )
+    finished, heads, manifest = comparison.rows, comparison.heads, study.manifests[0]
+    gallery = eyes_section(finished, labelled_eyes(seen), heads, seen.grade_names)
+    return study_page(
+        comparison.title,
+        page_sections(comparison, curves, gallery),
+        settings=settings,
+        rows=[row.title for row in finished],
+        seeds=study.seeds,
+        manifest=manifest,
+        phantom=is_phantom(manifest),
+        seconds=time.monotonic() - started,
+    )
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ QUICK = (
     "imo_jax/layers/test_resize.py", "imo_jax/export/test_source.py", "imo_jax/report/test_seed_means.py",
     "experiments/test_flag_fields.py", "experiments/test_calibration.py",
     "experiments/test_doubts.py", "experiments/comparison/test_settings.py",
-    "experiments/comparison/test_scores.py", "experiments/screening/test_config.py",
+    "experiments/screening/test_config.py", "imo_jax/report/test_comparison.py",
     "benchmarks/test_neighbours.py",
 )  # fmt: skip
 

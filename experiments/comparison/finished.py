@@ -7,7 +7,6 @@ import numpy as np
 
 from experiments.comparison import evaluation
 from experiments.comparison.rows import ENSEMBLE, IMO, TABLES, TRAINED, Row
-from experiments.comparison.scores import Finished
 from experiments.comparison.settings import (
     Run,
     Study,
@@ -20,6 +19,7 @@ from experiments.comparison.settings import (
 from experiments.comparison.state import chosen_rates, cost_of, is_trained, rate_scores
 from experiments.comparison.stores import Stores
 from experiments.runtime import UserError
+from imo_jax.report.comparison import Finished
 
 
 def finished_row(study: Study, row: Row, stores: Stores) -> Finished:
@@ -31,7 +31,9 @@ def finished_row(study: Study, row: Row, stores: Stores) -> Finished:
     folders = [[run_folder(study, run).evaluation for run in runs] for runs in seeds]
     records, masks = _scored(folders)
     cost = cost_of(study, row, rates, stores)
-    return Finished(row, row.title, records, cost, rate_scores(study, row), rates, masks)
+    return Finished(
+        row.name, row.title, records, cost, rate_scores(study, row), rates, masks, row.paper
+    )
 
 
 def finished_ensemble(study: Study, stores: Stores) -> Finished:
@@ -56,7 +58,7 @@ def finished_ensemble(study: Study, stores: Stores) -> Finished:
     cost["device"] = costs[0]["device"]
     records, masks = _scored(folders)
     title = f"{segmenter.title} + {IMO.title}"
-    return Finished(ENSEMBLE, title, records, cost, [], (), masks)
+    return Finished(ENSEMBLE.name, title, records, cost, [], (), masks)
 
 
 def best_segmenter(study: Study) -> Row:

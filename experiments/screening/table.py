@@ -1,46 +1,32 @@
 """`--mode=table`: all rows of the paper's Table 1 on one data set, resumed where it was stopped."""
 
+import csv
 import dataclasses
 import functools
 import pathlib
 import time
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from data_pipelines.load.screening_stores import ScreeningStore
+from data_pipelines.phantom.dataset import is_phantom
+from experiments import validation_log
 from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import say
 from experiments.saved_run import refuse_other_config, restore_screening
 from experiments.screening.config import ScreeningConfig
-from experiments.screening.methods import METHODS, TABLE_1, Row
+from experiments.screening.methods import CLAIMS, METHODS, TABLE_1, Row
 from experiments.screening.reading import checked_store
 from experiments.screening.run_eval import run_eval
 from experiments.screening.run_train import run_train
-from experiments.screening.scores import read_records
-from experiments.screening.table_page import table_page
 from experiments.studies import chosen_rows, done_in_order, write_study
-from imo_jax import visual_field
 from imo_jax.atomic_files import write_json
-from imo_jax.metrics.screening_summary import screening_difference
+from imo_jax.metrics.screening import VolumeRecord, record_of
 from imo_jax.models.variables import parameters
-from imo_jax.report.page import Section, Table
-from imo_jax.report.seed_means import cell, in_markdown, over_seeds
-from imo_jax.visualisation.plots import interval_bars
-
-LEVELS, SCORES = ("image", "case"), ("accuracy", "f1", "auc")
-KEYS = tuple(f"{level}_{score}" for level in LEVELS for score in SCORES)
-FIELD_KEYS = tuple(f"{index}_{name}" for index in visual_field.INDICES for name in ("r", "mae"))
-
-# What the paper says holds, as (better, worse) rows.
-CLAIMS = (
-    ("part_mt", "part_2d"),
-    ("all_mt", "all_2d"),
-    ("all_semt", "all_mt"),
-    ("all_2d", "all_3d_cnn"),
-    ("all_2d", "all_3d_resnet"),
-)
+from imo_jax.report import screening_table
+from imo_jax.report.screening_table import FinishedRow
+from imo_jax.report.study_page import study_page
 
 
 def run_table(
@@ -139,101 +125,44 @@ def write_tables(
       started: `time.monotonic()` when the call began.
     """
     manifest = config.data.manifest
-    finished = {
-        row.name: [read_json(RunFolder(row_folder(root, row, s)).summary) for s in range(seeds)]
-        for row in rows
-    }
-    words = heading(manifest, finished, seeds)
-    sections = [
-        scores_table(root, rows, finished),
-        fields_table(rows, finished),
-        claims_table(root, rows, seeds),
-    ]
-    text = "\n\n".join([words, *map(in_markdown, sections)])
-    flat = [
-        {"row": row.name, "seed": seed, "key": key, **summary[key]}
-        for row in rows
-        for seed, summary in enumerate(finished[row.name])
-        for key in (*KEYS, *FIELD_KEYS)
-        if summary.get(key) is not None
-    ]
-    bars = {
-        row.title: {key.replace("_", " "): over_seeds(finished[row.name], key) for key in KEYS}
-        for row in rows
-    }
-    pictures = {"table.png": interval_bars(bars, title=manifest)}
-    folders = {row.title: RunFolder(row_folder(root, row, 0)) for row in rows}
-    named = {row.title: finished[row.name] for row in rows}
     configs = {row.title: row_config(config, row, 0, rows, root)[0] for row in rows}
-    page = table_page(words, sections, named, folders, configs, time.monotonic() - started)
-    write_study(root, "table", text, pd.DataFrame(flat), pictures, page)
+    finished = [finished_row(root, row, seeds, configs[row.title]) for row in rows]
+    page = study_page(
+        "Screening with OCT volumes: SEMT and its rivals",
+        screening_table.sections_of(finished, CLAIMS, manifest),
+        rows=list(configs),
+        seeds=seeds,
+        manifest=manifest,
+        phantom=is_phantom(manifest),
+        settings=configs,
+        seconds=time.monotonic() - started,
+    )
+    text = screening_table.in_words(finished, CLAIMS, manifest)
+    pictures = {"table.png": screening_table.intervals_picture(finished, manifest)}
+    numbers = pd.DataFrame(screening_table.flat(finished))
+    write_study(root, "table", text, numbers, pictures, page)
 
 
-def heading(manifest: str, finished: dict[str, list[dict[str, Any]]], seeds: int) -> str:
-    """Which data set, how much of it, and how to read the intervals."""
-    one = next(iter(finished.values()))[0]
-    return (
-        f"Data set: {manifest}; test split: {one['num_volumes']} volumes (image level) of "
-        f"{one['num_cases']} eye visits (case level) of {one['num_patients']} patients; mean of "
-        f"{seeds} seeds. In brackets the 95 % interval by patient bootstrap (its ends averaged "
-        "over the seeds). Paper: Wang et al. 2019, another data set."
+def finished_row(
+    root: pathlib.Path, row: Row, seeds: int, config: ScreeningConfig
+) -> FinishedRow:
+    """What the runs of a row left; arguments as write_tables, `config` is of its run of seed 0."""
+    folders = [RunFolder(row_folder(root, row, seed)) for seed in range(seeds)]
+    costs = [read_json(folder.root / "cost.json") for folder in folders]
+    chosen = (row.title, folders[0].validation, config.loop.best_metric)
+    return FinishedRow(
+        name=row.name,
+        title=row.title,
+        paper=row.paper,
+        summaries=[read_json(folder.summary) for folder in folders],
+        records=[read_records(folder.evaluation / "per_image.csv") for folder in folders],
+        parameters=costs[0]["parameters"],
+        seconds=[cost["seconds"] for cost in costs],
+        curves=validation_log.curves([chosen]),
     )
 
 
-def scores_table(
-    root: pathlib.Path, rows: list[Row], finished: dict[str, list[dict[str, Any]]]
-) -> Section:
-    """Accuracy, F1 and AUC at both levels beside the paper's, and what each row costs."""
-    names = {"accuracy": "accuracy", "f1": "F1", "auc": "AUC"}
-    head = ["row", "parameters"]
-    head += [f"{level} {names[score]}" for level in LEVELS for score in SCORES]
-    head += ["paper, image", "paper, case", "min a run"]
-    lines = []
-    for row in rows:
-        costs = [
-            read_json(row_folder(root, row, s) / "cost.json")
-            for s in range(len(finished[row.name]))
-        ]
-        cells = [row.title, f"{costs[0]['parameters']:,}"]
-        cells += [cell(over_seeds(finished[row.name], key)) for key in KEYS]
-        cells += [" / ".join(f"{x:.3f}" for x in level) for level in row.paper]
-        cells.append(f"{np.median([cost['seconds'] for cost in costs]) / 60:.1f}")
-        lines.append(cells)
-    return Section("scores", "Classes", table=Table(head, lines))
-
-
-def fields_table(rows: list[Row], finished: dict[str, list[dict[str, Any]]]) -> Section:
-    """Visual field regression of the rows that do it."""
-    head = ["row"]
-    for index in visual_field.INDICES:
-        head += [f"{index.upper()} r", f"{index.upper()} MAE ({visual_field.UNITS[index]})"]
-    lines = []
-    for row in rows:
-        values = [over_seeds(finished[row.name], key) for key in FIELD_KEYS]
-        if any(value is not None for value in values):
-            lines.append([row.title, *map(cell, values)])
-    return Section("fields", "Visual fields", table=Table(head, lines))
-
-
-def claims_table(root: pathlib.Path, rows: list[Row], seeds: int) -> Section:
-    """Paired differences of the rows that the paper compares: does its order hold here?"""
-    by_name = {row.name: row for row in rows}
-    keys = ("image_accuracy", "image_auc", "case_accuracy", "case_auc")
-    head = ["difference, paired by patient", *(key.replace("_", " ") for key in keys)]
-    lines = []
-    for better, worse in CLAIMS:
-        if better not in by_name or worse not in by_name:
-            continue
-        differences = [
-            screening_difference(
-                *(
-                    read_records(row_folder(root, by_name[name], seed) / "eval" / "per_image.csv")
-                    for name in (better, worse)
-                )
-            )
-            for seed in range(seeds)
-        ]
-        cells = [cell(over_seeds(differences, key), "+.3f") for key in keys]
-        name = f"{by_name[better].title} − {by_name[worse].title}"
-        lines.append([name, *cells])
-    return Section("claims", "What the paper compares", table=Table(head, lines))
+def read_records(path: pathlib.Path) -> list[VolumeRecord]:
+    """The records behind an evaluation's per_image.csv."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [record_of(row) for row in csv.DictReader(file)]

@@ -1,6 +1,6 @@
 """What is scored of a volume and of a case, and their rows of the CSV files of an evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,3 +93,18 @@ def record_row(record: VolumeRecord) -> dict[str, str | int | float | None]:
         predicted = record.vf_predicted
         row[f"{name}_pred"] = None if predicted is None else float(predicted[j])
     return row
+
+
+def record_of(row: Mapping[str, str]) -> VolumeRecord:
+    """The record behind the texts of a CSV's row: the inverse of `record_row`."""
+    measured, predicted = (
+        np.array([float(row[f"{name}_{kind}"] or "nan") for name in INDICES])
+        for kind in ("true", "pred")
+    )
+    return VolumeRecord(
+        **{name: row[name] for name in ("id", "patient", "eye", "visit")},
+        glaucoma=int(row["glaucoma"]) if row["glaucoma"] else None,
+        probability=float(row["probability"]),
+        vf_predicted=None if np.isnan(predicted).all() else predicted,
+        vf_measured=measured,
+    )

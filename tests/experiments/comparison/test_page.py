@@ -1,77 +1,10 @@
-"""The page of a table, and the cards of its gallery; figures worked by hand."""
+"""The page of a table that was filled without a training."""
 
 import json
 import re
 
-import numpy as np
-import pytest
-
 from experiments import tables
-from experiments.comparison.gallery import disagreements, eye_card, eyes_section
-from experiments.comparison.rows import TRAINED
-from experiments.comparison.scores import Finished
 from experiments.comparison.settings import Study
-from imo_jax.metrics.imo_eye import score_eye
-
-BOTH = ("segment", "grade")
-
-
-def mask(cup_columns):
-    """A disc of 8 x 8 pixels, of whose columns so many are cup."""
-    ids = np.zeros((32, 32), np.uint8)
-    ids[12:20, 12:20] = 1
-    ids[12:20, 12 : 12 + cup_columns] = 2
-    return ids
-
-
-def row(name, cup_columns, grades):
-    """A row that says the same of all eyes; the truth has a cup of four columns, and grade i % 3."""
-    predicted = mask(cup_columns)
-    records = [
-        score_eye(
-            f"fold0-eye{i}", f"p{i}", probabilities=np.eye(3)[predicted], mask=mask(4),
-            grade_probabilities=np.array(grades), grade=i % 3,
-        )
-        for i in range(8)
-    ]  # fmt: skip
-    return Finished(TRAINED[name], name, [records], {}, {}, None, np.stack([predicted] * 8))
-
-
-@pytest.fixture
-def rows():
-    return [row("unetpp", 4, (0.6, 0.2, 0.2)), row("imo", 2, (0.1, 0.2, 0.7))]
-
-
-def test_disagreements_are_means_over_pairs(rows):
-    # Discs are alike; cups of 32 and 16 pixels share 16: Dice 2 x 16 / 48.
-    expected = {"shapes": (0 + 1 / 3) / 2, "grades": 0.5}
-    found = disagreements(rows, BOTH, 0)
-    assert found == {name: pytest.approx(value, abs=1e-5) for name, value in expected.items()}
-    three = [*rows, row("vit", 4, (0.6, 0.2, 0.2))]
-    assert disagreements(three, BOTH, 0)["grades"] == pytest.approx(2 / 3 * 0.5, abs=1e-5)
-    assert disagreements(rows, ("grade",), 0).keys() == {"grades"}
-    assert disagreements(rows[:1], BOTH, 0) == {}
-
-
-def test_a_card_has_an_outline_a_row_and_errors_to_sort_by(rows, store):
-    card = eye_card(rows, store, BOTH, 1)
-    assert card["unetpp"]["cup"] != card["imo"]["cup"] and card["truth"]["disc"]
-    assert card["order"]["unetpp_shape_error"] == 0
-    assert card["order"]["imo_shape_error"] == pytest.approx(1 / 6, abs=1e-5)
-    assert card["order"]["imo_grade_error"] == pytest.approx(0.8)
-    assert card["groups"] == ["grade1", "wrong_imo", "wrong_unetpp"]
-    assert "unetpp: Dice: disc 1.00, cup 1.00, normal (60 %)" in card["says"]
-
-
-def test_the_controls_are_those_of_the_rows(rows, store):
-    gallery = eyes_section(rows, store, BOTH).gallery
-    assert list(gallery.orders)[0] == "shapes" and "imo_grade_error" in gallery.orders
-    assert list(gallery.layers) == ["unetpp", "imo", "truth"]  # the truth lies over all
-    assert set(gallery.colours) == {"unetpp", "imo"} and len(set(gallery.colours.values())) == 2
-    shapes = eyes_section(rows, store, ("segment",)).gallery
-    assert not {key for key in shapes.orders if "grade" in key} and not shapes.groups
-    grades = eyes_section(rows, store, ("grade",)).gallery
-    assert grades.layers == {} and list(grades.orders)[0] == "grades"
 
 
 def page_of(tmp_path, number, names):

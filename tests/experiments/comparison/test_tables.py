@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from experiments import tables
-from experiments.comparison.figure import compared, said, shown_eyes
+from experiments.comparison.eyes import labelled_eye, some_eyes
 from experiments.comparison.finished import described, finished_row
 from experiments.comparison.rows import TABLES
 from experiments.comparison.settings import Study
 from experiments.comparison.stores import Stores
 from experiments.runtime import UserError
 from experiments.studies import chosen_rows
-from imo_jax.metrics.imo_eye import score_eye
+from imo_jax.report.comparison_eyes import seen_by_all
 
 MORE = ("--bootstrap=30",)
 
@@ -143,24 +143,9 @@ def test_an_interrupted_table_says_so(fake, tmp_path):
     assert not (tmp_path / "table2").exists()
 
 
-def test_shown_eyes_span_the_cup_sizes(store):
+def test_some_eyes_span_the_cup_sizes(store):
     # Cups of radius 3, 5, 7 and a tenth of the position: eyes 0, 3, 6, 1, 4, 7, 2, 5 in order.
-    assert shown_eyes(store, 2)[0] == 0 and shown_eyes(store, 2)[1] in (2, 5)
-    assert len(set(shown_eyes(store))) == 4
-    assert len(shown_eyes(store, 50)) == 8
-
-
-def test_an_eye_in_few_words():
-    mask = np.zeros((8, 8), np.uint8)
-    mask[2:6, 2:6] = 1
-    both = score_eye(
-        "e", "p", probabilities=np.eye(3)[mask], mask=mask, grade=1,
-        grade_probabilities=np.array([0.1, 0.2, 0.7]),
-    )  # fmt: skip
-    dice, grade = "Dice: disc 1.00, cup 1.00", "mid/advanced (70 %)"
-    assert said(both, ("segment", "grade")) == (dice, grade)
-    assert said(both, ("segment",)) == (dice,) and said(both, ("grade",)) == (grade,)
-    assert said(score_eye("e", "p"), ("segment", "grade")) == ()
+    assert [eye.index for eye in some_eyes(store)] == [0, 6, 7, 5]
 
 
 def test_a_table_of_grades_draws_no_outlines(fake, tmp_path, store):
@@ -169,7 +154,8 @@ def test_a_table_of_grades_draws_no_outlines(fake, tmp_path, store):
         finished_row(study(tmp_path), row, Stores())
         for row in chosen_rows(TABLES[2].rows, ["imo"])
     ]
-    graded, both = (compared(finished, store, heads, 0) for heads in (("grade",), TABLES[3].heads))
+    eye = labelled_eye(store, 0)
+    graded, both = (seen_by_all(finished, eye, heads) for heads in (("grade",), TABLES[3].heads))
     assert graded.methods["IMO"].ids is None and len(graded.methods["IMO"].lines) == 1
     assert both.methods["IMO"].ids.shape == (32, 32) and len(both.methods["IMO"].lines) == 2
     assert graded.truth.lines == ("normal",) and both.truth.lines == ("vertical CDR 0.26", "normal")

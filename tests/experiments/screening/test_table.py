@@ -11,7 +11,6 @@ from experiments.runtime import UserError
 from experiments.screening import table
 from experiments.screening.methods import METHODS, TABLE_1
 from experiments.screening.presets import default
-from experiments.screening.scores import read_records
 from experiments.studies import chosen_rows
 from imo_jax.metrics.screening import VolumeRecord, record_row
 from imo_jax.metrics.screening_summary import screening_summary
@@ -119,7 +118,7 @@ def test_records_come_back_from_their_file(tmp_path):
     found = records(0.1)
     path = tmp_path / "per_image.csv"
     pd.DataFrame(map(record_row, found)).to_csv(path, index=False)
-    for before, after in zip(found, read_records(path), strict=True):
+    for before, after in zip(found, table.read_records(path), strict=True):
         assert (before.id, before.patient, before.visit) == (after.id, after.patient, after.visit)
         assert after.probability == pytest.approx(before.probability)
         np.testing.assert_allclose(after.vf_measured, before.vf_measured)

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from imo_jax.metrics.screening import VolumeRecord, cases, record_row
+from imo_jax.metrics.screening import VolumeRecord, cases, record_of, record_row
 from imo_jax.metrics.screening_baseline import constant_records, glaucoma_share, mean_field
 
 NOTHING = np.full(3, np.nan)
@@ -48,6 +48,22 @@ def test_row():
     }  # fmt: skip
     bare = record_row(record("a", 0.2, glaucoma=None))
     assert list(bare) == list(row) and bare["glaucoma"] is None and bare["vfi_pred"] is None
+
+
+def test_a_record_comes_back_from_the_texts_of_its_row():
+    field = np.array([90.0, -3.1, np.nan])
+    known = record("a", 0.2, vf_measured=field, vf_predicted=np.array([80, -4, 3.0]))
+    for before in (known, record("b", 1 / 3, glaucoma=None)):
+        cells = {n: "" if cell is None else str(cell) for n, cell in record_row(before).items()}
+        after = record_of(cells)
+        fields = {"vf_predicted", "vf_measured"}
+        for name in set(vars(before)) - fields:
+            assert getattr(after, name) == getattr(before, name)
+        np.testing.assert_array_equal(after.vf_measured, before.vf_measured)
+        if before.vf_predicted is None:
+            assert after.vf_predicted is None
+        else:
+            np.testing.assert_array_equal(after.vf_predicted, before.vf_predicted)
 
 
 def test_baseline():

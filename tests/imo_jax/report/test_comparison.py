@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.comparison.rows import IMO, TRAINED
-from experiments.comparison.scores import Finished, differences, eye_dice, summaries, wilcoxon
 from imo_jax.metrics.imo_eye import score_eye
+from imo_jax.report.comparison import (
+    Finished,
+    compared,
+    differences,
+    eye_dice,
+    summaries,
+    wilcoxon,
+)
 
 SIDE = 16
 RNG = np.random.default_rng(0)
@@ -29,7 +35,7 @@ def eye(i, wrong):
 
 def row(name, *seeds):
     records = [[eye(i, wrong) for i, wrong in enumerate(seed)] for seed in seeds]
-    return Finished(TRAINED[name], name, records, {}, {}, None, None)
+    return Finished(name, name, records, {}, {}, None, None)
 
 
 def cup_dice(wrong):
@@ -60,7 +66,7 @@ def test_wilcoxon_needs_the_same_eyes():
 
 def test_a_grader_has_no_wilcoxon_test():
     graded = [score_eye("e0", "p", grade_probabilities=np.eye(3)[0], grade=0)]
-    grader = Finished(TRAINED["vit"], "ViT", [graded], {}, {}, None, None)
+    grader = Finished("vit", "ViT", [graded], {}, {}, None, None)
     assert wilcoxon(grader, row("imo", (1,)), "cup") is None
 
 
@@ -78,4 +84,14 @@ def test_summaries_and_differences_are_by_seed():
     found = differences(worse, better, 20)
     assert found[0]["cup_dice"]["value"] == pytest.approx(cup_dice(2) - 1)
     assert found[0]["qwk"]["value"] < 0 and len(found) == 2
-    assert better.row == IMO
+
+
+def test_rows_are_held_against_imo_where_it_is_there():
+    rows = [row("unetpp", (2, 2, 2, 2)), row("imo", (0, 0, 0, 0))]
+    words = {"title": "t", "heads": ("segment",), "note": "n", "setting": "s"}
+    both = compared(rows, 20, **words)
+    assert both.scores.keys() == {"unetpp", "imo"} and both.against.keys() == {"unetpp"}
+    assert both.against["unetpp"] == differences(*rows, 20)
+    assert both.tests["unetpp"] == {"disc": 1.0, "cup": wilcoxon(*rows, "cup")}
+    alone = compared(rows[:1], 20, **words)
+    assert alone.against == alone.tests == {} and alone.scores.keys() == {"unetpp"}
