@@ -9,7 +9,7 @@ from data_pipelines.load.counts import count
 from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.stores import Store
 from experiments import validation_log
-from experiments.calibration import cdr_range, kept_promises
+from experiments.calibration import applicable, cdr_range
 from experiments.evaluation_files import Evaluation, write_evaluation
 from experiments.locator import seen_whole
 from experiments.prediction import SCORED, EyePrediction, predictions
@@ -24,6 +24,7 @@ from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import grade_names_of, imo_difference, imo_summary
 from imo_jax.models.registry import diffuses, kind_of
 from imo_jax.predictor.denoising import denoisings
+from imo_jax.predictor.promises import kept_promises
 from imo_jax.report import eye_cards
 from imo_jax.report.eye_report import CURVES, eye_content, scores_in_text
 from imo_jax.visualisation.eye_plots import eye_plots
@@ -176,7 +177,7 @@ def summarise(
     controls = {name: r for name, r in others.items() if name != "baseline"}
     return {
         **imo_summary(records, **settings),
-        **kept_promises(run, records, **settings),
+        **kept_promises(applicable(run), records, grades=run.grades, **settings),
         "baseline": imo_summary(others["baseline"], **settings),
         "controls": {name: imo_summary(r, **settings) for name, r in controls.items()},
         "controls_difference": {

@@ -16,11 +16,12 @@ from experiments.prediction import predict_split
 from experiments.run_folder import RunFolder
 from experiments.runtime import say
 from experiments.saved_run import refuse_other_config
-from experiments.scoring import eye_picture, fit_baseline, score, validation_metrics
+from experiments.scoring import eye_picture, fit_baseline, score
 from experiments.squares import found_squares
 from experiments.training import holds_its_folder, train_network, write_config
 from imo_jax.atomic_files import write_arrays
 from imo_jax.augment.augmentation import of_eyes
+from imo_jax.metrics.validation_score import validation_metrics
 from imo_jax.models.registry import kind_of
 from imo_jax.train import processes
 from imo_jax.train.loop import Result

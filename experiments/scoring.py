@@ -1,6 +1,6 @@
 """Predictions held against the labels of a split, at the masks' native size, and drawn."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,18 +8,11 @@ import numpy as np
 from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.stores import Store
 from experiments.prediction import EyePrediction
-from experiments.validation_log import point_values
 from imo_jax.labels import CLASS_NAMES, CUP, RIM
 from imo_jax.metrics.baseline import grade_frequencies, mean_shape
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
-from imo_jax.metrics.imo_summary import grade_names_of, imo_summary
 from imo_jax.predictor.eye_result import entropy, shape_doubts
 from imo_jax.visualisation.overlays import answer_panel
-
-# The validation score is the mean of those of these that the labels define: the two shapes and the
-# grade weigh alike, none of them can be bought with another. Of two grades, and where only glaucoma is
-# known, the area under the curve takes the place of kappa.
-SCORE_PARTS = ("disc_dice", "cup_dice", "qwk")
 
 
 def score(store: Store, split: str, prediction: EyePrediction) -> EyeRecord:
@@ -77,27 +70,6 @@ def eye_picture(
         eye=store.sides(split)[prediction.index],
         warnings=record["warnings"],
     )
-
-
-def validation_metrics(records: list[EyeRecord]) -> dict[str, float]:
-    """Point values of the summary, and two means by which a checkpoint can be chosen.
-
-    `score` is the mean of SCORE_PARTS that are defined, `shapes` that of its two Dice alone: so are
-    networks with and without a grade chosen alike. Where no mask is, it is `score`.
-    """
-    values = point_values(imo_summary(records, resamples=1))
-    *dice, of_grade = SCORE_PARTS
-    if of_grade not in values or len(grade_names_of(records)) == 2:
-        of_grade = "referable_auc"  # of two classes the order counts, wherever they are parted
-    score = _mean_of(values, (*dice, of_grade))
-    shapes = _mean_of(values, dice)
-    return values | {"score": score, "shapes": score if np.isnan(shapes) else shapes}
-
-
-def _mean_of(values: Mapping[str, float], names: Iterable[str]) -> float:
-    """The mean of those that are there; NaN of none."""
-    parts = [values[name] for name in names if name in values]
-    return float(np.mean(parts)) if parts else float("nan")
 
 
 def fit_baseline(store: Store, split: str, left_as_right: bool = False) -> dict[str, np.ndarray]:

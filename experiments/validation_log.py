@@ -52,8 +52,3 @@ def curves_of(
 ) -> list[tuple[str, pd.Series, pd.Series]]:
     """The curves of one run's validations: column -> name of the curve; see `curves`."""
     return curves((name, file, column) for column, name in names.items())
-
-
-def point_values(summary: Mapping[str, object]) -> dict[str, float]:
-    """The scores of a summary without their intervals."""
-    return {name: found["value"] for name, found in summary.items() if isinstance(found, dict)}

@@ -47,7 +47,7 @@ QUICK = (
     "imo_jax/metrics/", "imo_jax/settings/", "imo_jax/surrogate/", "imo_jax/test_atomic_files.py",
     "imo_jax/test_visual_field.py", "imo_jax/diffusion/test_schedule.py",
     "imo_jax/weights/test_files.py", "imo_jax/weights/test_naming.py",
-    "imo_jax/predictor/test_calibration.py", "imo_jax/train/test_selection.py",
+    "imo_jax/predictor/test_calibration.py", "imo_jax/predictor/test_promises.py", "imo_jax/train/test_selection.py",
     "imo_jax/layers/test_resize.py", "imo_jax/export/test_source.py", "imo_jax/report/test_seed_means.py",
     "experiments/test_flag_fields.py", "experiments/test_calibration.py",
     "experiments/test_doubts.py", "experiments/comparison/test_settings.py",

@@ -23,9 +23,9 @@ from experiments.screening.prediction import predict_volumes, records
 from experiments.screening.reading import training_rows
 from experiments.screening.surrogates import Fields, borrowed, refuse_other_stage1
 from experiments.training import holds_its_folder, train_network, write_config
-from experiments.validation_log import point_values
 from imo_jax.augment.augmentation import of_images
 from imo_jax.metrics.screening_summary import chosen_thresholds, screening_summary
+from imo_jax.metrics.validation_score import point_values
 from imo_jax.train import processes
 from imo_jax.train.loop import Result
 from imo_jax.train.screening_objective import ScreeningObjective

@@ -1,15 +1,12 @@
-"""Promises held against other eyes, by hand."""
+"""When the calibration of a run says something of how it is asked now."""
 
 import dataclasses
 import types
 
-import numpy as np
 import pytest
 
-from experiments.calibration import KEYS, kept_promises
+from experiments.calibration import applicable, cdr_range
 from experiments.config import RunConfig
-from imo_jax.labels import GRADE_NAMES
-from imo_jax.metrics.grade_map import grade_map
 from imo_jax.predictor.answers import how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 
@@ -17,55 +14,23 @@ CALIBRATION = EyeCalibration(
     step=7, asked=how_asked(RunConfig().model, 4, False), coverage=0.9, cdr_error=0.1, cdr_eyes=24,
     grade_score=0.55, temperature=1.0, graded_eyes=24,
 )  # fmt: skip
+OTHER = dataclasses.replace(CALIBRATION, asked={"samples": 1})
 
 
-def record(predicted, true, probabilities, grade, patient):
-    return {
-        "vcdr_pred": predicted, "vcdr_true": true, "grade": grade, "patient": patient,
-        "grade_probabilities": None if probabilities is None else np.array(probabilities),
-    }  # fmt: skip
+def run_of(calibration):
+    return types.SimpleNamespace(calibration=calibration, config=RunConfig())
 
 
-RECORDS = [
-    record(0.50, 0.45, (0.8, 0.1, 0.1), 0, "a"),  # both hold; a set of one
-    record(0.50, 0.70, (0.46, 0.46, 0.08), 1, "b"),  # interval misses; a set of two
-    record(0.50, 0.55, (0.8, 0.1, 0.1), 2, "c"),  # set misses
-    record(float("nan"), 0.5, None, None, "d"),  # nothing found, nothing graded
-]
+def test_a_run_that_is_asked_as_it_was_measured_has_its_calibration():
+    run = run_of(CALIBRATION)
+    assert applicable(run) is CALIBRATION
+    assert cdr_range(run, {"vcdr_pred": 0.5}) == pytest.approx((0.4, 0.6))
+    assert cdr_range(run, {"vcdr_pred": float("nan")}) is None
 
 
-def kept(calibration, records=RECORDS, grades=None):
-    run = types.SimpleNamespace(calibration=calibration, config=RunConfig(), grades=grades)
-    return kept_promises(run, records, resamples=50, seed=0)
-
-
-def test_sets_of_grades_are_of_the_networks_own():
-    same = grade_map(GRADE_NAMES, GRADE_NAMES)
-    assert kept(CALIBRATION, grades=same)["grade_set_coverage"] is not None
-    merged = kept(CALIBRATION, grades=grade_map(GRADE_NAMES, ("normal", "glaucoma")))
-    assert merged["grade_set_coverage"] is merged["grade_set_size"] is None
-    assert merged["cdr_interval_coverage"]["value"] == pytest.approx(2 / 3)
-
-
-def test_shares_by_hand():
-    found = kept(CALIBRATION)
-    assert found["cdr_interval_coverage"]["value"] == pytest.approx(2 / 3)
-    assert found["grade_set_coverage"]["value"] == pytest.approx(2 / 3)
-    assert found["grade_set_size"]["value"] == pytest.approx(4 / 3)
-    assert found["calibration"]["cdr_error"] == 0.1
-
-
-def test_nothing_is_promised_without_a_calibration_or_by_another_sampler():
-    for calibration, words in (
-        ("nothing: why", "why"),
-        (dataclasses.replace(CALIBRATION, asked={"samples": 1}), "samples=1"),
-    ):
-        found = kept(calibration)
-        assert all(found[key] is None for key in KEYS) and words in found["calibration"]
-
-
-def test_too_few_eyes_or_labels_give_none():
-    few = dataclasses.replace(CALIBRATION, cdr_error=None, grade_score=None)
-    assert all(kept(few)[key] is None for key in KEYS)
-    assert all(kept(CALIBRATION, RECORDS[3:])[key] is None for key in KEYS)
-
+@pytest.mark.parametrize(
+    ("calibration", "words"), [("nothing: why", "why"), (OTHER, "samples=1")], ids=["none", "other"]
+)
+def test_nothing_is_promised_without_a_calibration_or_by_another_sampler(calibration, words):
+    assert words in applicable(run_of(calibration))
+    assert cdr_range(run_of(calibration), {"vcdr_pred": 0.5}) is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import scoring
+from imo_jax.metrics import validation_score
 
 BOTH = {"disc_dice": 0.9, "cup_dice": 0.8, "qwk": 0.4, "referable_auc": 0.7}
 
@@ -22,7 +22,7 @@ BOTH = {"disc_dice": 0.9, "cup_dice": 0.8, "qwk": 0.4, "referable_auc": 0.7}
 )
 def test_the_mean_of_all_and_of_the_shapes(known, grades, score, shapes, monkeypatch):
     summary = {name: {"value": value} for name, value in known.items()}
-    monkeypatch.setattr(scoring, "imo_summary", lambda records, resamples: summary)
-    monkeypatch.setattr(scoring, "grade_names_of", lambda records: ("grade",) * grades)
-    found = scoring.validation_metrics([])
+    monkeypatch.setattr(validation_score, "imo_summary", lambda records, resamples: summary)
+    monkeypatch.setattr(validation_score, "grade_names_of", lambda records: ("grade",) * grades)
+    found = validation_score.validation_metrics([])
     np.testing.assert_allclose([found["score"], found["shapes"]], [score, shapes])
