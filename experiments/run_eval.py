@@ -12,7 +12,7 @@ from experiments import validation_log
 from experiments.calibration import applicable, cdr_range
 from experiments.evaluation_files import Evaluation, write_evaluation
 from experiments.locator import seen_whole
-from experiments.prediction import SCORED, EyePrediction, predictions
+from experiments.prediction import SCORED, predictions
 from experiments.reading import common_grades
 from experiments.report import report
 from experiments.runtime import say
@@ -23,6 +23,7 @@ from imo_jax.metrics.by_source import by_source
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.metrics.imo_summary import grade_names_of, imo_difference, imo_summary
 from imo_jax.models.registry import diffuses, kind_of
+from imo_jax.predictor.batches import EyePrediction
 from imo_jax.predictor.denoising import denoisings
 from imo_jax.predictor.promises import kept_promises
 from imo_jax.report import eye_cards

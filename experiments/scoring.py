@@ -7,10 +7,10 @@ import numpy as np
 
 from data_pipelines.load.mirrored import to_mirror
 from data_pipelines.load.stores import Store
-from experiments.prediction import EyePrediction
 from imo_jax.labels import CLASS_NAMES, CUP, RIM
 from imo_jax.metrics.baseline import grade_frequencies, mean_shape
 from imo_jax.metrics.imo_eye import EyeRecord, score_eye
+from imo_jax.predictor.batches import EyePrediction
 from imo_jax.predictor.eye_result import entropy, shape_doubts
 from imo_jax.visualisation.overlays import answer_panel
 

@@ -1,7 +1,7 @@
 """Test eyes of finished runs: scored once, kept on disk, read back for the tables."""
 
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import pandas as pd
 from data_pipelines.load.stores import Store
 from experiments.comparison.settings import Run, Study, restored, run_folder
 from experiments.comparison.stores import Stores
-from experiments.prediction import SCORED, EyePrediction, predictions
+from experiments.prediction import SCORED, predictions
 from experiments.run_folder import replaced_folder
 from experiments.runtime import UserError
 from experiments.scoring import score_all
@@ -18,6 +18,7 @@ from imo_jax.atomic_files import write_arrays, write_table
 from imo_jax.metrics.eye_arrays import arrays_of, records_of
 from imo_jax.metrics.imo_eye import EyeRecord, eye_row
 from imo_jax.npz import read_npz
+from imo_jax.predictor.batches import EyePrediction, mean_predictions
 
 RECORDS, MASKS = "records.npz", "masks.npz"
 
@@ -53,27 +54,6 @@ def evaluate_ensemble(study: Study, runs: tuple[Run, Run], stores: Stores) -> No
         )
     each = [predictions(*pair) for pair in zip(members, open_stores, strict=True)]
     write_scored(folder, open_stores[0], mean_predictions(*each))
-
-
-def mean_predictions(
-    first: Iterable[EyePrediction], second: Iterable[EyePrediction]
-) -> Iterator[EyePrediction]:
-    """Predictions with the mean of two networks' class probabilities; no grade, no samples.
-
-    Raises:
-      ValueError: they are not of the same eyes in the same order.
-    """
-    for one, other in zip(first, second, strict=True):
-        if one.id != other.id:
-            raise ValueError(f"an ensemble of different eyes: {one.id} and {other.id}")
-        yield EyePrediction(
-            index=one.index,
-            id=one.id,
-            grade_probabilities=None,
-            probabilities=(one.probabilities + other.probabilities) / 2,
-            sample_ids=None,
-            entropy=None,
-        )
 
 
 def write_scored(

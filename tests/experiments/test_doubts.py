@@ -6,8 +6,8 @@ import pytest
 from data_pipelines.load import ArrayStore, WorkingGrid
 from data_pipelines.manifest.check import doubts_by_id
 from data_pipelines.manifest.problems import Problem
-from experiments.prediction import EyePrediction
 from experiments.scoring import eye_picture, score
+from imo_jax.predictor.batches import EyePrediction
 from imo_jax.predictor.eye_result import NO_DISC, disc_parts
 from imo_jax.report.eye_cards import eye_card
 

@@ -9,11 +9,11 @@ import pytest
 from data_pipelines.framing import Frame
 from experiments import tables, validation_log
 from experiments.comparison import evaluation, runs, settings, state, stores
-from experiments.prediction import EyePrediction
 from experiments.run_folder import RunFolder
 from imo_jax.atomic_files import write_json
 from imo_jax.checkpoints import ITEMS
 from imo_jax.labels import GRADE_NAMES
+from imo_jax.predictor.batches import EyePrediction
 from imo_jax.settings.saved import to_json
 from imo_jax.train.loop import Result
 from imo_jax.train.selection import Selection
