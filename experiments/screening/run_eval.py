@@ -13,7 +13,7 @@ from experiments.prediction import SCORED
 from experiments.report import report
 from experiments.run_folder import RunFolder
 from experiments.saved_run import TrainedScreening
-from experiments.screening.prediction import evidence_of, predict_volumes, records
+from experiments.screening.prediction import predict_volumes, records
 from experiments.validation_log import curves_of
 from imo_jax.atomic_files import write_pictures
 from imo_jax.metrics.by_source import by_source
@@ -26,6 +26,7 @@ from imo_jax.metrics.screening_summary import (
     screening_difference,
     screening_summary,
 )
+from imo_jax.predictor.volume_batches import evidence_of
 from imo_jax.predictor.volume_result import Evidence
 from imo_jax.report.figures import learning_curves
 from imo_jax.report.page import Figure

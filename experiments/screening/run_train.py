@@ -187,7 +187,7 @@ def validation_scores(
     store: ScreeningStore, config: ScreeningConfig, variables: Any, between: Callable[[], None]
 ) -> dict[str, float]:
     """Point scores on the validation split, and the thresholds that it chooses."""
-    stride = config.evaluation.validation_stride
-    found = records(store, "val", predict_volumes(variables, store, "val", config, between, stride))
+    how = {"between": between, "stride": config.evaluation.validation_stride}
+    found = records(store, "val", predict_volumes(variables, store, "val", config, **how))
     values = point_values(screening_summary(found, resamples=1))
     return values | {f"{level}_threshold": t for level, t in chosen_thresholds(found).items()}

@@ -10,8 +10,9 @@ from experiments.run_folder import RunFolder
 from experiments.runtime import UserError, say
 from experiments.saved_run import TrainedScreening, restore_screening
 from experiments.screening.config import ScreeningConfig
-from experiments.screening.prediction import descriptors
 from imo_jax.atomic_files import write_table
+from imo_jax.predictor.run import volume_settings
+from imo_jax.predictor.volume_batches import descriptors
 from imo_jax.settings.fields import EVALUATE, changeable, differences
 from imo_jax.surrogate.labels import Surrogates, assign, loan_rows
 from imo_jax.train import processes
@@ -74,9 +75,8 @@ def surrogate_fields(
     Raises:
       UserError: a class has volumes without a visual field, and none that could lend one.
     """
-    features = descriptors(
-        stage1.variables, store, "train", stage1.config, config.surrogate.pooling
-    )
+    asked = volume_settings(stage1.config)
+    features = descriptors(stage1.variables, store, "train", asked, config.surrogate.pooling)
     try:
         found = assign(
             features[rows],

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from imo_jax.metrics.conformal import SMALLEST
-from imo_jax.predictor import EyePredictor, VolumePredictor, answers, volumes
+from imo_jax.predictor import EyePredictor, VolumePredictor, answers, volume_batches
 
 Arrays = dict[str, jax.Array]
 Shapes = dict[str, jax.ShapeDtypeStruct]
@@ -127,11 +127,11 @@ def _volume_part(predictor: VolumePredictor) -> Part:
     shape = (grid.scan_size, grid.scan_size, 3) if name == "scan" else tuple(grid.cube_shape)
 
     def of_one(**pixels: jax.Array) -> Arrays:
-        outputs = volumes.said(predictor.networks, _batch_of_one(pixels), settings.model)
+        outputs = volume_batches.said(predictor.networks, _batch_of_one(pixels), settings.model)
         return _kept({name: x[0] for name, x in outputs.items()})
 
     def original(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return _kept(jax.device_get(volumes.said(predictor.networks, batch, settings.model)))
+        return _kept(jax.device_get(volume_batches.said(predictor.networks, batch, settings.model)))
 
     return Part(NETWORK, {name: jax.ShapeDtypeStruct(shape, jnp.uint8)}, of_one, original)
 

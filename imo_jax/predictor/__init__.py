@@ -8,8 +8,9 @@ from imo_jax.predictor.eye_result import EyeResult, VerticalCdr
 from imo_jax.predictor.eyes import EyePredictor, EyeSettings
 from imo_jax.predictor.inputs import NotRead
 from imo_jax.predictor.load import load
+from imo_jax.predictor.volume_batches import VolumeSettings
 from imo_jax.predictor.volume_result import VolumeResult
-from imo_jax.predictor.volumes import VolumePredictor, VolumeSettings
+from imo_jax.predictor.volumes import VolumePredictor
 
 __all__ = [
     "EyePredictor", "EyeResult", "EyeSettings", "NotRead", "VerticalCdr", "VolumePredictor",

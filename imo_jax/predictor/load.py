@@ -9,7 +9,8 @@ from imo_jax.models.imo.config import IMOConfig
 from imo_jax.predictor.eyes import EyePredictor
 from imo_jax.predictor.locator import Locator
 from imo_jax.predictor.run import Run, read_run, read_weights
-from imo_jax.predictor.volumes import VolumePredictor, VolumeSettings
+from imo_jax.predictor.volume_batches import VolumeSettings
+from imo_jax.predictor.volumes import VolumePredictor
 
 LOCATOR = "locator"  # folder, in that of a run in two stages, of the run that finds the disc
 OF_A_MEAN = "nothing: the errors of a mean of several runs were not measured"

@@ -19,7 +19,7 @@ from imo_jax.models.variables import variable_shapes
 from imo_jax.predictor.calibration import FILE as CALIBRATION_FILE
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.eyes import NOT_MEASURED, EyeSettings
-from imo_jax.predictor.volumes import VolumeSettings
+from imo_jax.predictor.volume_batches import VolumeSettings
 from imo_jax.settings import saved
 from imo_jax.weights.imo_config import imo_of_file
 

@@ -1,51 +1,22 @@
 """A trained screening network that judges OCT volumes, from files or arrays."""
 
-import dataclasses
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.load.mirrored import to_mirror
-from data_pipelines.load.screening_batches import eval_cube_batches, eval_scan_batches
-from data_pipelines.load.screening_grid import ScreeningGrid
 from data_pipelines.load.screening_stores import ScreeningArrayStore, ScreeningStore
 from data_pipelines.manifest import ScreeningVolume
-from data_pipelines.volume_form import AS_STORED, VolumeForm
 from imo_jax import visual_field
-from imo_jax.models.semt.config import SemtConfig
-from imo_jax.models.semt.predict import predict_batch
 from imo_jax.predictor import inputs
 from imo_jax.predictor.inputs import NotRead, VolumeLike
-from imo_jax.predictor.volume_result import Evidence, VolumeResult
-from imo_jax.volume_sums import VolumeSums
+from imo_jax.predictor.volume_batches import VolumeSettings, evidence_of, predict_volumes
+from imo_jax.predictor.volume_result import VolumeResult
 
 SIDES = ("OD", "OS")  # right and left eye
 _SPLIT = ""  # volumes to predict belong to none
-
-
-@dataclasses.dataclass(frozen=True)
-class VolumeSettings:
-    """How a screening network wants its volumes.
-
-    Attributes:
-      model: config of the network.
-      grid: what is made of a volume.
-      right_as_left: volumes of right eyes are mirrored.
-      scan_stride: every so many B-scans are looked at.
-      batch_size: B-scans, or cubes, asked at a time.
-      oct_form: what axes and numbers of volumes mean, where nothing else is said.
-    """
-
-    model: SemtConfig
-    grid: ScreeningGrid
-    right_as_left: bool
-    scan_stride: int
-    batch_size: int
-    oct_form: VolumeForm = AS_STORED
 
 
 class VolumePredictor:
@@ -159,57 +130,16 @@ class VolumePredictor:
 
     def _result(self, name: str, store: ScreeningStore, warnings: tuple[str, ...]) -> VolumeResult:
         """Asks for all B-scans, or the cube, of the only volume of a store."""
-        probability, vf = VolumeSums(1, 1), VolumeSums(1, 3)
-        cams, probabilities, numbers = [], [], []
-        for batch in self._batches(store):
-            found, valid = self._ask(batch), batch["valid"]
-            probability.add(found["probability"], batch["row"], valid)
-            if "vf" in found:
-                vf.add(found["vf"], batch["row"], valid)
-            cams.append(found["cam"][valid])
-            probabilities.append(found["probability"][valid])
-            numbers.append(batch["scan_number"][valid])
-        if self.settings.model.input == "cube":
-            evidence = Evidence(store.cube(_SPLIT, 0), self._turned_back(cams[0][0], store), None)
-        else:
-            images = np.stack([store.scan(_SPLIT, 0, n) for n in np.concatenate(numbers)])
-            maps = self._turned_back(np.concatenate(cams), store)
-            evidence = Evidence(images, maps, np.concatenate(probabilities))
-        field = dict(zip(visual_field.INDICES, map(float, vf.mean()[0]), strict=True))
+        found = predict_volumes(self.networks, store, _SPLIT, self.settings, keep_seen=True)
+        field = None
+        if found.vf is not None:
+            field = dict(zip(visual_field.INDICES, map(float, found.vf[0]), strict=True))
         return VolumeResult(
             id=name,
-            probability=float(probability.mean()[0, 0]),
-            visual_field=field if vf.count.any() else None,
-            num_scans=int(probability.count[0]),
-            evidence=evidence,
+            probability=float(found.probability[0]),
+            visual_field=field,
+            num_scans=int(found.scans[0]),
+            evidence=evidence_of(store, _SPLIT, 0, found.seen[0]),
             warnings=warnings,
             threshold=self.threshold,
         )
-
-    def _turned_back(self, cams: np.ndarray, store: ScreeningStore) -> np.ndarray:
-        """Maps (m, h, w) as the store's images lie: a right eye may have been shown mirrored."""
-        (mirrored,) = to_mirror(store.eyes(_SPLIT), "OD", self.settings.right_as_left)
-        return np.flip(cams, -1) if mirrored else cams
-
-    def _batches(self, store: ScreeningStore) -> Iterator[dict[str, Any]]:
-        settings = {
-            "batch_size": self.settings.batch_size,
-            "right_as_left": self.settings.right_as_left,
-        }
-        if self.settings.model.input == "cube":
-            return eval_cube_batches(store, _SPLIT, **settings)
-        return eval_scan_batches(store, _SPLIT, stride=self.settings.scan_stride, **settings)
-
-    def _ask(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
-        """What is said of a batch, as numpy arrays."""
-        model = self.settings.model
-        return jax.device_get(said(self.networks, {model.input: batch[model.input]}, model))
-
-
-def said(networks: Sequence[Any], pixels: dict[str, Any], model: SemtConfig) -> dict[str, jax.Array]:
-    """What `predict_batch` says; of several networks, the mean. May be traced: it is exported, too."""
-    answers = [predict_batch(variables, pixels, config=model) for variables in networks]
-    if len(answers) == 1:
-        return answers[0]
-    names = answers[0].keys() & {"probability", "vf", "cam"}
-    return {name: jnp.mean(jnp.stack([a[name] for a in answers]), axis=0) for name in names}

@@ -8,11 +8,13 @@ import pytest
 from data_pipelines.load.screening_grid import ScreeningGrid
 from data_pipelines.load.screening_stores import Images, ScreeningStore
 from data_pipelines.manifest import ScreeningVolume
-from experiments.screening import prediction
 from experiments.screening.config import ScreeningConfig
-from experiments.screening.prediction import descriptors, predict_volumes
+from experiments.screening.prediction import predict_volumes
 from experiments.screening.presets import PRESETS
 from experiments.screening.run_train import validation_scores
+from imo_jax.predictor import volume_batches
+from imo_jax.predictor.run import volume_settings
+from imo_jax.predictor.volume_batches import descriptors
 
 LEVELS = (10, 20, 30, 40, 50, 60)  # of the six B-scans of each of two volumes
 
@@ -37,7 +39,7 @@ def seen(monkeypatch):
         levels.extend(middle[middle > 0].astype(int).tolist())
         return {"probability": middle / 255, "features": middle[:, None], "cam": middle}
 
-    monkeypatch.setattr(prediction, "predict_batch", predict_batch)
+    monkeypatch.setattr(volume_batches, "predict_batch", predict_batch)
     return levels
 
 
@@ -57,7 +59,7 @@ def test_a_prediction_looks_at_every_stride_th_b_scan(store, seen):
 
 
 def test_descriptors_are_of_all_b_scans_whatever_is_predicted(store, seen):
-    found = descriptors({}, store, "val", config(scan_stride=3), "sum")
+    found = descriptors({}, store, "val", volume_settings(config(scan_stride=3)), "sum")
     assert seen == list(LEVELS) * 2
     expected = np.cbrt(np.sum(np.array(LEVELS, np.float64) ** 3))
     np.testing.assert_allclose(found, np.full((2, 1), expected), rtol=1e-6)
