@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines.load.batches import eval_batches
+from data_pipelines.load.stores import Store
 from experiments import validation_log
-from experiments.comparison.cost import measure_cost
 from experiments.comparison.rows import Row
 from experiments.comparison.settings import (
     Run,
@@ -19,9 +20,12 @@ from experiments.comparison.settings import (
     tried_runs,
 )
 from experiments.comparison.stores import Stores
+from experiments.prediction import SCORED
 from experiments.run_folder import RunFolder, read_json
 from experiments.runtime import UserError
+from experiments.saved_run import TrainedRun
 from imo_jax.atomic_files import write_json
+from imo_jax.predictor.cost import prediction_cost
 from imo_jax.train.loop import LoopConfig
 
 
@@ -89,7 +93,7 @@ def chosen_rates(study: Study, row: Row) -> tuple[float, ...] | None:
 
 
 def cost_of(study: Study, row: Row, rates: Sequence[float], stores: Stores) -> dict:
-    """The row's cost (cost.measure_cost, measured once), and `train_s`, median over its runs."""
+    """The row's cost (measure_cost, measured once), and `train_s`, median over its runs."""
     runs = [run for seed in scored_runs(study, row, rates) for run in seed]
     path = study.out / row.name / f"cost-rate{rates[0]:g}.json"
     if not path.exists():
@@ -97,6 +101,12 @@ def cost_of(study: Study, row: Row, rates: Sequence[float], stores: Stores) -> d
         write_json(path, measure_cost(restored(study, runs[0]), store))
     seconds = float(np.median([training_seconds(study, run) for run in runs]))
     return read_json(path) | {"train_s": seconds}
+
+
+def measure_cost(run: TrainedRun, store: Store) -> dict[str, Any]:
+    """Cost of predicting one test eye as evaluation does, with all its samples."""
+    batches = eval_batches(store, SCORED, batch_size=1, use_oct=run.config.model.use_oct)
+    return prediction_cost(run.variables, next(iter(batches)), run.config.model, run.config.samples)
 
 
 def training_file(folder: RunFolder) -> pathlib.Path:

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.comparison.cost import median_seconds
 from imo_jax.flops import count_flops
 
 A, B = np.ones((8, 16), np.float32), np.ones((16, 4), np.float32)
@@ -58,9 +57,3 @@ def test_what_only_another_platform_does_is_not_counted():
         return jax.lax.platform_dependent(x, cpu=many, default=lambda x: jnp.matmul(x, x))
 
     assert count_flops(jax.jit(chosen), np.eye(8, dtype=np.float32)) <= 1024 + 10
-
-
-def test_the_median_of_the_calls_after_the_first():
-    calls = []
-    seconds = median_seconds(lambda: calls.append(1), repeats=5)
-    assert len(calls) == 6 and 0 <= seconds < 1
