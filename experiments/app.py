@@ -22,9 +22,9 @@ from experiments.runtime import UserError, complain, set_up  # isort: skip
 import imo_jax
 from data_pipelines.phantom import make_phantom
 from experiments.program_end import is_out_of_memory
-from imo_jax.metrics.disc_measures import Side, areas_in_words
+from imo_jax.metrics.disc_measures import Side
 from imo_jax.predictor import EyePredictor, EyeResult
-from imo_jax.report.charts import Axis, Series, chart, spanning
+from imo_jax.report.eye_answer import in_words, rim_profile
 
 LARGEST = 512  # megabytes of a file that is taken
 AT_ONCE = 2  # eyes that are predicted at the same time; further ones wait
@@ -203,34 +203,6 @@ def answer(
         None if evidence is None else evidence.picture(),
         [str(downloads(result, folder))],
     )
-
-
-def in_words(result: EyeResult) -> str:
-    """Ratios, sectors and doubts as Markdown."""
-    lines = [f"**{result}**"]
-    if (measures := result.measures) is not None:
-        found = measures.to_json()
-        rim = ", ".join(f"{name} {width:.2f}" for name, width in found["rim_width"].items())
-        lines.append(
-            f"horizontal ratio {found['horizontal_cdr']:.2f}, area ratio {found['area_cdr']:.2f}; "
-            f"rim in disc diameters: {rim}"
-        )
-        if areas := areas_in_words(measures):
-            rim = ", ".join(f"{name} {width:.2f}" for name, width in measures.sector_rim_mm.items())
-            lines.append(f"area: {areas}; rim in mm: {rim}")
-    lines += [f"⚠ {warning}" for warning in result.warnings]
-    return "\n\n".join(lines)
-
-
-def rim_profile(result: EyeResult) -> str:
-    """The rim's width about each hour of a clock face as SVG; "" where there is no disc."""
-    measures = result.measures
-    if measures is None:
-        return ""
-    widths = [width / measures.disc_height for width in measures.clock_rim]
-    x = Axis("hour on the photograph (12 at the top)", 0, 12)
-    y = spanning("rim width, disc diameters", [0, *widths])
-    return chart([Series("", range(13), [*widths, widths[0]])], x, y, title="Rim by clock hour")
 
 
 def downloads(result: EyeResult, folder: pathlib.Path) -> pathlib.Path:
