@@ -45,14 +45,26 @@ class InMemory:
         return self._stores[config.oct_shape]
 
 
-@pytest.mark.parametrize("name", ["unetpp", "resnet", "imo_without_ird"])
-def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(name, phantom, tmp_path):
-    row = TRAINED[name]
+@pytest.fixture(scope="module")
+def study(phantom, tmp_path_factory):
+    """A comparison whose rows share one small locator, trained by the first of them."""
     # One eye at a time: evaluation and prediction are the same program, compiled once.
-    extra = (*SHORT, "--eval_batch_size=1", *(SMALL_IMO if row.program == "imo" else ()))
-    study = Study(tmp_path, (str(phantom / "manifest.csv"),), rates=(1e-3,), extra=extra)
+    extra = (*SHORT, "--eval_batch_size=1", *SMALL_IMO)
+    out = tmp_path_factory.mktemp("tables")
+    return Study(out, (str(phantom / "manifest.csv"),), rates=(1e-3,), extra=extra)
+
+
+@pytest.fixture(scope="module")
+def stores():
+    return InMemory()
+
+
+@pytest.mark.parametrize("name", ["unetpp", "resnet", "imo_without_ird"])
+def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(
+    name, study, stores, phantom, tmp_path
+):
+    row = TRAINED[name]
     (run,) = settings.tried_runs(study, row)
-    stores = InMemory()
     assert runs.train_run(study, run, stores) == 0
     evaluation.evaluate_run(study, run, stores)
     folder = settings.run_folder(study, run)
