@@ -1,5 +1,6 @@
 """Test-wide settings: two fake CPU devices, strict dtypes and ranks, quick compilation."""
 
+import gc
 import importlib.metadata
 import os
 import pathlib
@@ -20,6 +21,10 @@ DEVICES = "--xla_force_host_platform_device_count"
 given = os.environ.get("XLA_FLAGS", "")
 if DEVICES not in given:
     os.environ["XLA_FLAGS"] = f"{QUICK_TO_COMPILE} {DEVICES}=2 {given}".strip()
+
+# Tracing makes objects by the hundred thousand; Python walks through all of them again and again, a
+# tenth of the tests' time, if it looks for garbage as often as it does by itself.
+gc.set_threshold(50_000)
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
@@ -64,6 +69,12 @@ from browser_fixtures import browser, open_page, said_by_libraries  # noqa: E402
 def quick() -> tuple[str, ...]:
     """How the paths of the quick tests begin."""
     return QUICK
+
+
+def pytest_collection_finish() -> None:
+    """The libraries are imported: nothing of theirs is garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

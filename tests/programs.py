@@ -4,6 +4,7 @@ A run has its own process, command line, environment and exit code, as `python -
 """
 
 import functools
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -84,5 +85,7 @@ def _program(
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, number)
         os.close(file)
+    gc.freeze()  # what is shared is never garbage; for the rest see conftest.py
+    gc.set_threshold(50_000)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
