@@ -8,17 +8,9 @@ import numpy as np
 import pytest
 
 from imo_jax.backbones.mit import SIZES, MiT, MiTSize, ReducedAttention
-from imo_jax.layers import depthwise
 
-pytestmark = pytest.mark.usefixtures("compiles_quickly")
 SMALL = MiTSize((1, 1, 1, 1), (4, 8, 8, 8), (1, 2, 2, 2))
 DEEPER = dataclasses.replace(SMALL, depths=(1, 1, 1, 2))
-
-
-@pytest.fixture
-def compiles_quickly(monkeypatch):
-    """Most of these tests' time is compilation, and none is about speed."""
-    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
 
 
 def shapes(size, image=(1, 64, 64, 3)):

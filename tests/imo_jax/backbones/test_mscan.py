@@ -5,21 +5,12 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 import scipy.ndimage
 
 from imo_jax.backbones.mscan import LAYER_SCALE, MSCAN, MSCANSize, MultiScaleAttention
-from imo_jax.layers import depthwise
 
-pytestmark = pytest.mark.usefixtures("compiles_quickly")
 SMALL = MSCANSize((1, 1, 1, 1), (4, 4, 8, 8), (2, 2, 2, 2))
 DEEPER = dataclasses.replace(SMALL, depths=(1, 1, 1, 2))
-
-
-@pytest.fixture
-def compiles_quickly(monkeypatch):
-    """Most of these tests' time is compilation, and none is about speed."""
-    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
 
 
 def shapes(size, image=(1, 64, 64, 3)):

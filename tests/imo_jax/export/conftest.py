@@ -33,6 +33,11 @@ runpy.run_path(program, run_name="__main__")
 """
 
 
+@pytest.fixture(autouse=True)
+def compiles_quickly():
+    """Nothing: networks are exported as they are."""
+
+
 @pytest.fixture(scope="session")
 def two_stages(tmp_path_factory):
     """A run in two stages: the small IMO run, and itself as its locator."""

@@ -1,4 +1,4 @@
-"""A very small IMO, its random variables and a batch; programs that compile sooner."""
+"""A very small IMO, its random variables and a batch."""
 
 import dataclasses
 import functools
@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from imo_jax.layers import depthwise
 from imo_jax.models.imo import IMO, IMOConfig
 
 SMALL = IMOConfig(
@@ -18,15 +17,6 @@ SMALL = IMOConfig(
     time_frequencies=2, time_dim=8, signal_scale=1.0,
 )  # fmt: skip
 EYES, SIZE, GRID = 4, 32, 8
-
-
-@pytest.fixture(autouse=True)
-def compiles_quickly(monkeypatch):
-    """Most of these tests' time is compilation.
-
-    A depthwise convolution is one operation here, not 49 (layers/test_depthwise.py compares them).
-    """
-    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
 
 
 @pytest.fixture(scope="session")

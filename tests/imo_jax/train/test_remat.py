@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from experiments.screening.methods import METHODS
-from imo_jax.layers import depthwise
 from imo_jax.models.graders.config import GraderConfig
 from imo_jax.models.imo import IMOConfig
 from imo_jax.models.registry import kind_of
@@ -24,19 +23,6 @@ MODEL = IMOConfig(
     grade_blocks=1, se_reduction=4, decoder_layers=2, decoder_heads=2, decoder_mlp=32,
     time_frequencies=2, time_dim=8, auxiliary_head=True, signal_scale=1.0,
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_operation_convolutions(monkeypatch):
-    """The same depthwise convolution as one operation of XLA: slower, compiled in no time."""
-
-    def convolve(x, kernel, stride, padding):
-        return jax.lax.conv_general_dilated(
-            x, kernel[:, :, None], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=x.shape[-1],
-        )  # fmt: skip
-
-    monkeypatch.setattr(depthwise, "depthwise_conv", convolve)
 
 
 def batch_of(eyes, side):

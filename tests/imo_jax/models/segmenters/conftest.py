@@ -10,7 +10,6 @@ import pytest
 
 from imo_jax.backbones import convnext, mit, mscan, resnet
 from imo_jax.backbones.table import ENCODERS
-from imo_jax.layers import depthwise
 from imo_jax.models.segmenters import SIZES, SegmenterConfig, network
 from imo_jax.models.segmenters.sizes import (
     DeepLabSize,
@@ -40,12 +39,11 @@ EYES, SIZE, SLICES = 4, 32, 3
 
 @pytest.fixture(autouse=True)
 def small_sizes(monkeypatch):
-    """A size "small" of every network, and depthwise convolutions as one operation each."""
+    """A size "small" of every network."""
     for name, encoder in SMALL_ENCODERS.items():
         monkeypatch.setitem(ENCODERS, name, encoder)
     for name, size in SMALL.items():
         monkeypatch.setitem(SIZES[name], "small", size)
-    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
 
 
 @pytest.fixture(scope="session")
