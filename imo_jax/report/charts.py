@@ -158,7 +158,7 @@ def _frame(x: Axis, y: Axis) -> str:
     return "".join(parts)
 
 
-def _whole(most: int, low: float, high: float) -> np.ndarray:
+def _whole(most: int, low: float, high: float) -> Sequence[float]:
     """At most so many steps between whole ticks around two values."""
     from matplotlib.ticker import MaxNLocator
 
