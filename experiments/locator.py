@@ -21,10 +21,9 @@ from experiments.presets import PRESETS
 from experiments.reading import prepared_store
 from experiments.run_folder import RunFolder, read_json, replaced_folder
 from experiments.runtime import UserError
-from experiments.saved_run import TrainedRun, read_config, restore_run
+from experiments.saved_run import TrainedRun, changed_settings, restore_run
 from imo_jax.checkpoints import saved_steps
 from imo_jax.models.segmenters.config import SegmenterConfig
-from imo_jax.settings.fields import CONTINUE, changeable, differences
 from imo_jax.settings.saved import kind_of
 from imo_jax.train import processes
 
@@ -74,16 +73,13 @@ def begun_locator(folder: RunFolder, config: EyeRunConfig) -> EyeRunConfig:
     whole = {"refine": config.model.refine, "fine_stride": config.model.fine_stride}
     older = dataclasses.replace(located, model=dataclasses.replace(located.model, **whole))
     with processes.all_or_none():
-        stays = processes.is_first() and _holds(folder, older) and not _holds(folder, located)
-    return older if processes.arrays_of_first(np.array(stays)) else located
-
-
-def _holds(folder: RunFolder, config: EyeRunConfig) -> bool:
-    """Whether a training with these settings was begun in the folder."""
-    if not saved_steps(folder.checkpoints):
-        return False
-    saved = read_config(folder, type(config))
-    return not differences(saved, config, ignore=changeable(type(config), CONTINUE))
+        # [] is a run of just these settings, None is no run.
+        stays = (
+            processes.is_first()
+            and changed_settings(folder, located)
+            and changed_settings(folder, older) == []
+        )
+    return older if processes.arrays_of_first(np.array(bool(stays))) else located
 
 
 def given_locator(path: str | pathlib.Path) -> RunFolder:

@@ -168,6 +168,17 @@ def read_config(folder: RunFolder, config_class: type[Config]) -> Config:
         raise UserError(f"{folder.config}: {error}") from error
 
 
+def changed_settings(folder: RunFolder, config: Any) -> list[str] | None:
+    """In what a folder's run differs from the settings with which it is to go on, a line each.
+
+    Returns None where nothing was learned yet: such a folder holds no run.
+    """
+    if not folder.config.exists() or not saved_steps(folder.checkpoints):
+        return None
+    saved = read_config(folder, type(config))
+    return differences(saved, config, ignore=changeable(type(config), CONTINUE))
+
+
 def refuse_other_config(workdir: str | pathlib.Path, config: Any) -> None:
     """UserError where the folder holds a run of other settings, with the differences.
 
@@ -178,10 +189,10 @@ def refuse_other_config(workdir: str | pathlib.Path, config: Any) -> None:
       config: settings of the run that is to be made or continued there.
     """
     folder = RunFolder(pathlib.Path(workdir))
-    if not folder.config.exists() or not saved_steps(folder.checkpoints):
+    changed = changed_settings(folder, config)
+    if changed is None:
         return
-    saved = read_config(folder, type(config))
-    if changed := differences(saved, config, ignore=changeable(type(config), CONTINUE)):
+    if changed:
         raise UserError(
             f"{folder.root} holds a run with other settings (there -> now):\n  "
             + "\n  ".join(changed)
