@@ -5,6 +5,7 @@ code 130, no traceback.
 """
 
 import errno
+import gc
 import os
 import pathlib
 import re
@@ -23,6 +24,10 @@ def _end_quietly(kind, error, trace) -> None:
 
 
 sys.excepthook = _end_quietly
+
+# Importing libraries and tracing networks make objects by the hundred thousand, nearly all to stay:
+# Python would walk through all of them again and again, a tenth of a start.
+gc.set_threshold(50_000)
 
 # Before TensorFlow or XLA are first imported: both read these once.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
