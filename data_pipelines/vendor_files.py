@@ -1,7 +1,8 @@
 """OCT volumes in the files of the devices' own software.
 
 Heidelberg .vol and .e2e are read by eyepy (MIT licence), which is installed by the extra
-`vendor`. Cirrus .img are bytes without a header: their size stands in the file's name.
+`vendor`. Topcon .fda and .fds: topcon_files. Cirrus .img are bytes without a header: their size stands in
+the file's name.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data_pipelines import topcon_files
 from data_pipelines.bad_file import BadFile
 from data_pipelines.volume_limits import check_shape
 
 CIRRUS_DEPTH = 1024
 _CIRRUS_NAME = re.compile(r"(\d{2,4})x(\d{1,4})(?!\d)")
-_TOPCON = b"FOCT"
 
 
 def vendor_reader(path: Path, head: bytes) -> Callable[[Path], np.ndarray] | None:
@@ -31,8 +32,8 @@ def vendor_reader(path: Path, head: bytes) -> Callable[[Path], np.ndarray] | Non
         return read_heidelberg_vol
     if head.startswith(b"CMDb") or path.suffix.lower() == ".e2e":
         return read_heidelberg_e2e
-    if head.startswith(_TOPCON):
-        return refuse_topcon
+    if head.startswith(topcon_files.MAGIC):
+        return topcon_files.read_topcon
     if path.suffix.lower() == ".img":
         return read_cirrus_img
     return None
@@ -67,11 +68,6 @@ def _import_eyepy(path: Path):
             path, "is a Heidelberg file, which needs eyepy: pip install 'imo_jax[vendor]'"
         ) from None
     return eyepy
-
-
-def refuse_topcon(path: Path) -> np.ndarray:
-    """Raises BadFile: there is no maintained reader of .fda and .fds that runs with NumPy 2.3."""
-    raise BadFile(path, "is a Topcon file (.fda, .fds), which is not read; export it as DICOM")
 
 
 def read_cirrus_img(path: Path) -> np.ndarray:

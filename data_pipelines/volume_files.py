@@ -34,12 +34,12 @@ from data_pipelines.volume_memory import AS_IN_FILE, gathered, plain, room
 
 FORMS = (
     ".npy, .npz with one array, a folder of B-scan pictures or DICOM files, a multi-frame TIFF, "
-    "DICOM, Heidelberg .vol and .e2e, Cirrus .img, or the grey picture of a single B-scan"
+    "DICOM, Heidelberg .vol and .e2e, Topcon .fda and .fds, Cirrus .img, or the grey picture of a single B-scan"
 )
 
 _PHOTOMETRIC, _MIN_IS_WHITE = 262, 0  # of TIFF
 
-VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".img")
+VOLUME_SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".dcm", ".vol", ".e2e", ".fda", ".fds", ".img")
 
 
 def read_volume(path: os.PathLike | str, form: VolumeForm = AS_STORED) -> np.ndarray:

@@ -123,13 +123,7 @@ def test_a_whole_vol_through_eyepy(tmp_path):
         read_volume(path)
 
 
-# --- Topcon, Cirrus ------------------------------------------------------------------
-
-
-def test_topcon_gets_advice(tmp_path):
-    (tmp_path / "v.fda").write_bytes(b"FOCTFDA" + bytes(200))
-    with pytest.raises(BadFile, match="Topcon file.*export it as DICOM"):
-        read_volume(tmp_path / "v.fda")
+# --- Cirrus --------------------------------------------------------------------------
 
 
 def test_cirrus_takes_its_size_from_the_name(tmp_path):
