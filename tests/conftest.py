@@ -61,6 +61,18 @@ QUICK = (
 )  # fmt: skip
 
 
+# Files of many seconds, the longest first: begun last, one of them would keep one worker busy long
+# after the other has nothing left. (pytest.ini keeps xdist from sorting files by how many tests are in
+# them: the longest have few.)
+LONG = (
+    "end_to_end/test_other_grades.py", "end_to_end/test_small_run.py",
+    "end_to_end/test_small_tables.py", "end_to_end/", "imo_jax/export/", "imo_jax/augment/",
+    "imo_jax/models/test_", "data_pipelines/builders/test_large_set.py",
+    "imo_jax/train/test_imo_objective.py", "mutations/", "imo_jax/predictor/", "imo_jax/train/",
+    "experiments/",
+)  # fmt: skip
+
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from browser_fixtures import browser, open_page, said_by_libraries  # noqa: E402, F401
 
@@ -78,11 +90,17 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the quick tests."""
+    """Marks the quick tests, and puts files of LONG first."""
     tests = pathlib.Path(__file__).parent
+    places = {path: path.relative_to(tests).as_posix() for path in {item.path for item in items}}
     for item in items:
-        if item.path.relative_to(tests).as_posix().startswith(QUICK):
+        if places[item.path].startswith(QUICK):
             item.add_marker("quick")
+    first = {
+        path: next((i for i, start in enumerate(LONG) if place.startswith(start)), len(LONG))
+        for path, place in places.items()
+    }
+    items.sort(key=lambda item: first[item.path])  # stable: otherwise as they were
 
 
 @pytest.fixture(scope="session")
