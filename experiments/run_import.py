@@ -5,6 +5,8 @@ import functools
 import pathlib
 from typing import Any
 
+import jax
+
 from experiments.config import EyeRunConfig, RunConfig, SegmenterRunConfig
 from experiments.program_settings import configured
 from experiments.run_folder import RunFolder
@@ -97,7 +99,8 @@ def run_import(config: EyeRunConfig, variables: dict, weights: str, workdir: str
             raise UserError(f"{workdir} holds a trained run already; choose another --workdir")
         write_config(config, folder)
         optimiser, _ = optimiser_of(config, kind_of(config.model).backbone)
-        state = first_state(config, variables, optimiser)
+        # As numpy arrays: no program is compiled to cut each parameter from those that are packed.
+        state = jax.device_get(first_state(config, variables, optimiser))
         checkpoints.save(0, progress=dataclasses.asdict(Selection()), **to_items(state))
     say(f"{weights} is now the run {workdir}; evaluate, predict or train it on from there")
     return folder

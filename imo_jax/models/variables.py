@@ -21,6 +21,12 @@ def initial_variables(model: Any, key: jax.Array) -> dict[str, Any]:
 
 def variable_shapes(model: Any) -> Any:
     """Names, shapes and dtypes of the network's variables, without computing any."""
+    return jax.tree.map(lambda leaf: leaf, _variable_shapes(model))  # dicts of the caller's own
+
+
+@functools.lru_cache(maxsize=16)
+def _variable_shapes(model: Any) -> Any:
+    """Traced once: a training that is evaluated, and the runs of several folds, ask again."""
     return jax.eval_shape(functools.partial(initial_variables, model), jax.random.key(0))
 
 

@@ -89,6 +89,8 @@ def from_items(like: TrainState, variables: dict, training: dict) -> TrainState:
 
     Raises `CheckpointMismatch` where names, shapes or dtypes differ from those of `like`.
     """
+    # As numpy arrays: no program is compiled to cut each parameter from those that are packed.
+    like = jax.device_get(like)
     expected, found = to_items(like), {"variables": variables, "training": training}
     require_same_arrays(found, expected, "the checkpoint to go on from")
     # Nodes without arrays (optax has some) may not come back from disk: take them from `like`.
