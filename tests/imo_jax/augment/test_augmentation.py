@@ -1,6 +1,7 @@
 """Augmentation in a training: the same views on however many devices, from wherever it goes on."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -40,14 +41,28 @@ def augmentation_of(kind):
     return augmentation.of_images(ScanAugmentConfig(), kind, {"scan": SCAN, "cube": CUBE}[kind])
 
 
-def seen(kind, index, devices=1, accumulation=1, seed=0):
-    """What the step reads of the examples of a batch, by index."""
-    views = augmentation_of(kind)
-    batch = parallel.shard(batch_of(kind, index), devices, accumulation)
+@functools.cache
+def drawing(kind, seed):
+    """The program of the draws, compiled once for a shape."""
     key = jax.random.key(seed)
-    draws = parallel.over_devices(views.draws, donate=(), key=key)(batch["index"])
-    out = parallel.over_devices(views.views, donate=())(batch, draws)
-    out = jax.tree.map(np.asarray, jax.jit(views.unpack)(out))
+    return parallel.over_devices(augmentation_of(kind).draws, donate=(), key=key)
+
+
+@functools.cache
+def viewing(kind):
+    """Those of the views and of how the step reads them, compiled once for a shape."""
+    views = augmentation_of(kind)
+    return parallel.over_devices(views.views, donate=()), jax.jit(views.unpack)
+
+
+def seen(kind, index, devices=1, accumulation=1, seed=0, called=None):
+    """What the step reads of the examples of a batch, by index; called: other indices for them."""
+    batch = batch_of(kind, index)
+    if called is not None:
+        batch["index"] = np.asarray(called, np.uint32)
+    batch = parallel.shard(batch, devices, accumulation)
+    apply, unpack = viewing(kind)
+    out = jax.tree.map(np.asarray, unpack(apply(batch, drawing(kind, seed)(batch["index"]))))
     # (devices, accumulation, b, ...) -> (B, ...)
     flat = {name: value.reshape(-1, *value.shape[3:]) for name, value in out.items()}
     order = np.argsort(flat["index"])
@@ -76,12 +91,9 @@ def test_views_depend_on_seed_and_index_alone(kind):
 
 
 def test_the_same_eye_looks_different_the_next_time():
-    one, other = (seen("disc", [index]) for index in (3, 3 + 2**20))
-    batch = batch_of("disc", [3]) | {"index": np.array([3 + 2**20], np.uint32)}
-    views = augmentation_of("disc")
-    draws = views.draws(jnp.asarray(batch["index"])[None], key=jax.random.key(0))
-    again = views.unpack(views.views({n: jnp.asarray(v)[None] for n, v in batch.items()}, draws))
-    assert (np.asarray(again["fundus"][0]) != one["fundus"]).any()
+    one, other = seen("disc", [3]), seen("disc", [3 + 2**20])
+    again = seen("disc", [3], called=[3 + 2**20])
+    assert (again["fundus"] != one["fundus"]).any()
     assert other.keys() == one.keys()
 
 
@@ -97,14 +109,21 @@ def test_what_an_eye_has_not_stays_away_and_labels_are_passed_on():
     batch = batch_of("disc", np.arange(8)) | {"grade": np.arange(8, dtype=np.int32)}
     views = augmentation_of("disc")
     part = {name: jnp.asarray(value)[None] for name, value in batch.items()}
-    out = views.unpack(views.views(part, views.draws(part["index"], key=jax.random.key(0))))
+    key = jax.random.key(0)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def seen_by(augmented, part):
+        draws = augmented.draws(part["index"], key=key)
+        return augmented.unpack(augmented.views(part, draws))
+
+    out = seen_by(views, part)
     assert out["grade"][0].tolist() == list(range(8))
     assert not out["has_oct"][0][~batch["has_oct"]].any()
     assert not np.asarray(out["oct"][0])[~np.asarray(out["has_oct"][0])].any()
     assert "pixels" not in out and "voxels" not in out
     without = augmentation.of_eyes(OF_EYES["disc"], None)
     del part["oct"], part["has_oct"]
-    again = without.unpack(without.views(part, without.draws(part["index"], key=jax.random.key(0))))
+    again = seen_by(without, part)
     assert "oct" not in again
     np.testing.assert_array_equal(again["fundus"], out["fundus"])
 

@@ -358,27 +358,33 @@ def test_the_grade_sees_the_shapes_and_does_not_teach_them(small, variables, inp
         outputs, _ = encode(both, *inputs, config=config, train=False)
         return jnp.sum(outputs["grade_logits"])
 
-    gradient = jax.grad(grade)(variables(config)["params"])
+    gradient = jax.jit(jax.grad(grade))(variables(config)["params"])
     assert all(not leaf.any() for leaf in jax.tree.leaves(gradient["auxiliary"]))
     seen = gradient["grading_head"]["hidden"]["kernel"]
     assert seen.shape[0] == config.grade_hidden + 13
 
 
-@pytest.mark.parametrize("share", [0.0, 0.25])
-def test_the_grade_s_gradient_into_the_fundus_feature_alone_is_scaled(
-    small, variables, inputs, share
-):
-    def gradient(**options):
-        config = small(**options)
+@pytest.fixture(scope="module")
+def gradient_of_the_grade(small, variables, inputs):
+    """Share of it that the fundus feature gets -> the gradient of some loss of the grade."""
+
+    @functools.cache
+    def gradient(share):
+        config = small(grade_gradient=share)
 
         def grade(params):
             both = variables(config) | {"params": params}
             outputs, _ = encode(both, *inputs, config=config, train=False)
             return jnp.sum(jnp.square(outputs["grade_logits"]))
 
-        return jax.grad(grade)(variables(config)["params"])
+        return jax.jit(jax.grad(grade))(variables(config)["params"])
 
-    full, scaled = gradient(), gradient(grade_gradient=share)
+    return gradient
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_the_grade_s_gradient_into_the_fundus_feature_alone_is_scaled(gradient_of_the_grade, share):
+    full, scaled = gradient_of_the_grade(1.0), gradient_of_the_grade(share)
     for part in ("oct_encoder", "cmfa", "grading_head"):
         assert_trees_equal(scaled[part], full[part], atol=1e-5)
     expected = jax.tree.map(lambda leaf: share * leaf, full["fundus_encoder"])

@@ -35,8 +35,12 @@ def part(batch, eyes):
 
 def literal_ddim(config, variables, feature, noise):
     """Eq. 5 on x_t itself, a step at a time, through `IMO.denoise`: (states, logits)."""
-    apply = functools.partial(IMO(config).apply, variables)
-    denoise = jax.jit(functools.partial(apply, method="denoise"))
+
+    def method(name):
+        return jax.jit(functools.partial(IMO(config).apply, variables, method=name))
+
+    denoise, embed_labels = method("denoise"), method("embed_labels")
+    embed_probabilities = method("embed_probabilities")
     states, outputs = [], []
     x = noise
     times = sampling_times(config.sampling_steps, config.time_difference, config.start_time)
@@ -45,9 +49,9 @@ def literal_ddim(config, variables, feature, noise):
         logits = denoise(feature, x, jnp.full(len(x), log_snr(jnp.float32(now))))
         outputs.append(logits)
         if config.label_embedding == "hard":
-            x0 = apply(jnp.argmax(logits, axis=-1), method="embed_labels")
+            x0 = embed_labels(jnp.argmax(logits, axis=-1))
         else:
-            x0 = apply(jax.nn.softmax(logits, axis=-1), method="embed_probabilities")
+            x0 = embed_probabilities(jax.nn.softmax(logits, axis=-1))
         alpha, sigma = alpha_sigma(log_snr(jnp.float32(now)))
         alpha_next, sigma_next = alpha_sigma(log_snr(jnp.float32(following)))
         x = alpha_next * x0 + sigma_next * (x - alpha * x0) / sigma
@@ -73,6 +77,20 @@ def test_equals_ddim_written_out(small, variables, feature, noise, options):
         np.testing.assert_allclose(ours["logits"][:, :, k], logits, atol=2e-5)
 
 
+@pytest.fixture(scope="module")
+def last_logits(small, variables, feature, noise):
+    """Logits of the last step with some options changed."""
+
+    @functools.cache
+    def run(zero_x_t=False, **options):
+        sampled = functools.partial(sample_logits, config=small(**options), zero_x_t=zero_x_t)
+        return jax.jit(lambda *arrays: sampled(*arrays)["logits"][-1])(
+            variables(small()), feature, noise
+        )
+
+    return run
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -85,14 +103,7 @@ def test_equals_ddim_written_out(small, variables, feature, noise, options):
     ],
     ids=str,
 )
-def test_every_option_of_the_sampler_matters(small, variables, feature, noise, options):
-    def last_logits(zero_x_t=False, **options):
-        config = small(**options)
-        run = functools.partial(sample_logits, config=config, zero_x_t=zero_x_t)
-        return jax.jit(lambda *arrays: run(*arrays)["logits"][-1])(
-            variables(small()), feature, noise
-        )
-
+def test_every_option_of_the_sampler_matters(last_logits, options):
     assert np.abs(last_logits(**options) - last_logits()).max() > 1e-3
 
 
@@ -236,11 +247,12 @@ def test_the_fine_path_and_the_auxiliary_head_by_hand(small, variables, batch, r
     if refine == "single":
         return
     noise = sample.draw_noise(KEY, batch["index"], SAMPLES, (GRID, GRID, 8))
-    steps = sample_logits(variables(config), encoded["fused_feature"], noise, config=config)
+    steps = jax.jit(functools.partial(sample_logits, config=config))(
+        variables(config), encoded["fused_feature"], noise
+    )
+    fine_logits = jax.jit(functools.partial(IMO(config).apply, method="fine_logits"))
     for k in range(SAMPLES):
-        logits = IMO(config).apply(
-            variables(config), steps["decoded"][-1][:, k], {2: encoded["detail2"]},
-            method="fine_logits",
-        )  # fmt: skip
+        details = {2: encoded["detail2"]}
+        logits = fine_logits(variables(config), steps["decoded"][-1][:, k], details)
         found = jax.nn.softmax(bilinear(logits, (32, 32)), axis=-1)
         np.testing.assert_allclose(alone["sample_probabilities"][:, k], found, atol=1e-4)
