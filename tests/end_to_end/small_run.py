@@ -20,6 +20,14 @@ IMO_SETTINGS = (
 )  # fmt: skip
 SETTINGS = (*SHARED_SETTINGS, *IMO_SETTINGS)
 
+# Parts of the network that take the longest to compile, left out where they are not what is tested.
+PLAIN = ("--refine=single", "--fine_stride=4")
+# Where it does not matter what is trained: what a locator is, so that all these runs share its programs.
+SHAPES_ALONE = (
+    *PLAIN, "--nograde", "--nouse_oct", "--crop_mode=none", "--crop_size=64",
+    "--train_steps=6", "--eval_every=3", "--save_every=3", "--warmup_steps=0",
+)  # fmt: skip
+
 
 def environment(cache: pathlib.Path, devices: int = 1) -> dict[str, str]:
     """Of a child process: so many CPU devices, and a cache of its own."""

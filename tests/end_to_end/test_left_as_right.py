@@ -12,9 +12,10 @@ from PIL import Image
 from imo_jax.checkpoints import restore_variables
 
 SAME_SIDE = ("--left_as_right", "--noflip")
+# What is mirrored is what the network is shown, and what it says: never mind what is inside.
 STEPS = (
-    "--train_steps=3", "--eval_every=3", "--save_every=3", "--nocrop_to_field",
-    "--eval_samples=1", "--overlays=0",
+    "--train_steps=3", "--eval_every=3", "--save_every=3", "--nocrop_to_field", "--overlays=0",
+    *small_run.PLAIN,
 )  # fmt: skip
 
 

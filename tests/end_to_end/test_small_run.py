@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import small_run
+from other_grades import TWO, of_two_grades, program, row_of, summary_of
 from PIL import Image
 
 REQUIRED = (
@@ -66,6 +68,27 @@ def test_the_log_is_short_and_says_what_runs_where(trained):
     assert "parameters in float32" in done.stderr
     assert "CPU device" in done.stderr
     assert len(done.stderr.splitlines()) < 40, done.stderr
+
+
+def test_a_network_of_three_grades_on_two(trained, phantom, cache, tmp_path):
+    workdir, _ = trained
+    two = of_two_grades(phantom)
+    done = program(
+        cache, "imo", "--mode=eval", f"--workdir={workdir}", f"--manifest={two}", f"--out={tmp_path}"
+    )
+    summary = summary_of(tmp_path)
+    said = "glaucoma (network: early, mid/advanced; manifest: glaucoma)"
+    assert said in summary["grade_map"] and said in done.stderr
+    assert summary["grades"] == list(TWO) and summary["grade_set_coverage"] is None
+    assert summary["trained_on"].endswith("manifest.csv") and summary["manifest"] == str(two)
+    assert "of another manifest" in (tmp_path / "report.html").read_text()
+    # What is scored is the network's own: early and mid/advanced together.
+    mine, own = row_of(tmp_path), row_of(workdir / "eval")
+    assert mine["id"] == own["id"]
+    rest = float(own["probability_early"]) + float(own["probability_mid_advanced"])
+    assert float(mine["probability_glaucoma"]) == pytest.approx(rest, abs=1e-6)
+    assert summary["referable_auc"] == summary_of(workdir / "eval")["referable_auc"]
+    assert summary["disc_dice"] == summary_of(workdir / "eval")["disc_dice"]
 
 
 def test_prediction_of_one_eye_needs_no_tensorflow(trained, phantom, cache, tmp_path):

@@ -11,8 +11,7 @@ import small_run
 from imo_jax.checkpoints import restore_variables
 
 # The locator's own half of the work is enough to stop in.
-MORE = ("--region=disc", "--locator_steps=6", "--train_steps=6", "--eval_every=3", "--save_every=3",
-        "--crop_mode=none", "--crop_size=64", "--nograde", "--nouse_oct")  # fmt: skip
+MORE = ("--region=disc", "--locator_steps=6", *small_run.SHAPES_ALONE)
 
 
 @pytest.fixture(scope="module")
