@@ -1,9 +1,11 @@
 """The authors' weights from the command line: imported, predicted with, trained on, evaluated."""
 
+import functools
 import json
 import pathlib
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import small_run
@@ -40,7 +42,8 @@ def test_they_become_a_run_that_predicts_evaluates_and_trains_on(cache, phantom,
     arrays = np.load(REFERENCE)
     image, volume = (jnp.asarray(arrays[name].transpose(0, 2, 3, 1)) for name in ("image", "oct"))
     model = predictor.settings.model
-    found = IMO(model).apply(variables, image, volume, train=False, method="encode")
+    encode = jax.jit(functools.partial(IMO(model).apply, train=False, method="encode"))
+    found = encode(variables, image, volume)
     np.testing.assert_allclose(found["grade_logits"], arrays["grade_logits"], atol=2e-5)
     assert step == 0
 
