@@ -1,6 +1,8 @@
 """Eyes and samples in parts: as much as memory allows for, and the same answer."""
 
 import functools
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -132,7 +134,8 @@ def test_all_arrays_are_counted():
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", [released, paper])
 def test_the_full_size_at_1024_pixels_fits_into_8_gb(preset):
-    """By XLA's own count of the program that is chosen; the whole batch would take 44 GB."""
+    """By XLA's count of the program that is chosen, and what it leaves out; the whole batch would take
+    44 GB and more."""
     config = preset()
     model, samples = config.model, config.evaluation.eval_samples
     eyes = config.evaluation.eval_batch_size
@@ -144,3 +147,36 @@ def test_the_full_size_at_1024_pixels_fits_into_8_gb(preset):
         functools.partial(outputs_of, model=model, samples=samples, samples_at_once=part.samples)
     )
     assert 2e9 < parts.compiled_bytes(asked.trace(variables, rows)) < parts.BYTES
+
+
+ASKS = """
+import functools, resource
+import numpy as np
+from imo_jax.allocator import keep_freed_memory
+keep_freed_memory()
+from imo_jax.models.imo import SIZES
+from imo_jax.models.variables import initial_variables
+from imo_jax.predictor.answers import ask
+from imo_jax.train.initial import draw
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+model = SIZES["convnext_tiny"]
+variables = draw(functools.partial(initial_variables, model), 0)
+batch = {
+    "fundus": np.zeros((1, 1024, 1024, 3), np.uint8),
+    "oct": np.zeros((1, 256, 256, model.oct_slices), np.uint8),
+    "has_oct": np.ones(1, bool),
+}
+before = peak()
+ask([variables], batch, model, samples=4)
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+def test_a_prediction_at_1024_pixels_takes_at_most_8_gb_of_a_process():
+    """Measured from outside, since XLA's count is not all."""
+    done = subprocess.run([sys.executable, "-c", ASKS], capture_output=True, text=True, check=True)
+    assert 2e9 < int(done.stdout) < parts.BYTES
