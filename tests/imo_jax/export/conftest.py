@@ -3,12 +3,15 @@
 import functools
 import importlib.util
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
 
+import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 import imo_jax
 from imo_jax.export.bundle import bundle_of
@@ -36,6 +39,23 @@ runpy.run_path(program, run_name="__main__")
 @pytest.fixture(autouse=True)
 def compiles_quickly():
     """Nothing: networks are exported as they are."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory):
+    """A folder of compiled code for tests and examples: their runs hold the same few networks."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield {name.upper(): str(value) for name, value in settings.items()}
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +127,7 @@ def packages(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def run_example(packages):
+def run_example(packages, compiled):
     """(folder, format, files, where) -> what example.py prints, run in the folder `where`."""
 
     def run(folder, format, files, where):
@@ -116,7 +136,7 @@ def run_example(packages):
                 sys.executable, "-I", "-S", "-c", ALONE, str(packages(format)),
                 str(folder / "example.py"), *map(str, files),
             ],
-            cwd=where, capture_output=True, text=True, timeout=300,
+            cwd=where, env=os.environ | compiled, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
