@@ -49,7 +49,8 @@ class InMemory:
 def study(phantom, tmp_path_factory):
     """A comparison whose rows share one small locator, trained by the first of them."""
     # One eye at a time: evaluation and prediction are the same program, compiled once.
-    extra = (*SHORT, "--eval_batch_size=1", *SMALL_IMO)
+    # Shapes on the locator's grid, as the paper's: a fine path takes as long again to compile.
+    extra = (*SHORT, "--eval_batch_size=1", *SMALL_IMO, "--oct_blocks=1", "--fine_stride=4")
     out = tmp_path_factory.mktemp("tables")
     return Study(out, (str(phantom / "manifest.csv"),), rates=(1e-3,), extra=extra)
 
