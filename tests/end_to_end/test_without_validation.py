@@ -27,7 +27,7 @@ def test_a_run_without_a_validation_split_takes_its_last_step(phantom, cache, tm
 
 
 def test_screening_without_a_validation_split_takes_its_last_step(cache, tmp_path):
-    made = make_phantom(tmp_path / "phantom", **small_screening.PHANTOM)
+    made = make_phantom(tmp_path / "phantom", eyes=8, seed=3)
     rows = pd.read_csv(made / "screening.csv", dtype=str)
     rows["split"] = rows["split"].replace("val", "train")
     manifest = made / "without_validation.csv"

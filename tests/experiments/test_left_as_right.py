@@ -26,6 +26,7 @@ from imo_jax.settings.fields import replace_leaves
 
 RUNS = pathlib.Path(__file__).resolve().parents[1] / "run_folders"
 SIZE = 64  # of the run's working square, and of the photographs: nothing is resampled
+BATCH = 2  # eyes at a time of predictions and evaluations alike: three are two batches
 
 
 def photograph_and_volume():
@@ -44,6 +45,7 @@ def folder_with(path, **settings):
     shutil.copytree(RUNS / "imo", path)
     values = json.loads((path / "config.json").read_text())
     values["data"]["crop_to_field"] = False
+    values["evaluation"]["eval_batch_size"] = BATCH
     values["augment"] |= settings
     (path / "config.json").write_text(json.dumps(values))
     return path
@@ -160,7 +162,7 @@ def evaluated(folders, tmp_path):
         manifest = read_manifest(folder / "manifest.csv")
         return ArrayStore.from_manifest(manifest, SIZE, (16, 16, 4), crop_to_field=False)
 
-    run = restore_run(folders[1], {"eval_batch_size": 2}, "best", RunConfig)
+    run = restore_run(folders[1], {}, "best", RunConfig)
     return run, store("eyes", False), store("twins", True)
 
 
