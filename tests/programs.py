@@ -38,9 +38,15 @@ def environment(devices: int = 1, **more: str) -> dict[str, str]:
 
 
 def run(
-    arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    timeout: float,
+    compiles_quickly: bool = False,
 ) -> subprocess.CompletedProcess:
     """Runs `arguments`, [python, -m, module, ...], to the end; stdout and stderr as text.
+
+    With `compiles_quickly` a depthwise convolution is one operation, not 49: a third of the time of a
+    whole run of a small IMO, whose answers differ by rounding.
 
     What libraries read of the environment when they are imported (JAX_*) is that of `environment()`.
 
@@ -52,7 +58,8 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         outputs = [os.path.join(folder, name) for name in ("stdout", "stderr")]
         process = _server().Process(
-            target=_program, args=(module, arguments[3:], dict(environment), *outputs)
+            target=_program,
+            args=(module, arguments[3:], dict(environment), *outputs, compiles_quickly),
         )
         process.start()
         process.join(timeout)
@@ -75,7 +82,12 @@ def _server() -> multiprocessing.context.BaseContext:
 
 
 def _program(
-    module: str, arguments: Sequence[str], environment: Mapping[str, str], stdout: str, stderr: str
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    stdout: str,
+    stderr: str,
+    compiles_quickly: bool,
 ) -> None:
     """In the fork: becomes `python -m module arguments`."""
     assert sys.modules.keys() >= set(SHARED)  # the server hides what it could not import
@@ -87,5 +99,9 @@ def _program(
         os.close(file)
     gc.freeze()  # what is shared is never garbage; for the rest see conftest.py
     gc.set_threshold(50_000)
+    if compiles_quickly:
+        from imo_jax.layers import depthwise
+
+        depthwise.depthwise_conv = depthwise.grouped_conv
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -40,7 +40,8 @@ def row_of(folder):
         return next(csv.DictReader(file))
 
 
-def program(cache, name, *arguments):
-    done = small_run.run([sys.executable, "-m", f"experiments.{name}", *map(str, arguments)], cache, 600)
+def program(cache, name, *arguments, **how):
+    command = [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)]
+    done = small_run.run(command, cache, 600, **how)
     assert done.returncode == 0, done.stderr
     return done

@@ -43,10 +43,13 @@ def command(workdir: pathlib.Path, manifest: pathlib.Path, *more: str) -> list[s
 
 
 def run(
-    arguments: list[str], cache: pathlib.Path, timeout: float = 300
+    arguments: list[str], cache: pathlib.Path, timeout: float = 300, compiles_quickly: bool = True
 ) -> subprocess.CompletedProcess:
-    """Runs a command to its end, in a fork that has the libraries; stdout and stderr as text."""
-    return programs.run(arguments, environment(cache), timeout)
+    """Runs a command to its end, in a fork that has the libraries; stdout and stderr as text.
+
+    Not quickly, with the run's own programs, what is held against a run that began with nothing.
+    """
+    return programs.run(arguments, environment(cache), timeout, compiles_quickly)
 
 
 def run_alone(

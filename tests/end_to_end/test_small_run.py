@@ -74,8 +74,9 @@ def test_a_network_of_three_grades_on_two(trained, phantom, cache, tmp_path):
     workdir, _ = trained
     two = of_two_grades(phantom)
     done = program(
-        cache, "imo", "--mode=eval", f"--workdir={workdir}", f"--manifest={two}", f"--out={tmp_path}"
-    )
+        cache, "imo", "--mode=eval", f"--workdir={workdir}", f"--manifest={two}",
+        f"--out={tmp_path}", compiles_quickly=False,
+    )  # fmt: skip
     summary = summary_of(tmp_path)
     said = "glaucoma (network: early, mid/advanced; manifest: glaucoma)"
     assert said in summary["grade_map"] and said in done.stderr

@@ -15,6 +15,7 @@ from experiments.comparison import evaluation, runs, settings
 from experiments.comparison.rows import TRAINED
 from experiments.comparison.settings import Study
 from experiments.run_predict import run_predict
+from imo_jax.layers import depthwise
 
 SHORT = (
     "--image_size=32", "--crop_size=32", "--oct_depth=16", "--oct_width=16", "--batch_size=4",
@@ -60,6 +61,13 @@ def stores():
     return InMemory()
 
 
+@pytest.fixture
+def compiles_quickly(monkeypatch):
+    """As `programs.run` has it."""
+    monkeypatch.setattr(depthwise, "depthwise_conv", depthwise.grouped_conv)
+
+
+@pytest.mark.usefixtures("compiles_quickly")
 @pytest.mark.parametrize("name", ["unetpp", "resnet", "imo_without_ird"])
 def test_a_segmenter_a_grader_and_an_ablation_train_are_scored_and_predict(
     name, study, stores, phantom, tmp_path
