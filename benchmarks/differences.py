@@ -33,7 +33,8 @@ BY_EYE: dict[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], pd.Series]]] =
     "disc Dice": (("dice_disc",), lambda eyes: eyes["dice_disc"]),
     "cup Dice": (("dice_cup",), lambda eyes: eyes["dice_cup"]),
     "vertical CDR error": (
-        ("vcdr_pred", "vcdr_true"), lambda eyes: (eyes["vcdr_pred"] - eyes["vcdr_true"]).abs(),
+        # of a prediction without a disc 0, as evaluations count it
+        ("vcdr_pred", "vcdr_true"), lambda eyes: (eyes["vcdr_pred"].fillna(0) - eyes["vcdr_true"]).abs(),
     ),
 }  # fmt: skip
 GRADES = ("grade_true", "grade_pred")
@@ -46,13 +47,22 @@ def read(folders: Sequence[pathlib.Path]) -> list[pd.DataFrame]:
     """The eyes of each evaluation.
 
     Raises:
-      ValueError: they are not of the same eyes in the same order.
+      ValueError: a folder holds none, or not the same eyes in the same order as the first.
     """
-    found = [pd.read_csv(folder / "per_eye.csv") for folder in folders]
+    found = [_read(folder / "per_eye.csv") for folder in folders]
     for folder, eyes in zip(folders, found, strict=True):
         if list(eyes["id"]) != list(found[0]["id"]):
             raise ValueError(f"{folder}: other eyes, or in another order, than in {folders[0]}")
     return found
+
+
+def _read(file: pathlib.Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(file)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{file}: cannot be read ({error}); give folders of evaluations, as runs/imo/eval"
+        ) from error
 
 
 def scored(evaluations: Evaluations) -> dict[str, Statistic]:
@@ -117,11 +127,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("first", nargs="+", type=pathlib.Path, help="evaluations of a method")
     parser.add_argument("--minus", nargs="+", type=pathlib.Path, required=True, help="of another")
     options = parser.parse_args(arguments)
-    first, second = read(options.first), read(options.minus)
+    try:
+        first, second = read(options.first), read(options.minus)
+        found = differences(first, second)
+    except ValueError as error:
+        parser.error(str(error))
+    if not found:
+        parser.error("the two have no score in common")
     rows = [
-        [name, in_words(found["first"]), by_folder(first, name), in_words(found["second"]),
-         by_folder(second, name), in_words(found["difference"], "+")]
-        for name, found in differences(first, second).items()
+        [name, in_words(of["first"]), by_folder(first, name), in_words(of["second"]),
+         by_folder(second, name), in_words(of["difference"], "+")]
+        for name, of in found.items()
     ]  # fmt: skip
     print(markdown(["score", "first", "by folder", "second", "by folder", "first - second"], rows))
 

@@ -202,7 +202,11 @@ def curves(out: pathlib.Path, names: list[str], seeds: int) -> np.ndarray:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.recipe",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--study", choices=STUDIES, default="diffusion")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/recipe"))
     parser.add_argument("--seeds", type=int, default=3)
@@ -223,6 +227,8 @@ def main(arguments: list[str] | None = None) -> None:
                 for done in concurrent.futures.as_completed(work):
                     done.result()
     rows = collect(options.out, names, options.seeds)
+    if rows.empty:
+        parser.error(f"{options.out} holds no finished run of {', '.join(names)}")
     text = f"{as_markdown(rows)}\n\n{against_base(options.out, names, options.seeds)}"
     write_text(options.out / "recipe.md", text + "\n")
     write_table(options.out / "recipe.csv", rows)

@@ -30,6 +30,7 @@ from data_pipelines.volume_limits import check_shape
 from data_pipelines.volume_memory import gathered
 
 MAGIC = b"FOCT"
+_PADDING = 64  # bytes that may follow a volume in its chunk
 PICTURES, RAW = "@IMG_JPEG", ("@IMG_MOT_COMP_03", "@IMG_SCAN_03")
 NO_RASTER = {3: "radial", 4: "cross"}  # by mode: their B-scans are not side by side
 
@@ -45,14 +46,14 @@ def read_topcon(path: Path) -> np.ndarray:
       BadFile: truncated, without a volume, or of B-scans that are not side by side.
     """
     with open(path, "rb") as file:
-        chunks = dict(_chunks(file, path))
-        if PICTURES in chunks:
-            file.seek(chunks[PICTURES])
-            return _read_pictures(file, path)
-        for name in RAW:
+        chunks = {name: (start, size) for name, start, size in _chunks(file, path)}
+        for name, read in {PICTURES: _read_pictures, **dict.fromkeys(RAW, _read_raw)}.items():
             if name in chunks:
-                file.seek(chunks[name])
-                return _read_raw(file, path)
+                start, size = chunks[name]
+                file.seek(start)
+                volume = read(file, path)
+                _refuse_rest(file.tell() - start, size, path)
+                return volume
     raise BadFile(
         path,
         f"is a Topcon file without a volume that is known here ({', '.join((PICTURES, *RAW))}): it holds "
@@ -60,13 +61,23 @@ def read_topcon(path: Path) -> np.ndarray:
     )
 
 
-def _chunks(file: BinaryIO, path: Path) -> Iterator[tuple[str, int]]:
-    """The names of a file's chunks, and where they begin."""
+def _refuse_rest(read: int, size: int, path: Path) -> None:
+    """BadFile where a chunk ends before what its head tells, or long after."""
+    if not 0 <= size - read <= _PADDING:
+        raise BadFile(
+            path,
+            f"its volume takes {read} bytes by its head, but {size} in the file: number or size of the B-scans "
+            "is not what its head tells; export it again, or as DICOM",
+        )
+
+
+def _chunks(file: BinaryIO, path: Path) -> Iterator[tuple[str, int, int]]:
+    """The names of a file's chunks, where they begin and their length."""
     file.seek(_HEAD)
     while length := _exactly(file, 1, path)[0]:
         name = _exactly(file, length, path).decode("latin-1")
         (size,) = _LENGTH.unpack(_exactly(file, _LENGTH.size, path))
-        yield name, file.tell()
+        yield name, file.tell(), size
         file.seek(size, io.SEEK_CUR)
 
 

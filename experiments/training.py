@@ -147,8 +147,11 @@ def train_network(
         say(no_validation)
     begin()
     validate = None if scores is None else functools.partial(validated, scores, folder)
-    return run_loop(config, folder, variables, encoder, objective, devices, augmentation,
-                    batches=batches, validate=validate, draw=draw)  # fmt: skip
+    result = run_loop(config, folder, variables, encoder, objective, devices, augmentation,
+                      batches=batches, validate=validate, draw=draw)  # fmt: skip
+    if result.reason == "interrupted":
+        say(f"interrupted after step {result.step}; the same command goes on from there")
+    return result
 
 
 def run_loop(
@@ -189,7 +192,10 @@ def run_loop(
             checkpoints = stack.enter_context(
                 Checkpoints(folder.checkpoints, keep_last=loop.keep_last)
             )
-            board = TensorBoard(folder.tensorboard, max(checkpoints.steps(), default=0))
+            done = max(checkpoints.steps(), default=0)
+            if 0 < done < loop.train_steps:
+                say(f"goes on after step {done}")
+            board = TensorBoard(folder.tensorboard, done)
             stack.callback(board.close)
         else:
             stream = stack.enter_context(open(os.devnull, "w"))

@@ -1,5 +1,7 @@
 """Paired differences of evaluations, by hand and by their properties."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,6 +53,30 @@ def test_scores_that_one_of_them_has_not_are_left_out(tmp_path):
         differences.read([plain]), differences.read([evaluation(tmp_path / "b", 0.8)])
     )
     assert set(found) == {"disc Dice", "cup Dice", "vertical CDR error"}
+
+
+def test_no_disc_found_is_a_ratio_of_nothing(tmp_path):
+    """As evaluations count it: the eye is not left out of one of the two."""
+    without = evaluation(tmp_path / "a", 0.9, cdr=[np.nan, 0.5, 0.5, 0.5])
+    found = differences.differences(
+        differences.read([without]), differences.read([evaluation(tmp_path / "b", 0.9, cdr=0.6)])
+    )["vertical CDR error"]
+    assert found["first"]["value"] == pytest.approx(0.125)
+    assert found["difference"]["value"] == pytest.approx(0.025)
+
+
+def test_what_is_no_evaluation_is_named(tmp_path, capsys):
+    first = evaluation(tmp_path / "a", 0.9)
+    for wrong, words in (
+        (tmp_path / "nothing", "nothing/per_eye.csv: cannot be read .*give folders of evaluations"),
+        (
+            evaluation(tmp_path / "b", 0.9, ids=["a_OD", "b_OD", "a_OS", "c_OD"]),
+            "not scored on the same",
+        ),
+    ):
+        with pytest.raises(SystemExit):
+            differences.main([str(first), "--minus", str(wrong)])
+        assert re.search(words, capsys.readouterr().err)
 
 
 def test_other_eyes_are_refused(tmp_path):

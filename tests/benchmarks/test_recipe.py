@@ -80,6 +80,12 @@ def test_the_bases_run_first_and_lend_their_locators(tmp_path, monkeypatch, caps
     ]  # fmt: skip
 
 
+def test_nothing_finished_is_said(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        recipe.main([f"--out={tmp_path}", "--collect"])
+    assert "holds no finished run of base, signal_scale" in capsys.readouterr().err
+
+
 def test_an_unknown_variant_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         recipe.main([f"--out={tmp_path}", "--only", "nonsense"])

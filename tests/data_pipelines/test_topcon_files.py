@@ -44,6 +44,12 @@ def raw(name, volume, bits=16):
     return name, head + volume.astype("<u2").tobytes()
 
 
+def fewer_told(chunk, at=17):
+    """A chunk whose head tells of one slice."""
+    name, data = chunk
+    return name, data[:at] + struct.pack("<I", 1) + data[at + 4 :]
+
+
 def read(tmp_path, file, name="v.fda"):
     (tmp_path / name).write_bytes(file)
     return read_volume(tmp_path / name)
@@ -80,6 +86,8 @@ def test_pictures_come_before_numbers(tmp_path):
         (topcon([pictures(VOLUME)])[:-60], "is truncated"),
         (topcon([raw(b"@IMG_SCAN_03", DEEP)])[:300], "is truncated"),
         (topcon([(b"@IMG_SCAN_03", struct.pack("<B4IBI", 2, 9, 12, 16, 2**31, 0, 0))]), "absurd size"),
+        (topcon([fewer_told(pictures(VOLUME))]), "number or size of the B-scans is not what"),
+        (topcon([fewer_told(raw(b"@IMG_SCAN_03", DEEP), 13)]), "number or size of the B-scans is not what"),
         (topcon([(b"@IMG_JPEG", pictures(VOLUME)[1][:25] + struct.pack("<I", 5) + b"abcde" * 99)]),
          "cannot be read as a volume"),
     ],

@@ -55,6 +55,7 @@ def find_harvard(root: Path) -> FoundVolumes:
     files = tree.matches(_VOLUME)
     if not files:
         return FoundVolumes([], [tree.is_missing(["Training/data_0001.npz"])], [])
+    problems += tree.within_a_part("training|validation|test")
     summary = read_summary(tree, problems)
     volumes, empty = [], 0
     for file, match in files:

@@ -33,7 +33,7 @@ _NOT_WHOLE = ("square", "crop", "amd")
 
 NOTES = [
     "REFUGE names no patients: every photograph is taken for a patient of its own.",
-    "The official three splits are kept; train was taken with another camera than val and test.",
+    "The official splits are kept, without --folds; train was taken with another camera than val and test.",
     "The label is glaucoma or not, from clinical records; it is no grade, and 'not' is not 'healthy'.",
 ]
 
@@ -50,9 +50,16 @@ def find_refuge(root: Path) -> Found:
             reason = f"is a second photograph of {key}, beside {photographs[key]}; remove one"
             problems.append(Problem(None, str(file), reason))
         photographs.setdefault(key, file)
+        if key[0] == {"glaucoma": "n", "non-glaucoma": "g"}.get(file.parent.name.lower()):
+            reason = (
+                f"its name says {'' if key[0] == 'g' else 'no '}glaucoma, its folder the opposite: are the "
+                "classes swapped in this copy?"
+            )
+            problems.append(Problem(None, str(file), reason))
     if not photographs:
         looked = ("Training400/Glaucoma/g0001.jpg", "V0001.jpg", "T0001.jpg")
         return Found([], MASK_CODES["gamma"], [tree.is_missing(looked)], [])
+    problems += tree.within_a_part("training400|refuge-validation400|test400")
     masks: dict[str, Path] = {}
     for pattern in _MASKS:
         masks = dict(tree.by_key(pattern, problems)) | masks

@@ -52,6 +52,18 @@ class Tree:
             found.setdefault(key, file)
         return found
 
+    def within_a_part(self, parts: str) -> list[Problem]:
+        """The problem of a root that is one part of a set, whose name (a pattern, in any case) tells its
+        split; [] of any other root."""
+        name = self.root.resolve().name
+        if not re.fullmatch(parts, name, re.IGNORECASE):
+            return []
+        reason = (
+            f"is one part of the set, and its eyes' split would not be seen: give the folder above, "
+            f"--root={self.root.resolve().parent}"
+        )
+        return [Problem(None, str(self.root), reason)]
+
     @property
     def tops(self) -> str:
         """What there is right below the root, in words."""

@@ -106,7 +106,9 @@ def test_what_was_looked_for_and_what_is_there(layout, tmp_path, capsys):
     assert make(layout, tmp_path / "data", tmp_path / "out") == 1
     told = capsys.readouterr().err
     assert "there is Holidays/, letter.txt" in told
-    assert any(words in told for words in ("looked for", "no folder images/", "neither", "holds no"))
+    assert any(
+        words in told for words in ("looked for", "no folder images/", "neither", "holds no")
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,9 +240,15 @@ MASKS = {
     "papila": Case(without("RET002OD_cup_exp*.txt"), "has no outlines Contours/RET002OD_disc"),
     "drishti": Case(without("drishtiGS_002_cupsegSoftmap.png"), "_cupsegSoftmap.png: no mask"),
     "rim_one": Case(without("r2_Im002-1-Cup-T.png"), "1 of 5 crops have no NAME-1-Disc-T.png"),
-    "chaksu": Case(without("Disc/Majority/image101.tif"), "1 of 3 photographs have no disc and cup"),
-    "origa": Case(without("Masks/001.png"), "1 of 6 photographs have no Masks/NNN.png or .mat: 001"),
-    "g1020": Case(without("image_0.json"), "1 of 3 photographs have no disc in image_N.json or Masks/"),
+    "chaksu": Case(
+        without("Disc/Majority/image101.tif"), "1 of 3 photographs have no disc and cup"
+    ),
+    "origa": Case(
+        without("Masks/001.png"), "1 of 6 photographs have no Masks/NNN.png or .mat: 001"
+    ),
+    "g1020": Case(
+        without("image_0.json"), "1 of 3 photographs have no disc in image_N.json or Masks/"
+    ),
     "grape": Case(without("1_OD_2.json"), "1 of 5 pictures have no outline OD in json/NAME.json"),
     "smdg": Case(
         without("optic-disc/BEH-1.png"),
@@ -250,7 +258,9 @@ MASKS = {
         without("Bscan/data_0003.npz"),
         "1 of 10 eyes of the summary and RNFLT have no volume (data_0003)",
     ),
-    "harvard": Case(without("data_0002.npz"), "1 of 7 eyes of the summary have no volume (data_0002)"),
+    "harvard": Case(
+        without("data_0002.npz"), "1 of 7 eyes of the summary have no volume (data_0002)"
+    ),
     "gamma": Case(
         without("Disc_Cup_Mask/0003.png"),
         "1 of 12 photographs have no mask (0003): looked for Disc_Cup_Mask/NUMBER.png",
@@ -284,7 +294,9 @@ SWAPPED = {
 }
 LABELS = {
     "refuge": Case(without("Fovea_locations.xlsx"), "2 of 2 photographs V.... have no label"),
-    "papila": Case(without("patient_data_od.xlsx"), "patient_data_od.xlsx: these eyes get no label"),
+    "papila": Case(
+        without("patient_data_od.xlsx"), "patient_data_od.xlsx: these eyes get no label"
+    ),
     "drishti": Case(without("*diagnosis*.xlsx"), "has no Drishti-GS1_diagnosis.xlsx"),
     "rim_one": Case(  # the folder is the label
         renamed("partitioned_by_hospital/training_set/normal", "healthy"),
@@ -300,9 +312,15 @@ LABELS = {
     "origa": Case(without("OrigaList.csv"), "has no OrigaList.csv: no eye gets a label"),
     "g1020": Case(without("G1020.csv"), "has no G1020.csv: no eye gets a label"),
     "grape": Case(as_it_is, "no mean deviation is published: masks only, no label, no grade"),
-    "smdg": Case(without("metadata*.csv"), "has no 'metadata - standardized.csv': no eye gets a label"),
-    "gdp": Case(without("data_summary.csv"), "glaucoma is None, in the file or data_summary", done=1),
-    "harvard": Case(without("data_summary.csv"), "has no data_summary*.csv: classes and MD are taken"),
+    "smdg": Case(
+        without("metadata*.csv"), "has no 'metadata - standardized.csv': no eye gets a label"
+    ),
+    "gdp": Case(
+        without("data_summary.csv"), "glaucoma is None, in the file or data_summary", done=1
+    ),
+    "harvard": Case(
+        without("data_summary.csv"), "has no data_summary*.csv: classes and MD are taken"
+    ),
     "gamma": Case(without("*_GT.xlsx"), "has no glaucoma_grading_training_GT.xlsx: no eye gets"),
     "imo": Case(without("class_label.txt"), "class_label.txt: is missing: no eye gets a grade"),
     "cubes": Case(
@@ -330,3 +348,24 @@ def test_one_wrong_thing_is_told_in_a_sentence(kind, layout, request, tmp_path, 
     told = capsys.readouterr()
     assert case.said in told.out + told.err
     assert (tmp_path / "out/manifest.csv").exists() == (case.done == 0)
+
+
+@pytest.mark.parametrize(("layout", "part"), [("refuge", "Training400"), ("harvard", "Training")])
+def test_one_part_of_a_set_is_refused_where_the_whole_tells_its_split(
+    request, tmp_path, capsys, layout, part
+):
+    root = request.getfixturevalue(layout)
+    inside = next(folder for folder in root.rglob(part) if folder.is_dir())
+    assert make(layout, inside, tmp_path / "out") == 1
+    assert (
+        f"is one part of the set, and its eyes' split would not be seen: give the folder above, --root={inside.parent}"
+        in capsys.readouterr().err
+    )
+    assert not (tmp_path / "out" / "manifest.csv").exists()
+
+
+def test_photographs_in_the_folders_of_each_others_class(refuge, tmp_path, capsys):  # noqa: F811
+    ill = next(refuge.rglob("Training400/Glaucoma/g*.jpg"))
+    ill.rename(next(refuge.rglob("Non-Glaucoma")) / ill.name)
+    assert make("refuge", refuge, tmp_path / "out") == 1
+    assert f"{ill.name}: its name says glaucoma, its folder the opposite" in capsys.readouterr().err
