@@ -73,9 +73,7 @@ def predict(run: TrainedRun, given: dict[str, Any]) -> int:
     return done.exit_code
 
 
-def import_weights(
-    read: Callable[..., tuple[Any, dict]], start: str, program: Program
-) -> int:
+def import_weights(read: Callable[..., tuple[Any, dict]], start: str, program: Program) -> int:
     """The weights of others become a run.
 
     Args:
@@ -101,6 +99,12 @@ def no_import(program: Program) -> int:
 
 EYES = Task(
     define_flags=define_flags,
+    only_in={
+        **dict.fromkeys(
+            ("fundus", "oct", "mm_per_pixel", "eye", "dicom", "dicom_identities"), "predict"
+        ),
+        "weights": "import",
+    },
     make_default_phantom=make_default_phantom,
     problems=problems_of,
     refuse=check_locator,

@@ -13,7 +13,7 @@ from experiments.program_end import exit_code, leave, parsed_flags
 from experiments.program_help import answer_help
 from experiments.program_settings import ProgramSettings
 from experiments.run_export import run_export
-from experiments.runtime import set_up
+from experiments.runtime import UserError, set_up
 from experiments.training import check_weights
 from imo_jax.export.bundle import FORMATS
 from imo_jax.train import processes
@@ -29,6 +29,7 @@ class Task:
 
     Attributes:
       define_flags: defines the flags that only such programs have.
+      only_in: flag -> the one mode in which it does something.
       make_default_phantom: makes the data set where the default manifest is absent.
       problems: (config, need) -> all that is wrong with its manifest; see reading.problems_of.
       refuse: (config, workdir); UserError for what would fail after the data are prepared.
@@ -41,6 +42,7 @@ class Task:
     """
 
     define_flags: Callable[[], None]
+    only_in: Mapping[str, str]
     make_default_phantom: Callable[[str], None]
     problems: Callable[..., list]
     refuse: Callable[[Any, str], None]
@@ -89,9 +91,20 @@ class Program:
         self.settings.define_flags()
 
     def _main(self) -> int:
+        self._refuse_idle_flags()
         set_up()
         hosts.join_others(FLAGS.mode, TRAINING)
         return {None: Program.train_and_evaluate, **self.modes}[FLAGS.mode](self)
+
+    def _refuse_idle_flags(self) -> None:
+        """UserError for flags that were given and do nothing in this mode."""
+        only_in = {**self.task.only_in, "format": "export"}
+        idle = [n for n, mode in only_in.items() if FLAGS[n].present and FLAGS.mode != mode]
+        if idle:
+            told = "; ".join(
+                f"--{name} does nothing without --mode={only_in[name]}" for name in idle
+            )
+            raise UserError(told)
 
     def train(self) -> int:
         return self.trained(*self.opened(("train",)))[0]

@@ -73,6 +73,9 @@ def table(program: Program) -> int:
 
 VOLUMES = Task(
     define_flags=define_flags,
+    only_in={
+        "oct": "predict", "eye": "predict", "seeds": "table", "rows": "table", "alphas": "select_alpha",
+    },
     make_default_phantom=make_default_phantom,
     problems=problems_of,
     refuse=lambda config, workdir: None,

@@ -81,7 +81,11 @@ def test_a_result_is_the_exit_code():
         (PermissionError(errno.EACCES, "Permission denied", "runs"), 2, "may write to"),
         (OSError("odd"), 2, "error: odd"),
         (OUT_OF_MEMORY, 2, "not enough memory (Out of memory while trying to allocate 12884901888"),
-        (OUT_OF_MEMORY, 2, "a smaller --batch_size, a smaller --crop_size, --accumulation=PARTS or"),
+        (
+            OUT_OF_MEMORY,
+            2,
+            "a smaller --batch_size, a smaller --crop_size, --accumulation=PARTS or",
+        ),
         (MemoryError(), 2, "not enough memory: a training needs less with"),
     ],
 )
@@ -147,7 +151,8 @@ def test_a_folder_in_use_says_by_whom_and_is_free_when_that_process_is_gone(tmp_
 
 
 @pytest.mark.parametrize(
-    "work", [run_train.run_train, run_train.run_stages, screening.run_train, screening.run_surrogate]
+    "work",
+    [run_train.run_train, run_train.run_stages, screening.run_train, screening.run_surrogate],
 )
 def test_nothing_is_read_or_written_in_a_folder_in_use(tmp_path, holder, work):
     (tmp_path / "config.json").write_text("the holder's")
@@ -194,8 +199,7 @@ def test_a_stage_keeps_the_lock_of_its_program(tmp_path):
 
 def test_an_interrupt_while_libraries_are_imported_is_one_line(tmp_path):
     code = (
-        "from experiments import runtime\nprint('begun', flush=True)\n"
-        "import time\ntime.sleep(600)"
+        "from experiments import runtime\nprint('begun', flush=True)\nimport time\ntime.sleep(600)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -225,3 +229,25 @@ def test_a_user_without_a_home_has_a_cache(monkeypatch, tmp_path):
     assert runtime.cache_folder().parent == tmp_path
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert runtime.cache_folder() == pathlib.Path("/somewhere/imo_jax")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ("imo", "--fundus=eye.jpg", "--eye=OD"),
+            "--fundus does nothing without --mode=predict; --eye does",
+        ),
+        (
+            ("semt", "--mode=train", "--alphas=1"),
+            "--alphas does nothing without --mode=select_alpha",
+        ),
+        (("grader", "--mode=eval", "--format=onnx"), "--format does nothing without --mode=export"),
+    ],
+)
+def test_flags_that_do_nothing_in_a_mode_are_refused(tmp_path, arguments, told):
+    name, *rest = arguments
+    command = [sys.executable, "-m", f"experiments.{name}", f"--workdir={tmp_path / 'run'}", *rest]
+    done = programs.run(command, programs.environment(), timeout=60)
+    assert done.returncode == 2 and f"error: {told}" in done.stderr
+    assert not (tmp_path / "run").exists()
