@@ -91,7 +91,7 @@ def parse_axes(text: str) -> str:
 
 def parse_range(text: str) -> tuple[float, float]:
     """(black, white) from "0..40". Raises ValueError for anything else."""
-    low, dots, high = text.partition("..")
+    low, dots, high = str(text).partition("..")
     try:
         found = float(low), float(high)
     except ValueError:

@@ -4,6 +4,7 @@ A doubtful input is refused or warned of by the same rules whether it comes from
 """
 
 import dataclasses
+import numbers
 import os
 import pathlib
 from collections.abc import Sequence
@@ -227,9 +228,11 @@ def spacings_of(given: Any, number: int) -> list[float | None]:
     """
     found = _for_each(given, number, "mm_per_pixel")
     for value in found:
-        if value is not None and not LEAST_MM <= value <= MOST_MM:
+        if value is None:
+            continue
+        if not isinstance(value, numbers.Real) or not LEAST_MM <= value <= MOST_MM:
             raise BadInput(
-                f"mm_per_pixel={value:g} is impossible: a pixel of a fundus photograph is "
+                f"mm_per_pixel={value!r} is impossible: a pixel of a fundus photograph is "
                 f"{LEAST_MM:g} to {MOST_MM:g} mm on the retina; give millimetres (0.005 is 5 µm)"
             )
     return found

@@ -46,7 +46,7 @@ def test_axes_that_are_none(text):
         parse_axes(text)
 
 
-@pytest.mark.parametrize("text", ["40", "40..0", "a..b", "0..nan", "1..1", "0..inf"])
+@pytest.mark.parametrize("text", ["40", "40..0", "a..b", "0..nan", "1..1", "0..inf", (0, 40)])
 def test_ranges_that_are_none(text):
     with pytest.raises(ValueError, match="give the numbers of black and white"):
         parse_range(text)

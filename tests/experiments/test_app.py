@@ -45,6 +45,8 @@ def test_millimetres_are_said_where_the_spacing_is_given(predictor, tmp_path):
     assert "mm²" not in app.answer(predictor, photograph, None, tmp_path)[0]
     with pytest.raises(ValueError, match="mm_per_pixel=7 is impossible"):
         app.answer(predictor, photograph, None, tmp_path, 7)
+    with pytest.raises(ValueError, match="mm_per_pixel='0.006' is impossible"):
+        predictor.predict(photograph, mm_per_pixel="0.006")
 
 
 def test_the_side_names_the_sectors_of_the_rim(predictor, tmp_path):
