@@ -182,6 +182,7 @@ def run_loop(
         ema_decay=optimiser.ema_decay,
         ema_start=optimiser.ema_start,
         remat=optimiser.remat,
+        frozen=encoder if optimiser.encoder_rate == 0 else None,
         axis_name=parallel.AXIS,
         unpack=augmentation.unpack,
     )

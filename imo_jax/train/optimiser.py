@@ -24,8 +24,9 @@ class OptimiserConfig:
     encoder_rate: float = field(
         default=1.0,
         metadata={
-            "help": "learning rate of the photograph's encoder as a factor of the others'",
-            "above": 0,
+            "help": "learning rate of the encoder as a factor of the others'; 0 = it is frozen, its "
+            "running statistics included",
+            "at_least": 0,
         },
     )
     lr_decay: str = field(

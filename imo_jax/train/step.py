@@ -9,6 +9,7 @@ import optax
 
 from imo_jax.losses import Sum, mean
 from imo_jax.train import ema
+from imo_jax.train.frozen import Path, as_in_evaluation, without_gradient
 from imo_jax.train.keys import example_keys
 from imo_jax.train.objectives import Objective, Totals, weighted_loss
 from imo_jax.train.optimiser import Schedule
@@ -30,6 +31,7 @@ def train_step(
     ema_decay: float = 0.0,
     ema_start: str = "warmup",
     remat: bool = False,
+    frozen: Path | None = None,
     axis_name: str | None = None,
     unpack: Callable[[Batch], Batch] | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -45,6 +47,7 @@ def train_step(
       key: typed key of the run; the draws of this step follow from it, `state.step` and `index`.
       ema_decay, ema_start: see `imo_jax.train.ema`; not looked at where no average is kept.
       remat: blocks are computed again for the gradient instead of kept, see `imo_jax.train.remat`.
+      frozen: where the encoder lies that does not learn, see `imo_jax.train.frozen`; None = all learn.
       axis_name: the device axis; None on one device without a device axis.
       unpack: makes of `batch` what the objective reads; None = it is that.
 
@@ -56,7 +59,7 @@ def train_step(
     if unpack is not None:
         batch = unpack(batch)
     counts = _over_devices(_counts(objective, batch), axis_name)
-    gradient, totals = _accumulate(state, batch, counts, objective, key, remat, axis_name)
+    gradient, totals = _accumulate(state, batch, counts, objective, key, remat, frozen, axis_name)
     gradient, losses, extras = _over_devices((gradient, totals.losses, totals.extras), axis_name)
 
     updates, opt_state = optimiser.update(gradient, state.opt_state, state.params)
@@ -105,6 +108,7 @@ def _accumulate(
     objective: Objective,
     key: jax.Array,
     remat: bool,
+    frozen: Path | None,
     axis_name: str | None,
 ) -> tuple[Any, Totals]:
     """This device's gradient and totals, added over the accumulation steps.
@@ -116,9 +120,9 @@ def _accumulate(
     """
 
     def loss(params: Packed, batch_stats: Any, part: Batch) -> tuple[jax.Array, Totals]:
-        with recomputed_blocks(remat):
+        with recomputed_blocks(remat), as_in_evaluation(frozen):
             totals = objective.totals(
-                unpack(params),
+                without_gradient(unpack(params), frozen),
                 batch_stats,
                 part,
                 example_keys(key, state.step, part["index"]),
