@@ -26,7 +26,7 @@ from imo_jax.metrics.bootstrap import (
     weighted_mean,
 )
 from imo_jax.metrics.grading import quadratic_weighted_kappa
-from imo_jax.report.seed_means import markdown
+from imo_jax.report.seed_means import cell, markdown
 
 # Name -> what it needs of per_eye.csv, and the score of each eye in it.
 BY_EYE: dict[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], pd.Series]]] = {
@@ -69,7 +69,7 @@ def scored(evaluations: Evaluations) -> dict[str, Statistic]:
     """The statistics of a method that its evaluations have something for, by name."""
     found: dict[str, Statistic] = {}
     for name, (columns, score) in BY_EYE.items():
-        if all(eyes.columns.isin(columns).sum() == len(columns) for eyes in evaluations):
+        if all(set(columns) <= set(eyes) for eyes in evaluations):
             values = np.mean([score(eyes) for eyes in evaluations], axis=0)
             if np.isfinite(values).any():
                 found[name] = weighted_mean(values)
@@ -118,10 +118,6 @@ def by_folder(evaluations: Evaluations, name: str) -> str:
     return ", ".join(f"{scored([eyes])[name](once)[0]:.3f}" for eyes in evaluations)
 
 
-def in_words(value: Interval, sign: str = "") -> str:
-    return f"{value['value']:{sign}.3f} ({value['low']:{sign}.3f} to {value['high']:{sign}.3f})"
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("first", nargs="+", type=pathlib.Path, help="evaluations of a method")
@@ -135,8 +131,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not found:
         parser.error("the two have no score in common")
     rows = [
-        [name, in_words(of["first"]), by_folder(first, name), in_words(of["second"]),
-         by_folder(second, name), in_words(of["difference"], "+")]
+        [name, cell(of["first"]), by_folder(first, name), cell(of["second"]),
+         by_folder(second, name), cell(of["difference"], "+.3f")]
         for name, of in found.items()
     ]  # fmt: skip
     print(markdown(["score", "first", "by folder", "second", "by folder", "first - second"], rows))

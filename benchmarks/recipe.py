@@ -19,9 +19,9 @@ import time
 import numpy as np
 import pandas as pd
 
-from benchmarks.differences import BY_EYE, KAPPA, differences, in_words, read
+from benchmarks.differences import BY_EYE, KAPPA, differences, read
 from imo_jax.atomic_files import write_json, write_picture, write_table, write_text
-from imo_jax.report.seed_means import markdown
+from imo_jax.report.seed_means import cell, markdown
 from imo_jax.visualisation.plots import learning_curves
 
 BASE = "base"
@@ -182,7 +182,7 @@ def against_base(out: pathlib.Path, names: list[str], seeds: int) -> str:
             continue
         ours, base = (read([folder_of(out, of, s) / "eval" for s in both]) for of in (name, BASE))
         found = differences(ours, base)
-        cells = [in_words(found[c]["difference"], "+") if c in found else "-" for c in DIFFERENCES]
+        cells = [cell(found[c]["difference"], "+.3f") if c in found else "-" for c in DIFFERENCES]
         lines.append([name, *cells])
     return markdown(["variant - base", *DIFFERENCES], lines)
 

@@ -78,7 +78,6 @@ def test_the_encoder_computes_as_in_evaluation(model):
     network, variables = kind.module(model), random_variables(model, 0, size=0.2)
     image = jnp.asarray(np.random.default_rng(0).normal(size=(2, 64, 64, 3)), jnp.float32)
     keys = jax.random.split(jax.random.key(0), 2)
-    seen = {}
 
     def outputs(frozen, train):
         with as_in_evaluation(frozen):
