@@ -29,12 +29,14 @@ COLUMNS = ("id", "patient", "split", "fundus", "mask")
 @dataclasses.dataclass(frozen=True)
 class LabelledEyes:
     """N eyes: `ids`, `patients`; `photographs` (N, S, S, 3) and `masks` (N, S, S) uint8, the whole
-    picture squeezed into a square; `native_masks`, N arrays (H, W) uint8 as they are stored."""
+    picture squeezed into a square; `native_photographs` and `native_masks`, N arrays (H, W, 3) and
+    (H, W) uint8 as they are stored, upright."""
 
     ids: list[str]
     patients: list[str]
     photographs: np.ndarray
     masks: np.ndarray
+    native_photographs: list[np.ndarray]
     native_masks: list[np.ndarray]
 
     def __len__(self) -> int:
@@ -62,7 +64,7 @@ def read_labelled_eyes(
     """
     path = pathlib.Path(manifest)
     roots = _roots(path, data_root)
-    ids, patients, photographs, masks, native_masks = [], [], [], [], []
+    ids, patients, photographs, masks, native_photographs, native_masks = [], [], [], [], [], []
     for row in _rows(path):
         if row["split"].strip() != split or not row["mask"].strip():
             continue
@@ -78,12 +80,14 @@ def read_labelled_eyes(
         patients.append(row["patient"].strip() or row["id"].strip())
         photographs.append(np.asarray(square))
         masks.append(np.asarray(small))
+        native_photographs.append(np.asarray(photograph))
         native_masks.append(native)
     return LabelledEyes(
         ids=ids,
         patients=patients,
         photographs=np.array(photographs, np.uint8).reshape(-1, size, size, 3),
         masks=np.array(masks, np.uint8).reshape(-1, size, size),
+        native_photographs=native_photographs,
         native_masks=native_masks,
     )
 

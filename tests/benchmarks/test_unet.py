@@ -62,7 +62,7 @@ def discs(num: int, seed: int) -> LabelledEyes:
     pairs = [bright_disc(np.random.default_rng([seed, k])) for k in range(num)]
     photographs, masks = (np.stack(part)[:, ::2, ::3] for part in zip(*pairs, strict=True))
     names = [f"e{k}" for k in range(num)]
-    return LabelledEyes(names, names, photographs, masks, list(masks))
+    return LabelledEyes(names, names, photographs, masks, list(photographs), list(masks))
 
 
 def ticking(step: float = 1.0):
