@@ -15,7 +15,8 @@ by call, each in a process of its own, whose peak memory is told (on a GPU the d
 that the outputs are compared (of a train step: losses, clipped gradients, batch statistics), with
 the same weights and draws; where they differ by more than the tolerance nothing is timed. Needs no
 TensorFlow; --peer needs torch (pip install -e '.[torch]'), of the U-Net ('unet', on an EfficientNet-Lite)
-also segmentation_models_pytorch (pip install -e '.[unet]').
+also segmentation_models_pytorch (pip install -e '.[unet]'). IMO in two stages on the same encoder has no twin and
+is timed alone (--model=two_stages, --config=square or locator).
 """
 
 import argparse
@@ -31,13 +32,14 @@ from benchmarks.speed.loader import loader_rows
 from benchmarks.speed.machine import commit
 from benchmarks.speed.measure import Disagreement, measure
 from benchmarks.speed.report import append_lines, complete, table
-from benchmarks.speed.task import CONFIGS, PRECISIONS, WHATS, Task
+from benchmarks.speed.task import CONFIGS, PRECISIONS, TWINS, WHATS, Task
 from benchmarks.speed.worker import WorkerError
 
 DEFAULT_SIZES = {
     "imo": (256, 2),
     "semt": (224, 8),
     "unet": (256, 8),
+    "two_stages": (256, 8),
     "surrogate": (20_000, 10_000),
     "loader": (256, 8),
 }
@@ -54,7 +56,14 @@ def networks(model: str) -> dict[str, Any]:
         name: SegmenterConfig(network="unet", size="resnet34", encoder=name)
         for name in ("efficientnet_lite0", "efficientnet_lite2")
     }
-    return {"imo": imo_sizes, "semt": semt_sizes, "unet": unet_sizes}[model]
+    # Of the flagfile for photographs: the network of the square, and what finds it.
+    square = dataclasses.replace(
+        imo_sizes["tiny"], encoder="efficientnet_lite0", use_oct=False, grade=False, refine="single",
+        auxiliary_head=True, merged_conv=True, fine_stride=2, fine_dim=24,
+    )  # fmt: skip
+    two_stages = {"square": square, "locator": dataclasses.replace(square, fine_stride=4)}
+    by_model = {"imo": imo_sizes, "semt": semt_sizes, "unet": unet_sizes, "two_stages": two_stages}
+    return by_model[model]
 
 
 def tasks(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Task]:
@@ -63,6 +72,10 @@ def tasks(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Tas
     if models and args.model not in models:
         parser.error(f"--what={args.what} is there for --model={' or '.join(models)}")
     model = args.model if models else ""
+    if args.peer and model and model not in TWINS:
+        parser.error(
+            f"--model={model} has no twin in PyTorch; a U-Net on its encoder has: --model=unet"
+        )
     config, network = "", {}
     if model:
         sizes = networks(model)
@@ -115,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--what", required=True, choices=list(WHATS))
     parser.add_argument("--model", default="imo", choices=list(CONFIGS))
-    parser.add_argument("--config", help="size of the model; default: convnext_tiny, resnet18, efficientnet_lite0")
+    parser.add_argument("--config", help="size of the model; default: " + ", ".join(CONFIGS.values()))
     parser.add_argument("--size", type=_numbers, help="side of the images, or several: 128,256")
     parser.add_argument("--batch", type=int, help="images a call")
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)

@@ -11,7 +11,8 @@ IDS = np.array([0, 0, 0, 0, 0, 1, 2, 255], np.int32)  # of a mask's pixels, each
 
 def batch_of(task: Task) -> Arrays:
     """The batch of a task that has a model, as the loaders give it."""
-    return {"imo": eyes, "semt": scans, "unet": photographs}[task.model](task)
+    makers = {"imo": eyes, "semt": scans, "unet": photographs, "two_stages": photographs}
+    return makers[task.model](task)
 
 
 def eyes(task: Task) -> Arrays:

@@ -54,7 +54,8 @@ class Model:
 
 def model_of(task: Task) -> Model:
     """The model of a task."""
-    return {"imo": _imo, "semt": _semt, "unet": _unet}[task.model](task)
+    makers = {"imo": _imo, "semt": _semt, "unet": _unet, "two_stages": _two_stages}
+    return makers[task.model](task)
 
 
 def _imo(task: Task) -> Model:
@@ -124,6 +125,19 @@ def _unet(task: Task) -> Model:
         initial,
         BaselineObjective(config, MaskLossConfig(dice_weight=0.0, divide_by="all")),
         lambda variables: unet_weights.to_torch(variables, config.encoder),
+        lambda key, index: {},
+    )
+
+
+def _two_stages(task: Task) -> Model:
+    """The photographs' IMO, of the first stage or the second; it has no twin."""
+    config = IMOConfig(**task.network)
+    objective = ObjectiveConfig(label_grid="mean", auxiliary_dice_weight=0.4)  # of the default preset
+    return Model(
+        config,
+        lambda key: IMO(config).init(key, jnp.zeros((1, 64, 64, 3)), None),
+        ImoObjective(config, objective, train_steps=1),
+        lambda variables: {},
         lambda key, index: {},
     )
 

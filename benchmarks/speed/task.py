@@ -6,16 +6,19 @@ from typing import Any
 
 # What can be timed -> models it is there for; loader and surrogate have none.
 WHATS = {
-    "train": ("imo", "semt", "unet"),
+    "train": ("imo", "semt", "unet", "two_stages"),
     "sample": ("imo",),
     "encode": ("imo", "semt", "unet"),
-    "compile": ("imo", "semt", "unet"),
+    "compile": ("imo", "semt", "unet", "two_stages"),
     "surrogate": (),
     "loader": (),
 }
 PRECISIONS = ("float32", "tf32", "bfloat16")
 # model -> its full size
-CONFIGS = {"imo": "convnext_tiny", "semt": "resnet18", "unet": "efficientnet_lite0"}
+CONFIGS = {
+    "imo": "convnext_tiny", "semt": "resnet18", "unet": "efficientnet_lite0", "two_stages": "square",
+}  # fmt: skip
+TWINS = ("imo", "semt", "unet")  # models that there is a network of in PyTorch
 
 # Of every training, on both sides: AdamW at a constant rate after clipping by the global norm.
 LEARNING_RATE = 6e-5

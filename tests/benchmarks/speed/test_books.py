@@ -157,6 +157,7 @@ def test_bfloat16_is_the_networks_dtype():
         ("--what=sample", "--model=semt"),
         ("--what=train", "--config=huge"),
         ("--what=train", "--size=0"),
+        ("--what=train", "--model=two_stages", "--peer"),
     ],
     ids=str,
 )
