@@ -1,11 +1,13 @@
 """Convolution of images with 3x3 kernels by Winograd's minimal filtering, for CPUs.
 
-F(2x2, 3x3) of Lavin and Gray, "Fast algorithms for convolutional neural networks" (CVPR 2016): a
-square of 2x2 outputs costs 16 multiplications instead of 36. What is left are 16 matrix products,
-which XLA's CPU runs at twice the speed of its convolution. Exact but for rounding: float32 results
-differ from the direct ones by some 5e-7 of their norm, gradients of kernels by 3e-6.
+F(2x2, 3x3) and F(4x4, 3x3) of Lavin and Gray, "Fast algorithms for convolutional neural networks" (CVPR 2016): a
+square of 2x2 outputs costs 16 multiplications instead of 36, one of 4x4 outputs 36 instead of 144. What is left are 16 or
+36 matrix products, which XLA's CPU runs at twice the speed of its convolution. Exact but for rounding: float32
+results differ from the direct ones by some 5e-7 of their norm with the small squares and 2e-6 with the large ones,
+gradients of kernels by 3e-6.
 """
 
+import dataclasses
 import functools
 import math
 
@@ -14,17 +16,69 @@ import jax.numpy as jnp
 import numpy as np
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
+Line = list[jax.Array]
 Grid = list[list[jax.Array]]
 
-# The paper's G.
-HALVES = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
 
-TURNED = (3, 1, 2, 0)  # row of G for the kernel back to front
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scheme:
+    """F(m x m, 3 x 3): a square of m + 2 inputs a side becomes one of m outputs a side.
+
+    The paper's matrices, with which A^T [(G g) * (B^T d)] is the convolution of d with g on a line.
+    """
+
+    of_inputs: np.ndarray  # B^T (m + 2, m + 2)
+    of_kernel: np.ndarray  # G (m + 2, 3)
+    to_outputs: np.ndarray  # A^T (m, m + 2)
+
+    @property
+    def outputs(self) -> int:
+        """m."""
+        return len(self.to_outputs)
+
+    @property
+    def inputs(self) -> int:
+        """m + 2."""
+        return len(self.of_inputs)
+
+
+SMALL = Scheme(
+    of_inputs=np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]),
+    of_kernel=np.array([[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]),
+    to_outputs=np.array([[1, 1, 1, 0], [0, 1, -1, -1]]),
+)
+LARGE = Scheme(
+    of_inputs=np.array([
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]),
+    of_kernel=np.array([
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ]),
+    to_outputs=np.array([
+        [1, 1, 1, 1, 1, 0],
+        [0, 1, -1, 2, -2, 0],
+        [0, 1, 1, 4, 4, 0],
+        [0, 1, -1, 8, -8, 1],
+    ]),
+)  # fmt: skip
 
 # Where it is faster: with fewer channels adding costs more than multiplying, and half a second of
 # compiling has to be earned back. Products are positions x inputs x outputs.
 MIN_CHANNELS = 64
 MIN_PRODUCTS = 2**25
+# Where the large squares are: 36 filters have to be read for few squares, and what they stick out is computed for nothing.
+MIN_SQUARES = 128
+MAX_WASTE = 1.2
 
 
 def suits(x: jax.Array, kernel: jax.Array, stride: int, dilation: int, padding: Padding) -> bool:
@@ -40,7 +94,14 @@ def suits(x: jax.Array, kernel: jax.Array, stride: int, dilation: int, padding: 
     )
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def scheme_of(padding: Padding, shape: tuple[int, ...]) -> Scheme:
+    """The faster squares for the outputs of a convolution of x of this shape (B, H, W, in)."""
+    outputs = [n + sum(zeros) - 2 for n, zeros in zip(shape[1:3], padding, strict=True)]
+    squares = [-(-n // LARGE.outputs) for n in outputs]
+    waste = math.prod(squares) * LARGE.outputs**2 / math.prod(outputs)
+    return LARGE if shape[0] * math.prod(squares) >= MIN_SQUARES and waste <= MAX_WASTE else SMALL
+
+
 def winograd_conv(padding: Padding, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The convolution with stride 1.
 
@@ -52,33 +113,42 @@ def winograd_conv(padding: Padding, x: jax.Array, kernel: jax.Array) -> jax.Arra
     Returns:
       (B, H + zeros - 2, W + zeros - 2, out).
     """
-    return _filtered(padding, x, _filters(kernel), 0)
+    return convolved(scheme_of(padding, x.shape), padding, x, kernel)
 
 
-def _forward(padding: Padding, x: jax.Array, kernel: jax.Array) -> tuple:
-    return winograd_conv(padding, x, kernel), (x, kernel)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def convolved(scheme: Scheme, padding: Padding, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`winograd_conv` by the squares of a scheme."""
+    return _filtered(scheme, padding, x, _filters(scheme, kernel), 0)
 
 
-def _backward(padding: Padding, saved: tuple, g: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _forward(scheme: Scheme, padding: Padding, x: jax.Array, kernel: jax.Array) -> tuple:
+    return convolved(scheme, padding, x, kernel), (x, kernel)
+
+
+def _backward(
+    scheme: Scheme, padding: Padding, saved: tuple, g: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
-    # The gradient of x is g convolved with the kernel turned round, from out to in. Turning a kernel
-    # round changes the places of its filters alone: so XLA finds that they are those of the forward pass.
-    filters = _filters(kernel)
-    turned = [[filters[i][j] for j in TURNED] for i in TURNED]
+    # The gradient of x is g convolved with the kernel turned round, from out to in.
+    filters = _filters(scheme, kernel[::-1, ::-1])
     outside = tuple((2 - before, 2 - after) for before, after in padding)
-    return _filtered(outside, g, turned, 1), _of_kernel(padding, x, g)
+    return _filtered(scheme, outside, g, filters, 1), _of_kernel(scheme, padding, x, g)
 
 
-winograd_conv.defvjp(_forward, _backward)
+convolved.defvjp(_forward, _backward)
 
 
-def _filtered(padding: Padding, x: jax.Array, filters: Grid, axis: int) -> jax.Array:
+def _filtered(
+    scheme: Scheme, padding: Padding, x: jax.Array, filters: Grid, axis: int
+) -> jax.Array:
     """The convolution with `_filters` of a kernel, whose axis `axis` are the input channels."""
     height, width = (n + sum(zeros) - 2 for n, zeros in zip(x.shape[1:3], padding, strict=True))
-    # Barriers: else XLA computes what comes before and after once in each of the 16 transforms.
-    tiles = _tiles(jax.lax.optimization_barrier(_padded_to_even(padding, x)))
-    products = [[_product(tiles[i][j], filters[i][j], axis) for j in range(4)] for i in range(4)]
-    return jax.lax.optimization_barrier(_squares(products)[:, :height, :width])
+    side = range(scheme.inputs)
+    tiles = _tiles(scheme, padding, x)
+    products = [[_product(tiles[i][j], filters[i][j], axis) for j in side] for i in side]
+    outputs = _on_both_axes(scheme.to_outputs, products)
+    return jax.lax.optimization_barrier(_joined(outputs)[:, :height, :width])
 
 
 def _product(tile: jax.Array, filter: jax.Array, axis: int) -> jax.Array:
@@ -89,16 +159,18 @@ def _product(tile: jax.Array, filter: jax.Array, axis: int) -> jax.Array:
     return product.reshape(*tile.shape[:-1], -1)
 
 
-def _of_kernel(padding: Padding, x: jax.Array, g: jax.Array) -> jax.Array:
+def _of_kernel(scheme: Scheme, padding: Padding, x: jax.Array, g: jax.Array) -> jax.Array:
     """Gradient of the kernel, (3, 3, in, out): G^T (tiles of x times A g A^T) G.
 
     Written out, since XLA makes the transpose of sixteen slices a sum of sixteen padded arrays.
     """
-    tiles = _tiles(jax.lax.optimization_barrier(_padded_to_even(padding, x)))
-    spread = _spread(jax.lax.optimization_barrier(_padded_to_even(((0, 0), (0, 0)), g)))
-    products = [[_over_positions(tiles[i][j], spread[i][j]) for j in range(4)] for i in range(4)]
-    rows = [_halves([products[i][j] for i in range(4)]) for j in range(4)]
-    taps = [_halves([rows[j][i] for j in range(4)]) for i in range(3)]
+    tiles, side, step = _tiles(scheme, padding, x), range(scheme.inputs), scheme.outputs
+    g = jnp.pad(g, [(0, 0), *((0, -n % step) for n in g.shape[1:3]), (0, 0)])
+    g = jax.lax.optimization_barrier(g)
+    squares = [[g[:, i::step, j::step] for j in range(step)] for i in range(step)]
+    spread = _on_both_axes(scheme.to_outputs.T, squares)
+    products = [[_over_positions(tiles[i][j], spread[i][j]) for j in side] for i in side]
+    taps = _on_both_axes(scheme.of_kernel.T, products)
     return jnp.stack([jnp.stack(row) for row in taps])
 
 
@@ -108,63 +180,53 @@ def _over_positions(tile: jax.Array, spread: jax.Array) -> jax.Array:
     return jax.lax.dot_general(rows, of_rows, (((0,), (0,)), ((), ())))
 
 
-def _spread(g: jax.Array) -> Grid:
-    """A g A^T of the squares of 2x2: (B, 2h, 2w, out) -> 4 x 4 of (B, h, w, out)."""
-    rows = [_sums_transposed([g[:, i::2, j::2] for i in range(2)]) for j in range(2)]
-    return [_sums_transposed([rows[j][i] for j in range(2)]) for i in range(4)]
-
-
-def _sums_transposed(g: list[jax.Array]) -> list[jax.Array]:
-    return [g[0], g[0] + g[1], g[0] - g[1], -g[1]]
-
-
-def _halves(d: list[jax.Array]) -> list[jax.Array]:
-    """G^T d."""
-    even, odd = 0.5 * (d[1] + d[2]), 0.5 * (d[1] - d[2])
-    return [d[0] + even, odd, even + d[3]]
-
-
-def _padded_to_even(padding: Padding, x: jax.Array) -> jax.Array:
-    """x with its zeros, and a row or column of them more where the output's size is odd."""
-    more = [
-        (before, after + (n + before + after) % 2)
+def _tiles(scheme: Scheme, padding: Padding, x: jax.Array) -> Grid:
+    """B^T d B of the squares d of inputs, at every m-th position: arrays (B, h, w, in)."""
+    step, side = scheme.outputs, range(scheme.inputs)
+    # Zeros, and rows or columns of them more until the outputs are whole squares.
+    zeros = [
+        (before, after + (2 - n - before - after) % step)
         for n, (before, after) in zip(x.shape[1:3], padding, strict=True)
     ]
-    return jnp.pad(x, [(0, 0), *more, (0, 0)])
-
-
-def _tiles(x: jax.Array) -> Grid:
-    """B^T d B of the 4x4 squares d at every second position: 4 x 4 of (B, H/2 - 1, W/2 - 1, in)."""
+    # Barriers, here and for the long sums between the axes: else XLA computes what comes before once in each transform.
+    x = jax.lax.optimization_barrier(jnp.pad(x, [(0, 0), *zeros, (0, 0)]))
     height, width = (n - 2 for n in x.shape[1:3])
-    rows = [
-        _differences([x[:, i : i + height : 2, j : j + width : 2] for i in range(4)])
-        for j in range(4)
-    ]
-    return [_differences([rows[j][i] for j in range(4)]) for i in range(4)]
+    squares = [[x[:, i : i + height : step, j : j + width : step] for j in side] for i in side]
+    return _on_both_axes(scheme.of_inputs, squares, apart=scheme is LARGE)
 
 
-def _differences(d: list[jax.Array]) -> list[jax.Array]:
-    return [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
-
-
-def _filters(kernel: jax.Array) -> Grid:
-    """G g G^T of the kernel g: 4 x 4 of (in, out)."""
-    both = jnp.asarray(np.kron(HALVES, HALVES))
-    # (3, 3, in, out) -> (16, in * out): one product, not sixteen kernels to compile
+def _filters(scheme: Scheme, kernel: jax.Array) -> Grid:
+    """G g G^T of the kernel g: arrays (in, out)."""
+    both = jnp.asarray(np.kron(scheme.of_kernel, scheme.of_kernel), jnp.float32)
+    # (3, 3, in, out) -> (rows, in * out): one product, not one kernel for each row to compile
     rows = both @ kernel.reshape(9, -1)
     filters = [row.reshape(kernel.shape[2:]) for row in rows]
-    return [filters[i : i + 4] for i in range(0, 16, 4)]
+    side = scheme.inputs
+    return [filters[i : i + side] for i in range(0, side * side, side)]
 
 
-def _squares(m: Grid) -> jax.Array:
-    """A^T m A, the squares of 2x2 outputs: 4 x 4 of (B, h, w, out) -> (B, 2h, 2w, out)."""
-    rows = [_sums([m[i][j] for i in range(4)]) for j in range(4)]
-    squares = [_sums([rows[j][i] for j in range(4)]) for i in range(2)]
-    # 2 x 2 of (B, h, w, out) -> (B, h, 2, w, 2, out)
-    y = jnp.stack([jnp.stack(square, axis=3) for square in squares], axis=2)
-    batch, height, _, width, _, out = y.shape
-    return y.reshape(batch, 2 * height, 2 * width, out)
+def _on_both_axes(matrix: np.ndarray, squares: Grid, apart: bool = False) -> Grid:
+    """M s M^T of a square s of arrays: (n, n) of them with M (m, n) -> (m, m); apart = one axis after the other."""
+    columns = [_on_a_line(matrix, list(column)) for column in zip(*squares, strict=True)]
+    if apart:
+        columns = jax.lax.optimization_barrier(columns)
+    return [_on_a_line(matrix, list(row)) for row in zip(*columns, strict=True)]
 
 
-def _sums(m: list[jax.Array]) -> list[jax.Array]:
-    return [m[0] + m[1] + m[2], m[1] - m[2] - m[3]]
+def _on_a_line(matrix: np.ndarray, line: Line) -> Line:
+    """Sums of arrays with the coefficients of each row."""
+    return [sum(_times(c, x) for c, x in zip(row, line, strict=True) if c) for row in matrix]
+
+
+def _times(coefficient: float, x: jax.Array) -> jax.Array:
+    if abs(coefficient) == 1:
+        return x if coefficient > 0 else -x
+    return np.float32(coefficient) * x
+
+
+def _joined(squares: Grid) -> jax.Array:
+    """Arrays (B, h, w, out), m a side, beside each other: (B, m h, m w, out)."""
+    # m x m of (B, h, w, out) -> (B, h, m, w, m, out)
+    y = jnp.stack([jnp.stack(row, axis=3) for row in squares], axis=2)
+    batch, rows, high, columns, wide, out = y.shape
+    return y.reshape(batch, rows * high, columns * wide, out)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from imo_jax.layers.convolution import Window, conv, plain_conv
-from imo_jax.layers.winograd import suits, winograd_conv
+from imo_jax.layers.winograd import LARGE, SMALL, convolved, scheme_of, suits
 
 SAME = ((1, 1), (1, 1))
+SCHEMES = pytest.mark.parametrize("scheme", [SMALL, LARGE], ids=["small", "large"])
 
 
 def arrays(shape, inputs, outputs):
@@ -26,26 +27,41 @@ def value_and_gradients(form, x, kernel):
     return y, *pullback(jnp.sin(y))
 
 
-def test_a_line_by_hand():
+@SCHEMES
+def test_the_matrices_are_of_a_convolution(scheme):
+    rng = np.random.default_rng(0)
+    inputs, kernel = rng.normal(size=scheme.inputs), rng.normal(size=3)
+    found = scheme.to_outputs @ ((scheme.of_kernel @ kernel) * (scheme.of_inputs @ inputs))
+    np.testing.assert_allclose(found, np.correlate(inputs, kernel, "valid"), rtol=0, atol=1e-13)
+
+
+@SCHEMES
+def test_a_line_by_hand(scheme):
     line = jnp.arange(1.0, 8.0).reshape(1, 1, 7, 1)
     kernel = jnp.zeros((3, 3, 1, 1)).at[1, :, 0, 0].set(jnp.array([1.0, 10.0, 100.0]))
-    found = winograd_conv(SAME, line, kernel)[0, 0, :, 0]
-    np.testing.assert_allclose(found, [210, 321, 432, 543, 654, 765, 76], rtol=1e-6)
+    found = convolved(scheme, SAME, line, kernel)[0, 0, :, 0]
+    np.testing.assert_allclose(found, [210, 321, 432, 543, 654, 765, 76], rtol=1e-5)
 
 
 @pytest.mark.parametrize("padding", [SAME, ((0, 0), (0, 0)), ((2, 0), (1, 2))], ids=str)
 @pytest.mark.parametrize("shape", [(2, 8, 6), (1, 5, 7), (3, 3, 4)], ids=str)
-def test_it_gives_what_xla_gives(shape, padding):
+@SCHEMES
+def test_it_gives_what_xla_gives(scheme, shape, padding):
     given = arrays(shape, 5, 3)
-    ours = value_and_gradients(functools.partial(winograd_conv, padding), *given)
+    ours = value_and_gradients(functools.partial(convolved, scheme, padding), *given)
     xla = value_and_gradients(functools.partial(plain_conv, Window(1, 1, padding)), *given)
     for a, b in zip(ours, xla, strict=True):
         assert a.shape == b.shape
         assert np.linalg.norm(a - b) <= 5e-6 * np.linalg.norm(b)
 
 
-def test_a_layer_with_many_channels_uses_it_and_computes_the_same():
-    x, kernel = arrays((2, 46, 45), 64, 128)
+@pytest.mark.parametrize(
+    ("shape", "channels"),
+    [((2, 46, 45), (64, 128)), ((8, 14, 14), (128, 256))],
+    ids=["large", "small"],
+)
+def test_a_layer_with_many_channels_uses_it_and_computes_the_same(shape, channels):
+    x, kernel = arrays(shape, *channels)
     assert suits(x, kernel, 1, 1, SAME)
     used = value_and_gradients(conv, x, kernel)
     xla = value_and_gradients(functools.partial(plain_conv, Window(1, 1, SAME)), x, kernel)
@@ -74,3 +90,18 @@ def test_what_it_is_not_for(shape, kernel, window):
 def test_half_precision_is_left_to_xla():
     x = jax.ShapeDtypeStruct((8, 56, 56, 64), jnp.bfloat16)
     assert not suits(x, jax.ShapeDtypeStruct((3, 3, 64, 64), jnp.bfloat16), 1, 1, SAME)
+
+
+@pytest.mark.parametrize(
+    ("shape", "scheme"),
+    [
+        ((8, 56, 56, 64), LARGE),
+        ((8, 28, 28, 128), LARGE),
+        ((8, 14, 14, 256), SMALL),  # 16 x 16 would be computed: a third for nothing
+        ((8, 7, 7, 512), SMALL),
+        ((1, 16, 16, 512), SMALL),  # 16 squares for 36 filters
+    ],
+    ids=lambda value: "x".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_large_squares_are_for_large_maps(shape, scheme):
+    assert scheme_of(SAME, shape) is scheme
