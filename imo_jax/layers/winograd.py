@@ -76,9 +76,11 @@ LARGE = Scheme(
 # compiling has to be earned back. Products are positions x inputs x outputs.
 MIN_CHANNELS = 64
 MIN_PRODUCTS = 2**25
-# Where the large squares are: 36 filters have to be read for few squares, and what they stick out is computed for nothing.
+# Where the large squares are: 36 filters have to be read for few squares, what they stick out is computed for nothing, and
+# with more channels (two cores) the products of the small ones take no longer.
 MIN_SQUARES = 128
 MAX_WASTE = 1.2
+MAX_CHANNELS = 128
 
 
 def suits(x: jax.Array, kernel: jax.Array, stride: int, dilation: int, padding: Padding) -> bool:
@@ -94,12 +96,17 @@ def suits(x: jax.Array, kernel: jax.Array, stride: int, dilation: int, padding: 
     )
 
 
-def scheme_of(padding: Padding, shape: tuple[int, ...]) -> Scheme:
-    """The faster squares for the outputs of a convolution of x of this shape (B, H, W, in)."""
+def scheme_of(padding: Padding, shape: tuple[int, ...], channels: int) -> Scheme:
+    """The faster squares for the outputs of a convolution of x of this shape (B, H, W, in) to so many channels."""
     outputs = [n + sum(zeros) - 2 for n, zeros in zip(shape[1:3], padding, strict=True)]
     squares = [-(-n // LARGE.outputs) for n in outputs]
     waste = math.prod(squares) * LARGE.outputs**2 / math.prod(outputs)
-    return LARGE if shape[0] * math.prod(squares) >= MIN_SQUARES and waste <= MAX_WASTE else SMALL
+    pays = (
+        shape[0] * math.prod(squares) >= MIN_SQUARES
+        and waste <= MAX_WASTE
+        and max(shape[-1], channels) <= MAX_CHANNELS
+    )
+    return LARGE if pays else SMALL
 
 
 def winograd_conv(padding: Padding, x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -113,7 +120,7 @@ def winograd_conv(padding: Padding, x: jax.Array, kernel: jax.Array) -> jax.Arra
     Returns:
       (B, H + zeros - 2, W + zeros - 2, out).
     """
-    return convolved(scheme_of(padding, x.shape), padding, x, kernel)
+    return convolved(scheme_of(padding, x.shape, kernel.shape[-1]), padding, x, kernel)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))

@@ -99,9 +99,11 @@ def test_half_precision_is_left_to_xla():
         ((8, 28, 28, 128), LARGE),
         ((8, 14, 14, 256), SMALL),  # 16 x 16 would be computed: a third for nothing
         ((8, 7, 7, 512), SMALL),
-        ((1, 16, 16, 512), SMALL),  # 16 squares for 36 filters
+        ((1, 16, 16, 128), SMALL),  # 16 squares for 36 filters
+        ((2, 64, 64, 256), SMALL),
     ],
     ids=lambda value: "x".join(map(str, value)) if isinstance(value, tuple) else "",
 )
 def test_large_squares_are_for_large_maps(shape, scheme):
-    assert scheme_of(SAME, shape) is scheme
+    assert scheme_of(SAME, shape, shape[-1]) is scheme
+    assert scheme_of(SAME, shape, 192) is SMALL
