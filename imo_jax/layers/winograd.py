@@ -76,9 +76,9 @@ LARGE = Scheme(
 # compiling has to be earned back. Products are positions x inputs x outputs.
 MIN_CHANNELS = 64
 MIN_PRODUCTS = 2**25
-# Where the large squares are: 36 filters have to be read for few squares, what they stick out is computed for nothing, and
+# Where the large squares are: they take three times as long to compile, what they stick out is computed for nothing, and
 # with more channels (two cores) the products of the small ones take no longer.
-MIN_SQUARES = 128
+MIN_LARGE_PRODUCTS = 2**26
 MAX_WASTE = 1.2
 MAX_CHANNELS = 128
 
@@ -99,11 +99,10 @@ def suits(x: jax.Array, kernel: jax.Array, stride: int, dilation: int, padding: 
 def scheme_of(padding: Padding, shape: tuple[int, ...], channels: int) -> Scheme:
     """The faster squares for the outputs of a convolution of x of this shape (B, H, W, in) to so many channels."""
     outputs = [n + sum(zeros) - 2 for n, zeros in zip(shape[1:3], padding, strict=True)]
-    squares = [-(-n // LARGE.outputs) for n in outputs]
-    waste = math.prod(squares) * LARGE.outputs**2 / math.prod(outputs)
+    computed = [n + -n % LARGE.outputs for n in outputs]
     pays = (
-        shape[0] * math.prod(squares) >= MIN_SQUARES
-        and waste <= MAX_WASTE
+        math.prod(shape) * channels >= MIN_LARGE_PRODUCTS
+        and math.prod(computed) <= MAX_WASTE * math.prod(outputs)
         and max(shape[-1], channels) <= MAX_CHANNELS
     )
     return LARGE if pays else SMALL
