@@ -30,6 +30,8 @@ class Scheme:
     of_inputs: np.ndarray  # B^T (m + 2, m + 2)
     of_kernel: np.ndarray  # G (m + 2, 3)
     to_outputs: np.ndarray  # A^T (m, m + 2)
+    # Rows of G for the kernel back to front, where they are among G's own.
+    turned: tuple[int, ...] | None = None
 
     @property
     def outputs(self) -> int:
@@ -46,6 +48,7 @@ SMALL = Scheme(
     of_inputs=np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]),
     of_kernel=np.array([[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]),
     to_outputs=np.array([[1, 1, 1, 0], [0, 1, -1, -1]]),
+    turned=(3, 1, 2, 0),
 )
 LARGE = Scheme(
     of_inputs=np.array([
@@ -136,8 +139,13 @@ def _backward(
     scheme: Scheme, padding: Padding, saved: tuple, g: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
-    # The gradient of x is g convolved with the kernel turned round, from out to in.
-    filters = _filters(scheme, kernel[::-1, ::-1])
+    # The gradient of x is g convolved with the kernel turned round, from out to in. Where that changes the places of its
+    # filters alone, XLA finds that they are those of the forward pass.
+    if scheme.turned is None:
+        filters = _filters(scheme, kernel[::-1, ::-1])
+    else:
+        own = _filters(scheme, kernel)
+        filters = [[own[i][j] for j in scheme.turned] for i in scheme.turned]
     outside = tuple((2 - before, 2 - after) for before, after in padding)
     return _filtered(scheme, outside, g, filters, 1), _of_kernel(scheme, padding, x, g)
 
