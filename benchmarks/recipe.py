@@ -81,7 +81,7 @@ STUDIES = {
             "no convolution of the merged map": ("--nomerged_conv",),
             "labels at the grid's corners": ("--label_grid=corner",),
             "no Dice of the auxiliary head": ("--auxiliary_dice_weight=0",),
-            "the auxiliary head not averaged in": ("--auxiliary_share=0",),
+            "the auxiliary head averaged in": ("--auxiliary_share=0.5",),
             "self-aligned": ("--self_aligned=0.5",),
             "a single pass": ("--refine=single",),
             "a single pass, thrice as deep": ("--refine=single", "--decoder_layers=6"),

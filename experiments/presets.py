@@ -42,7 +42,6 @@ def default() -> RunConfig:
         model=dataclasses.replace(
             SIZES["tiny"],
             auxiliary_head=True,
-            auxiliary_share=0.5,
             merged_conv=True,
             fine_stride=1,
             grade_gradient=0.1,

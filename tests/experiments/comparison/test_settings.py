@@ -33,7 +33,6 @@ ABLATIONS = {
     "imo_without_segmentation": {
         "segment": False,
         "auxiliary_head": False,
-        "auxiliary_share": 0.0,
         "grade_shapes": False,
     },
     "imo_without_cmfa": {"cmfa": "concat"},
