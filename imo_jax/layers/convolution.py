@@ -3,7 +3,7 @@
 XLA is quick everywhere but on CPU. There its convolution of volumes is several times slower than
 that of images, and the gradients of a strided one fifty times: a convolution of volumes is one of
 images, and the slices that a kernel sees lie beside each other as channels. Images with many
-channels are convolved by Winograd's algorithm.
+channels are convolved by Winograd's algorithm, and to a handful of channels as products of pixels.
 """
 
 import functools
@@ -15,9 +15,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from imo_jax.layers import initializers
+from imo_jax.layers import few_outputs, initializers, winograd
 from imo_jax.layers.linear import linear
-from imo_jax.layers.winograd import suits, winograd_conv
 
 Padding = tuple[tuple[int, int], ...]
 DIMENSIONS = {2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
@@ -66,7 +65,7 @@ def conv(
         x = x[:, *(slice(None, None, stride) for _ in sizes)]
         return linear(x, kernel.reshape(kernel.shape[-2:]), None, x.dtype)
     window = Window(stride, dilation, padding)
-    if len(sizes) == 2 and not suits(x, kernel, *window):
+    if len(sizes) == 2 and algorithm(window, x, kernel) is None:
         return plain_conv(window, x, kernel)
     return _conv(image_conv if len(sizes) == 2 else folded_conv, window, x, kernel)
 
@@ -84,10 +83,22 @@ def plain_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
     )
 
 
+# Where it is the faster one on CPU -> (padding, x, kernel) -> the convolution of images.
+ALGORITHMS = (
+    (winograd.suits, winograd.winograd_conv),
+    (few_outputs.suits, few_outputs.few_outputs_conv),
+)
+
+
+def algorithm(window: Window, x: jax.Array, kernel: jax.Array) -> Callable | None:
+    """What is faster on CPU than XLA's convolution of images, if anything is."""
+    return next((found for suits, found in ALGORITHMS if suits(x, kernel, *window)), None)
+
+
 def image_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The fastest form for images on CPU."""
-    if suits(x, kernel, *window):
-        return winograd_conv(window.padding, x, kernel)
+    if found := algorithm(window, x, kernel):
+        return found(window.padding, x, kernel)
     return plain_conv(window, x, kernel)
 
 

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from imo_jax.layers.interleave import interleaved
+
 Padding = tuple[tuple[int, int], tuple[int, int]]
 Line = list[jax.Array]
 Grid = list[list[jax.Array]]
@@ -162,7 +164,7 @@ def _filtered(
     tiles = _tiles(scheme, padding, x)
     products = [[_product(tiles[i][j], filters[i][j], axis) for j in side] for i in side]
     outputs = _on_both_axes(scheme.to_outputs, products)
-    return jax.lax.optimization_barrier(_joined(outputs)[:, :height, :width])
+    return jax.lax.optimization_barrier(interleaved(outputs)[:, :height, :width])
 
 
 def _product(tile: jax.Array, filter: jax.Array, axis: int) -> jax.Array:
@@ -236,11 +238,3 @@ def _times(coefficient: float, x: jax.Array) -> jax.Array:
     if abs(coefficient) == 1:
         return x if coefficient > 0 else -x
     return np.float32(coefficient) * x
-
-
-def _joined(squares: Grid) -> jax.Array:
-    """Arrays (B, h, w, out), m a side, beside each other: (B, m h, m w, out)."""
-    # m x m of (B, h, w, out) -> (B, h, m, w, m, out)
-    y = jnp.stack([jnp.stack(row, axis=3) for row in squares], axis=2)
-    batch, rows, high, columns, wide, out = y.shape
-    return y.reshape(batch, rows * high, columns * wide, out)

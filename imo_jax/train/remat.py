@@ -21,6 +21,7 @@ from imo_jax.layers.attention import TransformerBlock
 from imo_jax.layers.separable import SeparableBlock
 from imo_jax.models.imo.decoder import DecoderLayer
 from imo_jax.models.segmenters.conv_block import ConvBlock
+from imo_jax.models.segmenters.enlarging_block import EnlargingBlock
 
 # What encoders and decoders are made of; of blocks within blocks the outer ones count.
 BLOCKS = (
@@ -34,6 +35,7 @@ BLOCKS = (
     SeparableBlock,
     DecoderLayer,
     ConvBlock,
+    EnlargingBlock,
 )
 
 

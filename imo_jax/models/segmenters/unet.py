@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from imo_jax.layers.convolution import Conv
-from imo_jax.layers.resize import upsample_nearest
 from imo_jax.layers.stochastic import Dropout
 from imo_jax.models.segmenters.config import SegmenterConfig
 from imo_jax.models.segmenters.conv_block import ConvBlock
 from imo_jax.models.segmenters.encoding import encode
+from imo_jax.models.segmenters.enlarging_block import EnlargingBlock
 
 AUXILIARY = (4, 8)  # strides of the heads for deep supervision
 
@@ -58,15 +58,9 @@ class UNet(nn.Module):
         """(B, h, w, C) -> (B, H / stride, W / stride, C') with the skip, where there is one."""
         c = self.config
         size = tuple(-(-n // stride) for n in image) if skip is None else skip.shape[1:3]
-        x = upsample_nearest(x, size)
-        if skip is not None:
-            x = jnp.concatenate([x, skip.astype(x.dtype)], axis=-1)
-        for k in range(2):
-            block = ConvBlock(
-                c.sizes.width_at(stride), 3, c.compute_dtype, name=f"stride{stride}_{k}"
-            )
-            x = block(x, **mode)
-        return x
+        width, dtype = c.sizes.width_at(stride), c.compute_dtype
+        x = EnlargingBlock(width, dtype, name=f"stride{stride}_0")(x, skip, size=size, **mode)
+        return ConvBlock(width, 3, dtype, name=f"stride{stride}_1")(x, **mode)
 
     def _logits(self, name: str, x: jax.Array) -> jax.Array:
         """A 3x3 convolution to the classes, in float32."""
