@@ -15,7 +15,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from imo_jax.layers import few_outputs, initializers, winograd
+from imo_jax.layers import few_inputs, few_outputs, initializers, winograd
 from imo_jax.layers.linear import linear
 
 Padding = tuple[tuple[int, int], ...]
@@ -87,6 +87,7 @@ def plain_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
 ALGORITHMS = (
     (winograd.suits, winograd.winograd_conv),
     (few_outputs.suits, few_outputs.few_outputs_conv),
+    (few_inputs.suits, few_inputs.few_inputs_conv),
 )
 
 
