@@ -7,7 +7,7 @@ import numpy as np
 from imo_jax.metrics.imo_eye import EyeRecord
 from imo_jax.metrics.imo_summary import glaucoma_of
 from imo_jax.report.comparison import Comparison, Finished
-from imo_jax.report.comparison_tables import BARS, COMPARED, NAMES, heading, sections_of
+from imo_jax.report.comparison_tables import COMPARED, DRAWN, NAMES, heading, sections_of
 from imo_jax.report.figures import Curve, interval_figure, learning_curves, roc_figure
 from imo_jax.report.page import Figure, Section
 from imo_jax.report.seed_means import over_seeds
@@ -48,7 +48,7 @@ def score_figures(comparison: Comparison) -> list[Figure]:
             NAMES[key],
         )
         for head in comparison.heads
-        for key in BARS[head]
+        for key in DRAWN[head]
     ]
 
 

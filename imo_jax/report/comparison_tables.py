@@ -9,7 +9,7 @@ import numpy as np
 from imo_jax.report.comparison import TESTED, Comparison, Finished
 from imo_jax.report.page import Section, Table
 from imo_jax.report.seed_means import cell, in_markdown, over_seeds
-from imo_jax.visualisation.plots import interval_bars
+from imo_jax.visualisation.plots import interval_points
 
 HEADS = {"segment": "Shapes", "grade": "Grades"}
 # Head -> key of the summary -> what the table calls it.
@@ -34,7 +34,7 @@ CLINICAL = {
     },
     "grade": {"qwk": "quadratic-weighted kappa"},
 }
-BARS = {
+DRAWN = {
     "segment": ("disc_dice", "cup_dice", "micro_mdice"),
     "grade": ("qwk", "accuracy", "macro_f1"),
 }
@@ -56,12 +56,12 @@ def in_words(comparison: Comparison) -> str:
 
 def intervals_picture(comparison: Comparison) -> np.ndarray:
     """(height, width, 3) uint8: the main scores of the rows with their intervals."""
-    keys = [key for head in comparison.heads for key in BARS[head]]
-    bars = {
+    keys = [key for head in comparison.heads for key in DRAWN[head]]
+    points = {
         row.title: {key: over_seeds(comparison.scores[row.name], key) for key in keys}
         for row in comparison.rows
     }
-    return interval_bars(bars, title=comparison.title)
+    return interval_points(points, title=comparison.title)
 
 
 def sections_of(comparison: Comparison) -> list[Section]:

@@ -13,7 +13,7 @@ from imo_jax.report.figures import Curve, interval_figure, learning_curves, roc_
 from imo_jax.report.page import Figure, Section, Table
 from imo_jax.report.seed_means import cell, in_markdown, over_seeds
 from imo_jax.report.volume_report import SCORES
-from imo_jax.visualisation.plots import interval_bars
+from imo_jax.visualisation.plots import interval_points
 
 LEVELS = ("image", "case")
 NAMES = {"accuracy": "accuracy", "f1": "F1", "auc": "AUC"}
@@ -89,11 +89,11 @@ def sections_of(rows: Rows, claims: Claims, manifest: str) -> list[Section]:
 
 def intervals_picture(rows: Rows, title: str) -> np.ndarray:
     """(height, width, 3) uint8: the scores of the classes with their intervals."""
-    bars = {
+    points = {
         row.title: {key.replace("_", " "): over_seeds(row.summaries, key) for key in KEYS}
         for row in rows
     }
-    return interval_bars(bars, title=title)
+    return interval_points(points, title=title)
 
 
 def flat(rows: Rows) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from imo_jax.metrics.imo_summary import (
 )
 from imo_jax.visualisation import plots
 
-BARS = ("disc_dice", "cup_dice", "micro_mdice", "qwk", "accuracy")
+DRAWN = ("disc_dice", "cup_dice", "micro_mdice", "qwk", "accuracy")
 
 
 def eye_plots(
@@ -45,7 +45,7 @@ def eye_plots(
     if bins:
         pictures["reliability.png"] = plots.reliability_diagram(bins)
     network = next(iter(methods.values()), {})
-    if shown := [name for name in BARS if network.get(name)]:
-        bars = {name: {m: s.get(m) for m in shown} for name, s in methods.items()}
-        pictures["scores.png"] = plots.interval_bars(bars)
+    if shown := [name for name in DRAWN if network.get(name)]:
+        points = {name: {m: s.get(m) for m in shown} for name, s in methods.items()}
+        pictures["scores.png"] = plots.interval_points(points)
     return pictures

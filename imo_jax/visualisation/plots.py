@@ -142,32 +142,41 @@ def vcdr_scatter(
     return pixels(figure)
 
 
-def interval_bars(
-    scores: Mapping[str, Mapping[str, Interval | None]], title: str = "", y_label: str = "score"
+def interval_points(
+    scores: Mapping[str, Mapping[str, Interval | None]], title: str = ""
 ) -> np.ndarray:
-    """Groups of bars with their 95 % intervals.
+    """A panel a metric: each method's score as a point with its 95 % interval, on a scale of its own.
+
+    Points, not bars: what tells methods apart are hundredths, and a bar would have to begin at 0.
 
     Args:
       scores: method -> metric -> {"value", "low", "high"}; None or absent leaves a gap. The
-        metrics of the first method are the groups.
+        metrics of the first method are the panels.
     """
     metrics = list(next(iter(scores.values())))
-    figure, (ax,) = new_figure(max(5.0, 1.3 + 0.42 * len(metrics) * (len(scores) + 1)), 3.8)
-    bar = 0.8 / len(scores)
-    for k, (method, values) in enumerate(scores.items()):
-        known = [(i, values[m]) for i, m in enumerate(metrics) if values.get(m) is not None]
-        if not known:
-            continue
-        x = np.array([i + (k - (len(scores) - 1) / 2) * bar for i, _ in known])
-        value, low, high = np.array([[v[n] for n in ("value", "low", "high")] for _, v in known]).T
-        ax.bar(x, value, 0.92 * bar, color=SERIES[k % len(SERIES)], label=method)
-        ax.errorbar(
-            x, value, [value - low, high - value], fmt="none", ecolor="#333333", lw=1.2, capsize=3
-        )
-    ax.set_xticks(range(len(metrics)), [m.replace("_", "\n", 1) for m in metrics], fontsize=10)
-    ax.set(ylabel=y_label, title=title)
-    ax.grid(axis="y", alpha=0.25)
-    ax.set_axisbelow(True)
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize=10, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    height = 1.1 + 0.32 * len(scores)
+    figure, axes = new_figure(1.6 + 2.6 * len(metrics), height, len(metrics))
+    for ax, metric in zip(axes, metrics, strict=True):
+        for y, values in enumerate(scores.values()):
+            if (score := values.get(metric)) is None:
+                continue
+            value, low, high = (score[name] for name in ("value", "low", "high"))
+            color = SERIES[y % len(SERIES)]
+            ax.errorbar(
+                value,
+                y,
+                xerr=[[value - low], [high - value]],
+                fmt="o",
+                color=color,
+                ms=5,
+                capsize=3,
+            )
+        ax.set_ylim(len(scores) - 0.5, -0.5)
+        ax.set_yticks(range(len(scores)), list(scores) if ax is axes[0] else [], fontsize=10)
+        ax.set_title(metric.replace("_", " "), fontsize=10)
+        ax.locator_params(axis="x", nbins=4)
+        ax.grid(axis="x", alpha=0.25)
+        ax.set_axisbelow(True)
+    if title:
+        figure.suptitle(title, fontsize=11)
     return pixels(figure)

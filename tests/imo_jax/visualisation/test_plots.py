@@ -27,9 +27,9 @@ def vcdr(k):
     return plots.vcdr_scatter(true, predicted, np.array([0.1, np.nan, 0.1]))
 
 
-def bars(k):
+def points(k):
     ours, theirs = {"dice": interval(k / 9), "qwk": None}, {"dice": interval(0.5)}
-    return plots.interval_bars({"ours": ours, "one step": theirs})
+    return plots.interval_points({"ours": ours, "one step": theirs})
 
 
 DRAWN = {
@@ -37,7 +37,7 @@ DRAWN = {
     "curves": curves,
     "reliability": lambda k: plots.reliability_diagram({"a": BINS, "b": BINS * (1, 1, 1 / k)}),
     "vcdr": vcdr,
-    "bars": bars,
+    "points": points,
 }
 
 
@@ -56,7 +56,7 @@ def test_empty_input_is_drawn():
         plots.confusion_matrix(np.zeros((3, 3), int), ("a", "b", "c")),
         plots.reliability_diagram({"pixels": np.zeros((10, 3))}),
         plots.vcdr_scatter(nothing, nothing),
-        plots.interval_bars({"ours": {"dice": None}}),
+        plots.interval_points({"ours": {"dice": None}}),
     ):
         assert image.dtype == np.uint8
 
