@@ -32,17 +32,8 @@ from benchmarks.speed.loader import loader_rows
 from benchmarks.speed.machine import commit
 from benchmarks.speed.measure import Disagreement, measure
 from benchmarks.speed.report import append_lines, complete, table
-from benchmarks.speed.task import CONFIGS, PRECISIONS, TWINS, WHATS, Task
+from benchmarks.speed.task import MODELS, OTHERS, PRECISIONS, WHATS, Task
 from benchmarks.speed.worker import WorkerError
-
-DEFAULT_SIZES = {
-    "imo": (256, 2),
-    "semt": (224, 8),
-    "unet": (256, 8),
-    "two_stages": (256, 8),
-    "surrogate": (20_000, 10_000),
-    "loader": (256, 8),
-}
 
 
 def networks(model: str) -> dict[str, Any]:
@@ -66,25 +57,34 @@ def networks(model: str) -> dict[str, Any]:
     return by_model[model]
 
 
+def network_of(
+    args: argparse.Namespace, parser: argparse.ArgumentParser
+) -> tuple[str, dict[str, Any]]:
+    """Name and fields of the config of the model that is asked for."""
+    timed = MODELS[args.model]
+    if args.what not in timed.whats:
+        those = [name for name, other in MODELS.items() if args.what in other.whats]
+        parser.error(f"--what={args.what} is there for --model={' or '.join(those)}")
+    if args.peer and not timed.twin:
+        parser.error(
+            f"--model={args.model} has no twin in PyTorch; a U-Net on its encoder has: --model=unet"
+        )
+    sizes = networks(args.model)
+    config = args.config or timed.config
+    if config not in sizes:
+        parser.error(f"--config={config}: choose one of {', '.join(sizes)}")
+    dtype = "bfloat16" if args.precision == "bfloat16" else "float32"
+    return config, dataclasses.asdict(dataclasses.replace(sizes[config], dtype=dtype))
+
+
 def tasks(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Task]:
     """Every combination of the sizes, steps and samples asked for."""
-    models = WHATS[args.what]
-    if models and args.model not in models:
-        parser.error(f"--what={args.what} is there for --model={' or '.join(models)}")
-    model = args.model if models else ""
-    if args.peer and model and model not in TWINS:
-        parser.error(
-            f"--model={model} has no twin in PyTorch; a U-Net on its encoder has: --model=unet"
-        )
-    config, network = "", {}
-    if model:
-        sizes = networks(model)
-        config = args.config or CONFIGS[model]
-        if config not in sizes:
-            parser.error(f"--config={config}: choose one of {', '.join(sizes)}")
-        dtype = "bfloat16" if args.precision == "bfloat16" else "float32"
-        network = dataclasses.asdict(dataclasses.replace(sizes[config], dtype=dtype))
-    size, batch = DEFAULT_SIZES[model or args.what]
+    model, config, network = "", "", {}
+    size, batch = OTHERS.get(args.what, (0, 0))
+    if args.what not in OTHERS:
+        model = args.model
+        config, network = network_of(args, parser)
+        size, batch = MODELS[model].size, MODELS[model].batch
     grid = itertools.product(args.size or [size], args.steps, args.samples)
     return [
         Task(
@@ -126,9 +126,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--what", required=True, choices=list(WHATS))
-    parser.add_argument("--model", default="imo", choices=list(CONFIGS))
-    parser.add_argument("--config", help="size of the model; default: " + ", ".join(CONFIGS.values()))
+    parser.add_argument("--what", required=True, choices=WHATS)
+    parser.add_argument("--model", default="imo", choices=list(MODELS))
+    sizes = ", ".join(timed.config for timed in MODELS.values())
+    parser.add_argument("--config", help=f"size of the model; default: {sizes}")
     parser.add_argument("--size", type=_numbers, help="side of the images, or several: 128,256")
     parser.add_argument("--batch", type=int, help="images a call")
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)

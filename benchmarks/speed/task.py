@@ -4,21 +4,36 @@ import dataclasses
 import math
 from typing import Any
 
-# What can be timed -> models it is there for; loader and surrogate have none.
-WHATS = {
-    "train": ("imo", "semt", "unet", "two_stages"),
-    "sample": ("imo",),
-    "encode": ("imo", "semt", "unet"),
-    "compile": ("imo", "semt", "unet", "two_stages"),
-    "surrogate": (),
-    "loader": (),
+
+@dataclasses.dataclass(frozen=True)
+class Timed:
+    """A model as it is timed unless asked otherwise.
+
+    Attributes:
+      config: its full size.
+      size: side of the images in pixels.
+      batch: images.
+      whats: what of it can be timed.
+      twin: whether there is a network of it in PyTorch.
+    """
+
+    config: str
+    size: int
+    batch: int
+    whats: tuple[str, ...]
+    twin: bool = True
+
+
+MODELS = {
+    "imo": Timed("convnext_tiny", 256, 2, ("train", "sample", "encode", "compile")),
+    "semt": Timed("resnet18", 224, 8, ("train", "encode", "compile")),
+    "unet": Timed("efficientnet_lite0", 256, 8, ("train", "encode", "compile")),
+    "two_stages": Timed("square", 256, 8, ("train", "compile"), twin=False),
 }
+# What has no model -> its size and batch.
+OTHERS = {"surrogate": (20_000, 10_000), "loader": (256, 8)}
+WHATS = ("train", "sample", "encode", "compile", *OTHERS)
 PRECISIONS = ("float32", "tf32", "bfloat16")
-# model -> its full size
-CONFIGS = {
-    "imo": "convnext_tiny", "semt": "resnet18", "unet": "efficientnet_lite0", "two_stages": "square",
-}  # fmt: skip
-TWINS = ("imo", "semt", "unet")  # models that there is a network of in PyTorch
 
 # Of every training, on both sides: AdamW at a constant rate after clipping by the global norm.
 LEARNING_RATE = 6e-5
@@ -34,8 +49,8 @@ class Task:
     """One task.
 
     Attributes:
-      what: a key of WHATS.
-      model: a key of CONFIGS; "" where there is no model.
+      what: one of WHATS.
+      model: a key of MODELS; "" where there is no model.
       config: name of the model's size.
       network: all fields of its config, the compute dtype among them.
       size: side of the images in pixels; of "surrogate" the number of donors.
