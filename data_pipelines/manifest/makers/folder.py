@@ -4,7 +4,7 @@ images/eye7.jpg     photograph; or .png, .tif, .bmp, .dcm
 masks/eye7.png      optional; ids, or the codes given by --mask_codes; .npy, too
 masks/eye7/anna.png instead: a folder of several readers' masks, of which --agreement makes one
 oct/eye7.npy        optional; or a folder oct/eye7/ of B-scans, .npz, .tif, .dcm
-grades.csv          optional; columns id, and grade and/or patient
+grades.csv          optional; columns id, and any of grade, glaucoma (0 no, 1 yes), patient and eye (OD, OS)
 grades.txt          optional; names of the grades, one a line, where they are not normal, early and
                     mid/advanced
 """
@@ -13,12 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from data_pipelines.bad_file import BadFile
 from data_pipelines.images import CUP, LABEL_SUFFIXES, PHOTOGRAPH_SUFFIXES, RIM, person_key
 from data_pipelines.litter import is_litter
-from data_pipelines.manifest.fields import parse_grade, parse_id, parse_patient
-from data_pipelines.manifest.grades import read_names
+from data_pipelines.manifest.fields import (
+    parse_eye,
+    parse_glaucoma,
+    parse_grade,
+    parse_id,
+    parse_patient,
+)
+from data_pipelines.manifest.grades import BINARY_GRADES, PAPER_GRADES, read_names
 from data_pipelines.manifest.makers.found import (
     Found,
     pictures_by_stem,
@@ -37,7 +44,10 @@ NO_PATIENTS = (
     "No patients are given: every eye is taken for a patient of its own. If two eyes here are "
     "of one person, add a column 'patient' to grades.csv, so that no split shares a person."
 )
-
+TWO_OF_THREE = (
+    "grades.csv has the grades 0 and 1 alone, which are normal and early here. Where its 1 means any "
+    "glaucoma, call the column 'glaucoma', or name the two in a file grades.txt, one a line."
+)
 
 BY_HEADERS = (
     "The headers of {} DICOM photographs tell {} people: a person is called as the first of their "
@@ -79,10 +89,12 @@ def find_folder(root: Path, codes: Mapping[int, int], agreement: str | None = No
     problems += unmatched(scans, fundus, "volume")
     problems += without_mask(masks.keys() | readers.keys(), fundus, "masks/NAME.png")
     names = read_names(_inner(root, "grades.txt"), problems)
-    grades, patients = _read_grades(root, fundus, names, problems)
+    labels = _read_labels(root, fundus, names, problems)
+    patients = {name: found["patient"] for name, found in labels.items() if "patient" in found}
     notes = [] if patients else [NO_PATIENTS]
     if not patients and (patients := _of_headers(fundus, problems)):
         notes = [BY_HEADERS.format(len(patients), len(set(patients.values())))]
+    names = _names_of(labels, names, notes)
     problems += _unused_tables(root)
     for name, file in fundus.items():
         try:
@@ -90,7 +102,10 @@ def find_folder(root: Path, codes: Mapping[int, int], agreement: str | None = No
         except ValueError as error:
             problems.append(Problem(None, str(file), f"{error}; rename the picture"))
     eyes = [
-        Eye(n, patients.get(n, n), "", file, scans.get(n), masks.get(n), grades.get(n))
+        Eye(
+            id=n, split="", fundus=file, oct=scans.get(n), mask=masks.get(n),
+            **{"patient": patients.get(n, n)} | labels.get(n, {}),
+        )  # fmt: skip
         for n, file in fundus.items()
     ]
     sources = {
@@ -98,6 +113,20 @@ def find_folder(root: Path, codes: Mapping[int, int], agreement: str | None = No
         for name, folder in readers.items()
     }
     return Found(eyes, codes, problems, notes, sources, names)
+
+
+def _names_of(
+    labels: Mapping[str, Mapping[str, Any]], names: tuple[str, ...], notes: list[str]
+) -> tuple[str, ...]:
+    """The names of the grades, of those that grades.txt gives or the paper's; a doubt goes to the notes."""
+    grades, glaucoma = (
+        {found[name] for found in labels.values()} - {None} for name in ("grade", "glaucoma")
+    )
+    if names == PAPER_GRADES and glaucoma and not grades:
+        return BINARY_GRADES  # Nothing else is told: the two are what there is to learn.
+    if names == PAPER_GRADES and grades == {0, 1}:
+        notes.append(TWO_OF_THREE)
+    return names
 
 
 def _of_headers(fundus: Mapping[str, Path], problems: list[Problem]) -> dict[str, str]:
@@ -161,17 +190,17 @@ def _unused_tables(root: Path) -> list[Problem]:
     ]
 
 
-def _read_grades(
+def _read_labels(
     root: Path, known: Mapping[str, Path], names: Sequence[str], problems: list[Problem]
-) -> tuple[dict[str, int | None], dict[str, str]]:
-    """(id -> grade, id -> patient) from grades.csv, if it is there."""
+) -> dict[str, dict[str, Any]]:
+    """Name of an eye -> its grade, its glaucoma and, where there are the columns, its patient and eye, from grades.csv."""
     path = _inner(root, "grades.csv")
-    grades: dict[str, int | None] = {}
-    patients: dict[str, str] = {}
+    labels: dict[str, dict[str, Any]] = {}
     if not path.exists():
-        return grades, patients
+        return labels
     seen: dict[str, int] = {}
-    for row in read_table(path, ("id",), problems, optional=("grade", "patient")):
+    optional = ("grade", "glaucoma", "patient", "eye")
+    for row in read_table(path, ("id",), problems, optional=optional):
         name = row.cells["id"]
         if name not in known and Path(name).suffix.lower() in PHOTOGRAPH_SUFFIXES:
             name = Path(name).stem
@@ -183,9 +212,20 @@ def _read_grades(
             problems.append(Problem(row.line, str(path), reason))
         seen.setdefault(name, row.line)
         try:
-            grades[name] = parse_grade(row.cells.get("grade", ""), names)
-            if "patient" in row.cells:
-                patients[name] = parse_patient(row.cells["patient"])
+            labels[name] = _labels(row.cells, names)
         except ValueError as error:
             problems.append(Problem(row.line, str(path), str(error)))
-    return grades, patients
+    return labels
+
+
+def _labels(cells: Mapping[str, str], names: Sequence[str]) -> dict[str, Any]:
+    """Fields of an `Eye`; raises ValueError where a cell is wrong."""
+    found: dict[str, Any] = {
+        "grade": parse_grade(cells.get("grade", ""), names),
+        "glaucoma": parse_glaucoma(cells.get("glaucoma", "")),
+    }
+    if "patient" in cells:
+        found["patient"] = parse_patient(cells["patient"])
+    if cells.get("eye"):
+        found["eye"] = parse_eye(cells["eye"])
+    return found

@@ -267,6 +267,36 @@ def test_unlabelled_eyes_stay_in_no_split(mine, tmp_path):
     assert [eye.id for eye in eyes] == ["unlabelled"]
 
 
+def test_a_folder_that_tells_glaucoma_alone_has_two_grades(mine, tmp_path):
+    rows = [f"eye {n},{n % 2 if n < 9 else ''},{'OD' if n % 2 else ''}" for n in range(10)]
+    (mine / "grades.csv").write_text("id,glaucoma,eye\n" + "\n".join(rows))
+    assert make("folder", mine, tmp_path / "out") == 0
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert manifest.grade_names == ("normal", "glaucoma")
+    told = [0, 1, 0, 1, 0, 1, 0, 1, 0, None]
+    assert [eye.glaucoma for eye in manifest.eyes] == [eye.grade for eye in manifest.eyes] == told
+    assert [eye.eye for eye in manifest.eyes] == [None, "OD"] * 5
+
+
+def test_a_folder_with_grades_0_and_1_alone_is_doubted(mine, tmp_path, capsys):
+    (mine / "grades.csv").write_text("id,grade\neye 0,0\neye 1,1\n")
+    assert make("folder", mine, tmp_path / "out") == 0
+    assert "call the column 'glaucoma'" in capsys.readouterr().out
+    (mine / "grades.txt").write_text("no\nyes\n")
+    (mine / "grades.csv").write_text("id,grade\neye 0,no\neye 1,yes\neye 2,1\n")
+    assert make("folder", mine, tmp_path / "named") == 0
+    assert "call the column" not in capsys.readouterr().out
+    assert [eye.grade for eye in read_manifest(tmp_path / "named/manifest.csv").eyes[:3]] == [0, 1, 1]
+
+
+def test_a_wrong_label_of_a_folder_is_told_with_its_line(mine, tmp_path, capsys):
+    (mine / "grades.csv").write_text("id,glaucoma,eye\neye 0,2,OD\neye 1,1,left\n")
+    assert make("folder", mine, tmp_path / "out") == 1
+    told = capsys.readouterr().err
+    assert "line 2" in told and "glaucoma '2' is none of 0, 1" in told
+    assert "line 3" in told and "eye 'left' is none of OD, OS, R, L" in told
+
+
 def test_folder_problems_are_listed_at_once(mine, tmp_path, capsys):
     save(mine / "masks/stranger.png", IDS)
     save(mine / "oct/nobody.npy", np.zeros((2, 8, 8), np.uint8))
