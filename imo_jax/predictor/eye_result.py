@@ -27,6 +27,18 @@ CRUMB = 0.05  # of the largest region's area
 # Vertical diameters of optic discs, small to large, with room for magnification (Jonas et al. 1988,
 # IOVS 29:1151: 0.96 to 2.91 mm).
 DISC_MM = (0.8, 3.2)
+NO_EYES_SIZE = (
+    "at {:g} mm a pixel the disc is {:.2f} mm high, that of an eye {:g} to {:g}: mind the spacing or the outline"
+)
+CUT_OFF = (
+    "the disc that was outlined reaches the edge of the photograph: if the photograph cuts it off, its "
+    "measures are of the part that is there"
+)
+FEW_ROWS = 32
+FEW_PIXELS = (
+    "the disc that was outlined is {:.0f} pixels high: a pixel is {:.2f} of a ratio; give the photograph as "
+    "the camera took it"
+)
 UNCERTAINTY_STEP = 1e-4  # nats: a step of grey of the uncertainty's picture
 
 
@@ -303,18 +315,35 @@ def _ratio_in_words(ratio: VerticalCdr) -> str:
     return f"{text} ({ratio.low:.2f} to {ratio.high:.2f} with {100 * ratio.coverage:.0f} %)"
 
 
-def with_doubted_size(result: EyeResult) -> EyeResult:
-    """The result, with a warning where its disc is of a size in mm that no eye's is."""
-    if result.mm_per_pixel is None or result.measures is None:
+def with_doubted_outline(result: EyeResult) -> EyeResult:
+    """The result, with warnings where its disc is cut off, of few pixels, or of a size in mm that no eye's is."""
+    if result.answer.probabilities is None or not found_disc(result.answer):
         return result
-    height = result.measures.disc_height_mm
-    if DISC_MM[0] <= height <= DISC_MM[1]:
-        return result
-    doubt = (
-        f"at {result.mm_per_pixel:g} mm a pixel the disc is {height:.2f} mm high, that of an eye "
-        f"{DISC_MM[0]:g} to {DISC_MM[1]:g}: mind the spacing or the outline"
-    )
-    return dataclasses.replace(result, warnings=(*result.warnings, doubt))
+    doubts = []
+    top, left, bottom, right = disc_box(result.answer.probabilities, result.frame)
+    if top < 1 or left < 1 or bottom > result.size[0] - 1 or right > result.size[1] - 1:
+        doubts.append(CUT_OFF)
+    if bottom - top < FEW_ROWS:
+        doubts.append(FEW_PIXELS.format(bottom - top, 1 / (bottom - top)))
+    if result.mm_per_pixel is not None and result.measures is not None:
+        height = result.measures.disc_height_mm
+        if not DISC_MM[0] <= height <= DISC_MM[1]:
+            doubts.append(NO_EYES_SIZE.format(result.mm_per_pixel, height, *DISC_MM))
+    return dataclasses.replace(result, warnings=(*result.warnings, *doubts))
+
+
+def disc_box(probabilities: np.ndarray, frame: Frame) -> tuple[float, float, float, float]:
+    """(top, left, bottom, right) in the photograph's pixels of the disc in (h, w, C) probabilities of its frame."""
+    disc = probabilities.argmax(axis=-1) > 0
+    box = []
+    for start, side, there in (
+        (frame.top, frame.height, disc.any(axis=1)),
+        (frame.left, frame.width, disc.any(axis=0)),
+    ):
+        first, last = np.flatnonzero(there)[[0, -1]]
+        box.append((start + first * side / len(there), start + (last + 1) * side / len(there)))
+    (top, bottom), (left, right) = box
+    return top, left, bottom, right
 
 
 def found_disc(answer: EyeAnswer) -> bool:

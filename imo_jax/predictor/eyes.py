@@ -19,7 +19,7 @@ from imo_jax.predictor import inputs
 from imo_jax.predictor.answers import EyeAnswer, answer_of, ask, how_asked
 from imo_jax.predictor.calibration import EyeCalibration
 from imo_jax.predictor.evidence import GradeEvidence, grade_evidence
-from imo_jax.predictor.eye_result import EyeResult, shape_doubts, with_doubted_size
+from imo_jax.predictor.eye_result import EyeResult, shape_doubts, with_doubted_outline
 from imo_jax.predictor.inputs import NotRead, Photograph, PhotographLike, VolumeLike
 from imo_jax.predictor.locator import NOT_LOCATED, Locator
 
@@ -336,7 +336,7 @@ class EyePredictor:
             mm_per_pixel=eye.photograph.spacing.mm,
             eye=eye.photograph.side,
         )
-        return with_doubted_size(result)
+        return with_doubted_outline(result)
 
     def calibration_of(self, mirror: bool) -> tuple[EyeCalibration | None, str]:
         """What is known of the errors of an answer, and where from or why not."""

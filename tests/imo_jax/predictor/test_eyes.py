@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import imo_jax
+from data_pipelines.framing import Frame
 from experiments.config import RunConfig
 from experiments.run_predict import run_predict
 from experiments.runtime import UserError
@@ -18,7 +19,13 @@ from experiments.saved_run import restore_run
 from imo_jax.models.imo import sample
 from imo_jax.predictor.answers import how_asked
 from imo_jax.predictor.calibration import EyeCalibration
-from imo_jax.predictor.eye_result import NO_DISC, found_disc
+from imo_jax.predictor.eye_result import (
+    CUT_OFF,
+    FEW_PIXELS,
+    NO_DISC,
+    found_disc,
+    with_doubted_outline,
+)
 from imo_jax.predictor.eyes import NO_OCT_USED
 from imo_jax.visualisation.overlays import eye_title
 
@@ -321,6 +328,29 @@ def test_a_disc_larger_than_any_eyes_is_doubted(predictor, result, eyes):
         spacing = min(mm / height, 0.2)
         found = predictor.predict(*eyes[0], mm_per_pixel=spacing)
         assert any("mind the spacing" in w for w in found.warnings) == doubted, mm
+
+
+@pytest.mark.parametrize(
+    ("box", "frame", "doubts"),
+    [
+        ((8, 24), (0, 400, 400), ()),
+        ((0, 24), (0, 400, 400), (CUT_OFF,)),
+        ((8, 32), (0, 400, 400), (CUT_OFF,)),
+        ((0, 32), (100, 100, 400), ()),  # all of a square that lies within the photograph
+        ((0, 16), (-50, 400, 400), (CUT_OFF,)),  # the square sticks out, and the disc with it
+        ((8, 24), (0, 40, 40), (FEW_PIXELS.format(20, 0.05),)),
+    ],
+    ids=["whole", "above", "below", "within", "outside", "few pixels"],
+)
+def test_a_disc_that_is_cut_off_or_of_few_pixels_is_doubted(result, box, frame, doubts):
+    probabilities = np.zeros((32, 32, 3), np.float32)
+    probabilities[..., 0] = 0.5
+    probabilities[slice(*box), 8:24, 1] = 1
+    start, side, native = frame
+    answer = dataclasses.replace(result.answer, probabilities=probabilities)
+    seen = Frame(start, native // 4, side, side, native, 2 * native, 32)
+    sound = dataclasses.replace(result, answer=answer, frame=seen, warnings=(), mm_per_pixel=None)
+    assert with_doubted_outline(sound).warnings == doubts
 
 
 def test_lists_that_do_not_fit_are_refused(predictor, eyes):
