@@ -79,10 +79,20 @@ def open_image(path: os.PathLike | str) -> Image.Image:
     return image
 
 
+# Other pictures -> the bytes that their files begin with, and from the fifth or the ninth on.
+_OTHER_PICTURES = {
+    "WebP": (b"RIFF", b"", b"WEBP"),
+    "GIF": (b"GIF8", b"", b""),
+    "HEIC": (b"", b"ftyp", b"hei"),
+    "AVIF": (b"", b"ftyp", b"avif"),
+    "JPEG 2000": (b"", b"jP  ", b""),
+}
+
+
 def _why_no_picture(path: Path) -> str:
     """What a file is that Pillow does not take for a picture."""
     with open(path, "rb") as file:
-        head = file.read(8)
+        head = file.read(12)
     if head.startswith(npy.MAGIC):
         return "is a numpy array (.npy), not a picture; save it as an 8-bit PNG"
     if head[:4] in (b"II*\x00", b"MM\x00*"):
@@ -90,6 +100,9 @@ def _why_no_picture(path: Path) -> str:
             "is a TIFF whose pixels are of a kind that no photograph has (floating point, or "
             "several bands?), or its header is damaged; save it as 8-bit RGB"
         )
+    for name, marks in _OTHER_PICTURES.items():
+        if all(head[4 * i :].startswith(mark) for i, mark in enumerate(marks)):
+            return f"is a picture in {name}, which is not read; save it as PNG"
     return "is not a JPEG, PNG, TIFF or BMP picture, or its header is damaged"
 
 

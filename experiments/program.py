@@ -1,5 +1,6 @@
 """The skeleton of every program: its command line, and what each mode does, written once."""
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +93,7 @@ class Program:
 
     def _main(self) -> int:
         self._refuse_idle_flags()
+        self._refuse_files()
         set_up()
         hosts.join_others(FLAGS.mode, TRAINING)
         return {None: Program.train_and_evaluate, **self.modes}[FLAGS.mode](self)
@@ -105,6 +107,12 @@ class Program:
                 f"--{name} does nothing without --mode={only_in[name]}" for name in idle
             )
             raise UserError(told)
+
+    def _refuse_files(self) -> None:
+        """UserError for a file where a folder is to be written, before anything is read."""
+        given = [(name, FLAGS[name].value) for name in ("workdir", "out") if FLAGS[name].present]
+        if files := [f"--{name}={path}" for name, path in given if os.path.isfile(path)]:
+            raise UserError(f"{' and '.join(files)}: is a file; give a folder")
 
     def train(self) -> int:
         return self.trained(*self.opened(("train",)))[0]

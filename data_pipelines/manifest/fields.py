@@ -69,14 +69,9 @@ def parse_choice(name: str, cell: str, choices: Mapping[str, object], meaning: s
 
 
 def parse_grade(cell: str, names: Sequence[str] = PAPER_GRADES) -> int | None:
-    """The number of a grade of `names`, which go from normal (0) to the worst; None where empty.
-
-    A grade may be given by its name, too.
-    """
+    """The number of a grade of `names`, which go from normal (0) to the worst; None where empty."""
     if cell == "":
         return None
-    if cell in names:
-        return names.index(cell)
     meaning = f"{', '.join(names)}; empty where unknown"
     return parse_choice("grade", cell, {str(k): k for k in range(len(names))}, meaning)
 

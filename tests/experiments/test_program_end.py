@@ -251,3 +251,15 @@ def test_flags_that_do_nothing_in_a_mode_are_refused(tmp_path, arguments, told):
     done = programs.run(command, programs.environment(), timeout=60)
     assert done.returncode == 2 and f"error: {told}" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["workdir", "out"])
+def test_a_file_in_place_of_a_folder_is_told_before_anything_is_read(tmp_path, name):
+    (tmp_path / "notes.txt").write_text("mine")
+    given = {"workdir": tmp_path / "run", name: tmp_path / "notes.txt"}
+    flags = [f"--{flag}={path}" for flag, path in given.items()]
+    command = [sys.executable, "-m", "experiments.segmenter", "--manifest=none.csv", *flags]
+    done = programs.run(command, programs.environment(), timeout=60)
+    assert done.returncode == 2
+    assert f"--{name}={tmp_path / 'notes.txt'}: is a file; give a folder" in done.stderr
+    assert (tmp_path / "notes.txt").read_text() == "mine"

@@ -220,8 +220,9 @@ def _read_labels(
 
 def _labels(cells: Mapping[str, str], names: Sequence[str]) -> dict[str, Any]:
     """Fields of an `Eye`; raises ValueError where a cell is wrong."""
+    grade = cells.get("grade", "")
     found: dict[str, Any] = {
-        "grade": parse_grade(cells.get("grade", ""), names),
+        "grade": names.index(grade) if grade in names else parse_grade(grade, names),
         "glaucoma": parse_glaucoma(cells.get("glaucoma", "")),
     }
     if "patient" in cells:

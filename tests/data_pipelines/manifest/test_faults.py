@@ -93,6 +93,16 @@ def fundus_is_folder(data):
     edit(data, 0, fundus="sub")
 
 
+@case(2, "e1.png", "is a picture in WebP, which is not read; save it as PNG")
+def fundus_is_webp(data):
+    Image.new("RGB", (40, 40)).save(data.folder / "e1.png", format="WebP")
+
+
+@case(2, "e1.png", "is a picture in GIF, which is not read; save it as PNG")
+def fundus_is_gif(data):
+    Image.new("RGB", (40, 40)).save(data.folder / "e1.png", format="GIF")
+
+
 @case(2, "e1.png", "is not a JPEG, PNG, TIFF or BMP")
 def fundus_is_text(data):
     (data.folder / "e1.png").write_text("hello")
