@@ -41,6 +41,7 @@ from experiments.reading import make_default_phantom
 from experiments.runtime import set_up
 from experiments.squares import evaluation_store
 from experiments.studies import chosen_rows, done_in_order, write_study
+from imo_jax.predictor.locator import NOT_LOCATED
 from imo_jax.report.comparison import Comparison, compared
 from imo_jax.report.comparison_eyes import eyes_picture, eyes_section
 from imo_jax.report.comparison_page import page_sections
@@ -182,6 +183,11 @@ def write_all(
     setting = described(study, rows)
     if not seen.num("val"):
         setting += " No validation eyes: every run's last checkpoint counts, none was chosen."
+    if lost := [i for i in seen.ids("test") if NOT_LOCATED in seen.doubts.get(i, ())]:
+        setting += (
+            f" With seed 0 no disc was found in {len(lost)} of {seen.num('test')} test eyes: these were "
+            "seen whole."
+        )
     comparison = compared(
         finished,
         first.evaluation.bootstrap,

@@ -15,6 +15,7 @@ from experiments.comparison.settings import Study
 from experiments.comparison.stores import Stores
 from experiments.runtime import UserError
 from experiments.studies import chosen_rows
+from imo_jax.predictor.locator import NOT_LOCATED
 from imo_jax.report.comparison_eyes import seen_by_all
 
 MORE = ("--bootstrap=30",)
@@ -58,6 +59,23 @@ def test_table_1_from_beginning_to_end(fake, tmp_path, capsys):
     assert "quadratic" not in text  # Table 1 grades nothing
     for name in ("intervals.png", "eyes.png"):
         assert np.asarray(Image.open(tmp_path / "table1" / name)).std() > 0
+
+
+def test_discs_that_were_not_found_are_counted(fake, tmp_path, monkeypatch):
+    lost = dict.fromkeys(["fold0-eye1", "fold0-eye4", "of another split"], (NOT_LOCATED,))
+    evaluation_store = tables.evaluation_store
+
+    def with_doubts(*given):
+        store = evaluation_store(*given)
+        store.doubts = lost
+        return store
+
+    tables.run_table(study(tmp_path), 1, ["imo"])
+    table = tmp_path / "table1" / "table.md"
+    assert "no disc was found" not in table.read_text()
+    monkeypatch.setattr(tables, "evaluation_store", with_doubts)
+    tables.run_table(study(tmp_path), 1, ["imo"])
+    assert "no disc was found in 2 of 8 test eyes: these were seen whole" in table.read_text()
 
 
 def test_the_ensemble_takes_the_segmenter_that_validates_best(fake, tmp_path):
