@@ -329,6 +329,8 @@ def with_doubted_outline(result: EyeResult) -> EyeResult:
         height = result.measures.disc_height_mm
         if not DISC_MM[0] <= height <= DISC_MM[1]:
             doubts.append(NO_EYES_SIZE.format(result.mm_per_pixel, height, *DISC_MM))
+    if not doubts:
+        return result  # itself, with the record that it may hold by now
     return dataclasses.replace(result, warnings=(*result.warnings, *doubts))
 
 
