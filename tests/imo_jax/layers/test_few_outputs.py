@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from forms import assert_alike, value_and_gradients
 
 from imo_jax.layers.convolution import Window, algorithm, conv, plain_conv
 from imo_jax.layers.few_outputs import few_outputs_conv
@@ -17,18 +18,6 @@ def arrays(shape, outputs):
     rng = np.random.default_rng(0)
     kernel = rng.normal(size=(3, 3, shape[-1], outputs)) / (9 * shape[-1]) ** 0.5
     return jnp.asarray(rng.normal(size=shape), jnp.float32), jnp.asarray(kernel, jnp.float32)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def value_and_gradients(form, x, kernel):
-    y, pullback = jax.vjp(form, x, kernel)
-    return y, *pullback(jnp.sin(y))
-
-
-def assert_alike(ours, theirs):
-    for a, b in zip(ours, theirs, strict=True):
-        assert a.shape == b.shape
-        assert np.linalg.norm(a - b) <= 2e-6 * np.linalg.norm(b)
 
 
 def test_a_line_by_hand():
