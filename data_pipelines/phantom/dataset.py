@@ -79,7 +79,7 @@ def make_phantom(
         _write_tables(partial, record)
         _write_images(partial, record, workers or os.cpu_count() or 1, progress)
         partial.chmod(0o755)
-        partial.rename(out)
+        _put(partial, out, record)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -112,6 +112,16 @@ def _is_made(out: pathlib.Path, record: dict) -> bool:
             "choose another folder or delete it"
         )
     return True
+
+
+def _put(partial: pathlib.Path, out: pathlib.Path, record: dict) -> None:
+    """Moves what is made to its place, unless a process that began as early was there first."""
+    try:
+        partial.rename(out)
+    except OSError:
+        if not _is_made(out, record):
+            raise
+        shutil.rmtree(partial)
 
 
 def _write_tables(root: pathlib.Path, record: dict) -> None:

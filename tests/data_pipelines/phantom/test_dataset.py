@@ -5,6 +5,7 @@ import filecmp
 import inspect
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -105,6 +106,21 @@ def test_nothing_is_left_of_a_failure(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         make_phantom(tmp_path / "out", eyes=2, workers=1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_of_two_processes_one_makes_it(made, tmp_path, monkeypatch, seed):
+    def write_and_be_late(*_):  # the other one, with the seed of `made`, is done meanwhile
+        shutil.copytree(made, tmp_path / "out")
+
+    monkeypatch.setattr(dataset, "_write_images", write_and_be_late)
+    if seed == 2:
+        make_phantom(tmp_path / "out", eyes=6, seed=seed)
+    else:
+        with pytest.raises(FileExistsError, match="seed: 2 there, 3 asked"):
+            make_phantom(tmp_path / "out", eyes=6, seed=seed)
+    assert [found.name for found in tmp_path.iterdir()] == ["out"]
+    assert not filecmp.dircmp(made, tmp_path / "out").diff_files
 
 
 def test_a_failed_worker_tells_why(tmp_path, monkeypatch):
