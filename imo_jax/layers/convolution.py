@@ -9,7 +9,6 @@ channels are convolved by Winograd's algorithm, and to a handful of channels as 
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -17,23 +16,13 @@ import jax.numpy as jnp
 
 from imo_jax.layers import few_inputs, few_outputs, initializers, winograd
 from imo_jax.layers.linear import linear
-
-Padding = tuple[tuple[int, int], ...]
-DIMENSIONS = {2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
+from imo_jax.layers.plain_conv import Padding, Window, plain_conv
 
 
 def same_padding(shape: tuple[int, ...], size: int, stride: int) -> tuple[tuple[int, int], ...]:
     """TensorFlow's "same": ceil(n / stride) outputs an axis, the odd zero at the end."""
     totals = [max((-(-n // stride) - 1) * stride + size - n, 0) for n in shape]
     return tuple((total // 2, total - total // 2) for total in totals)
-
-
-class Window(NamedTuple):
-    """How a kernel moves over its input: see the arguments of `conv`."""
-
-    stride: int
-    dilation: int
-    padding: Padding
 
 
 def conv(
@@ -68,19 +57,6 @@ def conv(
     if len(sizes) == 2 and algorithm(window, x, kernel) is None:
         return plain_conv(window, x, kernel)
     return _conv(image_conv if len(sizes) == 2 else folded_conv, window, x, kernel)
-
-
-def plain_conv(window: Window, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """As XLA's convolution."""
-    axes = kernel.ndim - 2
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=(window.stride,) * axes,
-        padding=window.padding,
-        rhs_dilation=(window.dilation,) * axes,
-        dimension_numbers=DIMENSIONS[axes],
-    )
 
 
 # Where it is the faster one on CPU -> (padding, x, kernel) -> the convolution of images.

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from imo_jax.layers import initializers
-from imo_jax.layers.convolution import Padding
+from imo_jax.layers.plain_conv import Padding
 
 FOLD = 8  # rows added elementwise before the matmul; measured best of 4 to 48
 Size = tuple[int, int]

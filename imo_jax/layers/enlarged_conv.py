@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from imo_jax.layers import initializers
-from imo_jax.layers.convolution import Window, conv, image_conv, plain_conv
+from imo_jax.layers.convolution import conv, image_conv
 from imo_jax.layers.interleave import interleaved
+from imo_jax.layers.plain_conv import Window, plain_conv
 from imo_jax.layers.resize import upsample_nearest
 
 WINDOW = Window(1, 1, ((1, 1), (1, 1)))

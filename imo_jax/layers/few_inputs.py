@@ -11,7 +11,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-Padding = tuple[tuple[int, int], tuple[int, int]]
+from imo_jax.layers.plain_conv import Padding, Window, plain_conv
+
 STRIDE = 2
 MAX_INPUTS = 4
 MIN_SIZE = 5  # of the kernel; with a smaller one XLA takes no longer
@@ -41,13 +42,7 @@ def few_inputs_conv(padding: Padding, x: jax.Array, kernel: jax.Array) -> jax.Ar
     Returns:
       (B, (H + zeros - k) // 2 + 1, (W + zeros - k) // 2 + 1, out).
     """
-    return _by_xla(padding, x, kernel)
-
-
-def _by_xla(padding: Padding, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return jax.lax.conv_general_dilated(
-        x, kernel, (STRIDE, STRIDE), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    return plain_conv(Window(STRIDE, 1, padding), x, kernel)
 
 
 def _forward(padding: Padding, x: jax.Array, kernel: jax.Array) -> tuple:
@@ -56,7 +51,8 @@ def _forward(padding: Padding, x: jax.Array, kernel: jax.Array) -> tuple:
 
 def _backward(padding: Padding, saved: tuple, g: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
-    (of_x,) = jax.vjp(lambda x: _by_xla(padding, x, kernel), x)[1](g)
+    window = Window(STRIDE, 1, padding)
+    (of_x,) = jax.vjp(lambda x: plain_conv(window, x, kernel), x)[1](g)
     return of_x, _of_kernel(padding, x, g, len(kernel))
 
 

@@ -12,7 +12,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-Padding = tuple[tuple[int, int], tuple[int, int]]
+from imo_jax.layers.plain_conv import Padding
+
 TAPS = tuple(itertools.product(range(3), repeat=2))
 MAX_OUTPUTS = 4  # with more, the nine taps' products are too large to be worth it
 MIN_POSITIONS = 2**14  # below, there is nothing to win

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from imo_jax.layers.interleave import interleaved
+from imo_jax.layers.plain_conv import Padding
 
-Padding = tuple[tuple[int, int], tuple[int, int]]
 Line = list[jax.Array]
 Grid = list[list[jax.Array]]
 

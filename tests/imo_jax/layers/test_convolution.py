@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from imo_jax.layers import convolution
-from imo_jax.layers.convolution import Conv, Window, conv
+from imo_jax.layers.convolution import Conv, conv
+from imo_jax.layers.plain_conv import Window, plain_conv
 
 LINE = jnp.arange(1.0, 8.0).reshape(1, 1, 7, 1)  # one row: 1 2 3 4 5 6 7
 
@@ -52,7 +53,7 @@ def test_a_pointwise_kernel_is_a_matmul_of_every_second_position(shape):
     x = jnp.asarray(rng.normal(size=(2, *shape, 3)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(*(1 for _ in shape), 3, 4)), jnp.float32)
     window = Window(2, 1, ((0, 0),) * len(shape))
-    expected = convolution.plain_conv(window, x, kernel)
+    expected = plain_conv(window, x, kernel)
     np.testing.assert_allclose(conv(x, kernel, stride=2), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -76,7 +77,7 @@ def test_volumes_folded_into_images_give_what_xla_gives(window):
         return y, *pullback(jnp.sin(y))
 
     ours = value_and_gradients(functools.partial(convolution.folded_conv, window))
-    xla = value_and_gradients(functools.partial(convolution.plain_conv, window))
+    xla = value_and_gradients(functools.partial(plain_conv, window))
     used = value_and_gradients(lambda x, kernel: conv(x, kernel, *window))
     for a, b, c in zip(ours, xla, used, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

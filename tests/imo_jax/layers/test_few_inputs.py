@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from forms import assert_alike, value_and_gradients
 
-from imo_jax.layers.convolution import Window, algorithm, conv, plain_conv
+from imo_jax.layers.convolution import algorithm, conv
 from imo_jax.layers.few_inputs import few_inputs_conv
+from imo_jax.layers.plain_conv import Window, plain_conv
 
 SAME = ((3, 3), (3, 3))
 

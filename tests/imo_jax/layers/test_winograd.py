@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from forms import value_and_gradients
 
-from imo_jax.layers.convolution import Window, conv, plain_conv
+from imo_jax.layers.convolution import conv
+from imo_jax.layers.plain_conv import Window, plain_conv
 from imo_jax.layers.winograd import LARGE, SMALL, convolved, scheme_of, suits
 
 SAME = ((1, 1), (1, 1))
