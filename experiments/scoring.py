@@ -68,6 +68,7 @@ def eye_picture(
         cdr_range=cdr_range,
         mask=example["mask"] if example["has_mask"] else None,
         eye=store.sides(split)[prediction.index],
+        view="square" if prediction.id in store.squares else "photograph",
         warnings=record["warnings"],
     )
 

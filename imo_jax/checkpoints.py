@@ -308,7 +308,7 @@ def restore_variables(
       ValueError: unknown `which`.
     """
     if which not in WHICH:
-        raise ValueError(f"which is {which!r}; choose one of {WHICH}")
+        raise ValueError(f"checkpoint is {which!r}; choose {' or '.join(WHICH)}")
     with Checkpoints(directory, read_only=True) as checkpoints:
         if not checkpoints.steps():
             raise FileNotFoundError(f"{directory}: no complete checkpoint here")

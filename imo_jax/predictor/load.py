@@ -3,7 +3,8 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from imo_jax.models.imo.config import IMOConfig
 from imo_jax.predictor.eyes import EyePredictor
@@ -43,11 +44,10 @@ def load(
 
     Raises:
       FileNotFoundError: there is no run, or no checkpoint.
-      ValueError: a run that cannot be read, or runs that cannot be averaged, with the reasons.
+      TypeError: something else than paths.
+      ValueError: no run is named, a run that cannot be read, or runs that cannot be averaged, with the reasons.
     """
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    if not paths:
-        raise ValueError("no run is named")
+    paths = _paths(path)
     if (model or image_size) and any(pathlib.Path(given).is_dir() for given in paths):
         raise ValueError("model and image_size are for files of weights; a run knows its own")
     runs = [
@@ -57,6 +57,17 @@ def load(
         for given in paths
     ]
     return predictor_of(runs, samples)
+
+
+def _paths(given: Any) -> list[str | os.PathLike]:
+    """The runs that are named, at least one."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | os.PathLike)
+    paths = list(given) if several else [given]
+    if wrong := [one for one in paths if not isinstance(one, str | os.PathLike)]:
+        raise TypeError(f"a run is named by its folder, or several by a list; not by {wrong[0]!r}")
+    if not all(map(os.fspath, paths)) or not paths:
+        raise ValueError("no run is named")
+    return paths
 
 
 def predictor_of(runs: Sequence[Run], samples: int | None = None) -> EyePredictor | VolumePredictor:

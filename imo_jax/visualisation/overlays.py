@@ -25,6 +25,7 @@ def eye_panel(
     uncertainty: np.ndarray | None = None,
     uncertainty_limit: float = MOST_UNCERTAIN,
     eye: Side | None = None,
+    view: str = "photograph",
     tile: int = 320,
 ) -> np.ndarray:
     """A row of tiles: whole photograph, disc, truth (if known), prediction, uncertainty (if given).
@@ -40,6 +41,7 @@ def eye_panel(
       uncertainty: (h, w) float, or None.
       uncertainty_limit: value of the brightest colour; ln 3 suits entropies in nats.
       eye: its side, by which the tile of the disc names the temporal and the nasal side.
+      view: what `photograph` is, for the first tile's caption: a part of a photograph has a name of its own.
       tile: side of a tile in pixels.
       All images show the same field; their resolutions may differ.
 
@@ -50,7 +52,7 @@ def eye_panel(
     box = tiles.square_around(_disc(seen))
     zoom = tiles.cut(photograph, box, (tile, tile))
     row = [_whole(photograph, predicted, box, tile), zoom if eye is None else _with_sides(zoom, eye)]
-    captions = ["photograph", "disc"]
+    captions = [view, "disc"]
     shown = draw_regions(zoom, predicted, box)
     if mask is not None:
         row.append(draw_regions(zoom, mask, box))
@@ -73,12 +75,13 @@ def answer_panel(
     cdr_range: tuple[float, float] | None = None,
     mask: np.ndarray | None = None,
     eye: Side | None = None,
+    view: str = "photograph",
     warnings: Sequence[str] = (),
 ) -> np.ndarray:
     """The panel of what a network says of an eye, with its numbers above and doubts below.
 
     Args:
-      photograph, mask, eye: as `eye_panel`.
+      photograph, mask, eye, view: as `eye_panel`.
       answer: EyeAnswer with `probabilities` (h, w, 3).
       record, cdr_range: as `eye_title`.
       warnings: doubts about the eye, in words.
@@ -93,6 +96,7 @@ def answer_panel(
         mask=mask,
         uncertainty=answer.entropy,
         eye=eye,
+        view=view,
     )
     return tiles.with_notes(panel, warnings)
 

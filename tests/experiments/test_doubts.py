@@ -6,6 +6,7 @@ import pytest
 from data_pipelines.load import ArrayStore, WorkingGrid
 from data_pipelines.manifest.check import doubts_by_id
 from data_pipelines.manifest.problems import Problem
+from data_pipelines.squares import Square
 from experiments.scoring import eye_picture, score
 from imo_jax.predictor.batches import EyePrediction
 from imo_jax.predictor.eye_result import NO_DISC, disc_parts
@@ -71,6 +72,14 @@ def test_a_record_its_picture_and_its_card_say_the_same_doubts(eyes, index, disc
     assert [line["text"] for line in card["lines"] if "doubtful" in line["text"]] == [
         f"doubtful: {doubt}" for doubt in doubts
     ]
+
+
+def test_the_picture_of_a_square_says_that_it_is_one(eyes, monkeypatch):
+    prediction = predicted(0, True)
+    record = score(eyes, "test", prediction)
+    whole = eye_picture(eyes, "test", prediction, record)
+    monkeypatch.setattr(eyes, "squares", {prediction.id: Square(0, 0, SIDE)})
+    assert (whole != eye_picture(eyes, "test", prediction, record)).any()
 
 
 def test_more_doubts_take_more_room(eyes):

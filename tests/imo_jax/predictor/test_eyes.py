@@ -173,6 +173,25 @@ def test_runs_that_differ_are_not_averaged(run_folder):
         imo_jax.load([run_folder("imo"), run_folder("imo", 0, signal_scale=0.5)])
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [(None, "not by None"), ([3], "not by 3"), ("", "no run is named"), ([], "no run is named")],
+)
+def test_what_names_no_run(given, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        imo_jax.load(given)
+
+
+def test_runs_may_be_named_by_an_iterator(run_folder):
+    folder = run_folder("segmenter")
+    assert len(imo_jax.load(folder.parent.glob(folder.name)).networks) == 1
+
+
+def test_an_unknown_checkpoint(run_folder):
+    with pytest.raises(ValueError, match="checkpoint is 'newest'; choose best or last"):
+        imo_jax.load(run_folder("segmenter"), checkpoint="newest")
+
+
 def test_a_segmenter_and_a_grader_say_what_they_can(run_folder, eyes, tmp_path):
     segmented = imo_jax.load(run_folder("segmenter")).predict(eyes[0][0])
     assert segmented.grade is None and segmented.mask.any()

@@ -35,6 +35,16 @@ def test_a_tile_for_each_thing_known(mask, uncertainty, tiles):
     assert has(panel, colours.DISC) and has(panel, colours.CUP)
 
 
+def test_the_first_tile_is_called_what_it_shows():
+    whole, part = (
+        eye_panel(PHOTOGRAPH, PREDICTED, title="", tile=100, view=view)
+        for view in ("photograph", "square")
+    )
+    left = slice(0, 108)  # the first tile with its caption
+    assert (whole[:, left] != part[:, left]).any()
+    np.testing.assert_array_equal(whole[:, 108:], part[:, 108:])
+
+
 def test_the_limit_of_the_uncertainty_matters():
     dim, bright = (
         eye_panel(PHOTOGRAPH, PREDICTED, title="", uncertainty=HEAT, uncertainty_limit=limit)
