@@ -81,7 +81,7 @@ LAYOUTS = {
 def recognise(root: Path) -> str:
     """The layout that a folder holds.
 
-    Raises ValueError where it holds none, or several; names what each looks for.
+    Raises ValueError where it holds none, or several.
     """
     tree = Tree(root)
     found = [
@@ -98,5 +98,8 @@ def recognise(root: Path) -> str:
         )
     if tree.matches(r"images/[^/]+\.\w+"):
         return "folder"
-    seen = tree.is_missing([f"files of {name}" for name in LAYOUTS]).reason
-    raise ValueError(f"{root} holds no layout that is known: {seen}")
+    raise ValueError(
+        f"{root} holds no layout that is known ({', '.join(LAYOUTS)}); there is {tree.tops}. "
+        "--layout=NAME says which files of a set are looked for; eyes of your own go into images/, "
+        "masks/ and oct/ for --layout=folder"
+    )

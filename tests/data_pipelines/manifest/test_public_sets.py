@@ -359,7 +359,9 @@ def test_layouts_are_recognised(name, request, tmp_path, capsys):
 def test_nothing_is_recognised(tmp_path, capsys):
     photograph(tmp_path / "data/Pictures/one.jpg", 1)
     assert make("auto", tmp_path / "data", tmp_path / "out") == 1
-    assert "holds no layout that is known" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "holds no layout that is known (refuge, papila, " in told
+    assert "there is Pictures/. --layout=NAME says" in told
 
 
 def test_several_sets_in_one_manifest(refuge, papila, tmp_path, capsys):
