@@ -8,7 +8,13 @@ import numpy as np
 
 from imo_jax.report.comparison import TESTED, Comparison, Finished
 from imo_jax.report.page import Section, Table
-from imo_jax.report.seed_means import cell, in_markdown, over_seeds
+from imo_jax.report.seed_means import (
+    SEEDS_IN_WORDS,
+    cell,
+    difference_cell,
+    in_markdown,
+    over_seeds,
+)
 from imo_jax.visualisation.plots import interval_points
 
 HEADS = {"segment": "Shapes", "grade": "Grades"}
@@ -123,11 +129,14 @@ def differences_table(comparison: Comparison) -> Section:
     for row in comparison.rows:
         if row.name not in comparison.against:
             continue
-        cells = [cell(over_seeds(comparison.against[row.name], key), "+.3f") for key in keys]
+        cells = [difference_cell(comparison.against[row.name], key) for key in keys]
         if "segment" in comparison.heads:
             cells += [_p(comparison.tests[row.name][region]) for region in TESTED]
         rows.append([row.title, *cells])
-    words = "Differences are paired by patient: an interval without 0 says that the rows differ."
+    words = (
+        "Differences are paired by patient: an interval without 0 says that these trainings differ on "
+        f"such eyes. {SEEDS_IN_WORDS}"
+    )
     if "segment" in comparison.heads:
         words += (
             " p: two-sided Wilcoxon signed-rank test of per-eye Dice (mean over the seeds) against "

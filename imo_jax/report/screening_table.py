@@ -11,7 +11,13 @@ from imo_jax.metrics.screening import VolumeRecord
 from imo_jax.metrics.screening_summary import scores_and_classes, screening_difference
 from imo_jax.report.figures import Curve, interval_figure, learning_curves, roc_figure
 from imo_jax.report.page import Figure, Section, Table
-from imo_jax.report.seed_means import cell, in_markdown, over_seeds
+from imo_jax.report.seed_means import (
+    SEEDS_IN_WORDS,
+    cell,
+    difference_cell,
+    in_markdown,
+    over_seeds,
+)
 from imo_jax.report.volume_report import SCORES
 from imo_jax.visualisation.plots import interval_points
 
@@ -145,9 +151,9 @@ def claims_table(rows: Rows, claims: Claims) -> Section:
         better, worse = (named[name] for name in names)
         pairs = zip(better.records, worse.records, strict=True)
         differences = [screening_difference(*pair) for pair in pairs]
-        cells = [cell(over_seeds(differences, key), "+.3f") for key in COMPARED]
+        cells = [difference_cell(differences, key) for key in COMPARED]
         lines.append([f"{better.title} − {worse.title}", *cells])
-    return Section("claims", "What the paper compares", table=Table(head, lines))
+    return Section("claims", "What the paper compares", [SEEDS_IN_WORDS], Table(head, lines))
 
 
 def score_figures(rows: Rows) -> list[Figure]:

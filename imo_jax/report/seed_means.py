@@ -8,6 +8,7 @@ import numpy as np
 from imo_jax.report.page import Section
 
 Interval = dict[str, float]
+SEEDS_IN_WORDS = "Seeds: the smallest and the largest difference of a seed, how far trainings vary."
 
 
 def over_seeds(summaries: Sequence[Mapping[str, Any]], key: str) -> Interval | None:
@@ -24,6 +25,19 @@ def cell(value: Interval | None, style: str = ".3f") -> str:
     if value is None:
         return "-"
     return f"{value['value']:{style}} ({value['low']:{style}} to {value['high']:{style}})"
+
+
+def difference_cell(summaries: Sequence[Mapping[str, Any]], key: str) -> str:
+    """A difference as `cell`, with its smallest and largest of a seed where there are several.
+
+    The interval shows which eyes were drawn, the seeds how far one training is from the next: only
+    what is clear of 0 in both belongs to the method.
+    """
+    mean = over_seeds(summaries, key)
+    if mean is None or len(summaries) < 2:
+        return cell(mean, "+.3f")
+    values = [summary[key]["value"] for summary in summaries]
+    return f"{cell(mean, '+.3f')[:-1]}; seeds {min(values):+.3f} to {max(values):+.3f})"
 
 
 def in_markdown(section: Section) -> str:
