@@ -64,7 +64,7 @@ def intervals_picture(comparison: Comparison) -> np.ndarray:
     """(height, width, 3) uint8: the main scores of the rows with their intervals."""
     keys = [key for head in comparison.heads for key in DRAWN[head]]
     points = {
-        row.title: {key: over_seeds(comparison.scores[row.name], key) for key in keys}
+        row.title: {NAMES[key]: over_seeds(comparison.scores[row.name], key) for key in keys}
         for row in comparison.rows
     }
     return interval_points(points, title=comparison.title)
