@@ -127,8 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _filled(options: argparse.Namespace, extra: Sequence[str]) -> int:
     """Fills the table that is asked for."""
-    if options.folds is None:
-        make_default_phantom(options.manifest)
     study = Study(
         out=options.out,
         manifests=fold_manifests(options.manifest, options.folds),
@@ -159,6 +157,8 @@ def run_table(study: Study, number: int, names: Sequence[str] | None = None) -> 
     table = TABLES[number]
     rows = chosen_rows(table.rows, names)
     check_study(study, rows)
+    for manifest in study.manifests:
+        make_default_phantom(manifest)
     stores = Stores(choosing=len(study.rates) > 1)
     trained = [row for row in rows if row.program]
     if code := done_in_order(functools.partial(run_row, study, row, stores) for row in trained):

@@ -1,14 +1,17 @@
 """Write a whole phantom: files, manifests and what it was made from."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 from data_pipelines.phantom import tables
 from data_pipelines.phantom.eye import eyes_of
@@ -76,10 +79,11 @@ def make_phantom(
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
     try:
-        _write_tables(partial, record)
-        _write_images(partial, record, workers or os.cpu_count() or 1, progress)
-        partial.chmod(0o755)
-        _put(partial, out, record)
+        with _unwound_by_sigterm():
+            _write_tables(partial, record)
+            _write_images(partial, record, workers or os.cpu_count() or 1, progress)
+            partial.chmod(0o755)
+            _put(partial, out, record)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -112,6 +116,25 @@ def _is_made(out: pathlib.Path, record: dict) -> bool:
             "choose another folder or delete it"
         )
     return True
+
+
+@contextlib.contextmanager
+def _unwound_by_sigterm() -> Iterator[None]:
+    """Within it SIGTERM ends Python as an exception does, so that what is half made goes, not at once.
+
+    A handler of the caller's own stays.
+    """
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if ours:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _put(partial: pathlib.Path, out: pathlib.Path, record: dict) -> None:
@@ -157,15 +180,29 @@ def _write_images(
             report()
         return
     with concurrent.futures.ThreadPoolExecutor(shares) as pool:
-        started = [pool.submit(_run_share, root, record, k, shares, report) for k in range(shares)]
-        for share in started:
-            share.result()
+        running: list[subprocess.Popen] = []
+        started = [
+            pool.submit(_run_share, root, record, k, shares, report, running)
+            for k in range(shares)
+        ]
+        try:
+            for share in started:
+                share.result()
+        except BaseException:
+            for process in running:
+                process.terminate()
+            raise
 
 
 def _run_share(
-    root: pathlib.Path, record: dict, share: int, shares: int, report: Callable[[], None]
+    root: pathlib.Path,
+    record: dict,
+    share: int,
+    shares: int,
+    report: Callable[[], None],
+    running: list[subprocess.Popen],
 ) -> None:
-    """Render one share in a process of its own; raises with its error text if it fails."""
+    """Render one share in a process of its own, added to `running`; raises with its error text if it fails."""
     command = [sys.executable, "-m", "data_pipelines.phantom.worker", f"--out={root}"]
     command += [f"--{k}={record[k]}" for k in ("eyes", "seed", "visits", "volumes_per_visit")]
     command += [f"--share={share}", f"--shares={shares}"]
@@ -178,6 +215,7 @@ def _run_share(
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
         )
+        running.append(process)
         for _ in process.stdout:
             report()
         if process.wait() != 0:

@@ -6,6 +6,10 @@ import inspect
 import json
 import pathlib
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -105,6 +109,18 @@ def test_nothing_is_left_of_a_failure(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "write_eye", fail)
     with pytest.raises(OSError, match="disk full"):
         make_phantom(tmp_path / "out", eyes=2, workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_of_a_making_that_is_ended(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "data_pipelines.phantom", "--eyes=500", f"--out={out}"]
+    making = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".out.partial-*/fundus/*")):
+        assert making.poll() is None
+        time.sleep(0.05)
+    making.terminate()
+    assert making.wait(timeout=30) == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
 
 

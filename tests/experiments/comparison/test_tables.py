@@ -191,6 +191,13 @@ def test_the_command_line(fake, tmp_path, capsys):
     assert "m_fold0.csv" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", ["--only=nosuch", "--train_stepz=3", "--image_size=33"])
+def test_what_cannot_be_is_refused_before_a_phantom_is_made(tmp_path, monkeypatch, wrong):
+    monkeypatch.chdir(tmp_path)
+    assert tables.main(["--table=1", wrong]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "wrong", ["--rates=0", "--rates=1,1", "--seeds=0", "--pretrained=vit", "--table=4"]
 )
