@@ -179,7 +179,9 @@ def changed_settings(folder: RunFolder, config: Any) -> list[str] | None:
     return differences(saved, config, ignore=changeable(type(config), CONTINUE))
 
 
-def refuse_other_config(workdir: str | pathlib.Path, config: Any) -> None:
+def refuse_other_config(
+    workdir: str | pathlib.Path, config: Any, flag: str = "--workdir"
+) -> None:
     """UserError where the folder holds a run of other settings, with the differences.
 
     A folder in which nothing was learned yet holds no run.
@@ -187,6 +189,7 @@ def refuse_other_config(workdir: str | pathlib.Path, config: Any) -> None:
     Args:
       workdir: folder of a run, perhaps empty.
       config: settings of the run that is to be made or continued there.
+      flag: with which the user names another folder.
     """
     folder = RunFolder(pathlib.Path(workdir))
     changed = changed_settings(folder, config)
@@ -196,7 +199,7 @@ def refuse_other_config(workdir: str | pathlib.Path, config: Any) -> None:
         raise UserError(
             f"{folder.root} holds a run with other settings (there -> now):\n  "
             + "\n  ".join(changed)
-            + "\nchoose another --workdir, or give the same settings to go on with it"
+            + f"\nchoose another {flag}, or give the same settings to go on with it"
         )
     if read_json(folder.config).get("form", 1) < SAME_DRAWS and not is_done(folder, config):
         say(

@@ -162,11 +162,21 @@ def _check_header(
     if len(missing) == len(columns):
         problems.append(Problem(1, str(path), _header_hint("has no header", columns)))
         return False
+    absent = []
     for name in missing:
         near = difflib.get_close_matches(name, [h.lower() for h in header], 1, 0.75)
         found = [h for h in header if near and h.lower() == near[0] and h not in columns]
-        hint = f"; rename {found[0]!r}" if found else "; add it (its cells may be empty)"
-        problems.append(Problem(1, str(path), f"column {name!r} is missing{hint}"))
+        if not found:
+            absent.append(name)
+            continue
+        reason = f"column {name!r} is missing; rename {found[0]!r}"
+        problems.append(Problem(1, str(path), reason))
+    if len(absent) == 1:
+        reason = f"column {absent[0]!r} is missing; add it (its cells may be empty)"
+        problems.append(Problem(1, str(path), reason))
+    elif absent:
+        reason = f"columns {', '.join(map(repr, absent))} are missing (cells may be empty)"
+        problems.append(Problem(1, str(path), _header_hint(reason, columns)))
     known = (*columns, *optional)
     twice = sorted({name for name in header if name in known and header.count(name) > 1})
     for name in twice:

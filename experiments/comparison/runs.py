@@ -59,7 +59,7 @@ def check_study(study: Study, rows: Sequence[Row]) -> None:
             of_rate = scored_runs(study, row, [rate] * len(study.manifests))
             runs += [run for seed in of_rate for run in seed]
         for run in runs:
-            refuse_other_config(run_folder(study, run).root, config_of(study, run))
+            refuse_other_config(run_folder(study, run).root, config_of(study, run), "--out")
 
 
 def run_row(study: Study, row: Row, stores: Stores) -> int:

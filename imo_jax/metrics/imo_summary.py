@@ -58,7 +58,7 @@ def imo_summary(
     Returns:
       For each of SEGMENTATION_KEYS and GRADING_KEYS {"value", "low", "high"}, or None where no
       labelled eye defines it; and the integers num_eyes, num_patients, num_eyes_with_mask,
-      num_eyes_with_grade. Ready for JSON.
+      num_eyes_with_grade and num_discs_missed (true discs where none is predicted). Ready for JSON.
     """
     summary: dict[str, Any] = dict.fromkeys(SEGMENTATION_KEYS + GRADING_KEYS)
     for chosen, statistics in _parts(records):
@@ -70,6 +70,7 @@ def imo_summary(
         "num_patients": len({r["patient"] for r in records}),
         "num_eyes_with_mask": sum(map(has_mask, records)),
         "num_eyes_with_grade": sum(map(has_grade, records)),
+        "num_discs_missed": sum(map(_is_missed, records)),
     }
 
 
@@ -179,6 +180,13 @@ def _segmentation_statistics(records: list[EyeRecord]) -> dict[str, Statistic]:
 
 def _micro_dice_of(k: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda confusion: segmentation.micro_dice(confusion)[..., k]
+
+
+def _is_missed(record: EyeRecord) -> bool:
+    """Whether an eye's true disc was not found."""
+    if not has_mask(record):
+        return False
+    return bool(np.isfinite(record["vcdr_true"]) and not np.isfinite(record["vcdr_pred"]))
 
 
 def _vcdr_errors(records: list[EyeRecord]) -> np.ndarray:

@@ -133,7 +133,17 @@ def scores_in_text(summary: Mapping[str, Any]) -> str:
         summary, beside(summary), SCORES,
         title=summary["network"], value="value", widths=(38, 6, 15, 9),
     )  # fmt: skip
-    return "\n".join([head, *lines])
+    return "\n".join([head, *lines, *missed_discs(summary)])
+
+
+def missed_discs(summary: Mapping[str, Any]) -> list[str]:
+    """What the error of the vertical ratio is of eyes whose disc was not found; nothing where all were."""
+    if not (missed := summary["num_discs_missed"]):
+        return []
+    return [
+        f"No disc was found in {missed} of {summary['num_eyes_with_mask']} eyes with a mask: their vertical "
+        "ratio counts as 0 in the mean absolute error, and is empty in per_eye.csv."
+    ]
 
 
 def score_text(summary: Mapping[str, Any]) -> list[str]:
@@ -142,6 +152,7 @@ def score_text(summary: Mapping[str, Any]) -> list[str]:
         "Intervals are of 95 %, by patient bootstrap. Baseline: the mean disc at the mean "
         "place and the commonest grade of the training split."
     ]
+    text += missed_discs(summary)
     text += [BY_SOURCE] * bool(summary.get("by_source"))
     if summary.get("grade_map"):
         text.append(summary["grade_map"])

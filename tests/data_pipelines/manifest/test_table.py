@@ -16,6 +16,10 @@ def reasons(problems):
         (lambda t: "\n\n", ("is empty",)),
         (lambda t: t.splitlines()[0], ("header but no rows",)),
         (lambda t: t.replace(",grade", "", 1), ("column 'grade' is missing",)),
+        (
+            lambda t: t.replace("oct,mask,grade", "a,b,c", 1),
+            ("columns 'oct', 'mask', 'grade' are missing (cells", "must be: id,patient,split,"),
+        ),
         (lambda t: t.replace("fundus", "Fundus", 1), ("'fundus' is missing; rename 'Fundus'",)),
         (lambda t: t.replace("oct", "fundus", 1), ("'fundus' is there twice", "'oct' is missing")),
         (lambda t: t.replace(",", ";"), ("separated by semicolons",)),

@@ -149,6 +149,9 @@ def test_a_missed_disc_costs():
     got = imo_summary([an_eye(0, probabilities=nothing), an_eye(1)])
     np.testing.assert_allclose(got["vcdr_mae"]["value"], (0.4 + RATIO - 0.4) / 2, rtol=1e-6)
     assert got["disc_dice"]["value"] == 0.5
+    assert got["num_discs_missed"] == 1
+    without = imo_summary([an_eye(0, probabilities=nothing, mask=None), an_eye(1)])
+    assert without["num_discs_missed"] == 0
 
 
 def test_without_labels_a_metric_is_none():
