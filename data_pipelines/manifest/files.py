@@ -143,11 +143,13 @@ def _doubts_about_pair(image: np.ndarray, ids: np.ndarray, fundus: Path) -> Doub
             ),
             "warning",
         )
-    frame = framing.find_frame(image, size=1)
     disc = (ids == images.RIM) | (ids == images.CUP)
+    if not disc.any():
+        return
+    frame = framing.find_frame(image, size=1)
     top, left = max(frame.top, 0), max(frame.left, 0)
     inside = disc[top : frame.top + frame.height, left : frame.left + frame.width]
-    lost = 1 - np.count_nonzero(inside) / max(np.count_nonzero(disc), 1)
+    lost = 1 - np.count_nonzero(inside) / np.count_nonzero(disc)
     if lost > 0.005:
         yield (
             (

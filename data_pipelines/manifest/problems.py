@@ -52,14 +52,14 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(unique, key=lambda p: (p.row or 0, p.severity != "error"))
 
 
-# So many warnings that say the same of different rows are said one by one.
+# So many problems that say the same of different rows are said one by one.
 FEW_ALIKE = 3
 
 
 def format_problems(problems: Iterable[Problem]) -> str:
     """One line for each problem, and a last line with the counts.
 
-    Warnings that say the same of many rows are said once, with the lines of the others.
+    What says the same of many rows is said once, with the lines of the others.
     """
     problems = list(problems)
     num_errors = len(errors(problems))
@@ -72,17 +72,17 @@ def format_problems(problems: Iterable[Problem]) -> str:
         if len(shown) < len(alike):
             others = ", ".join(str(problem.row) for problem in alike[1:21])
             more = ", ..." if len(alike) > 21 else ""
-            lines.append(f"warning: and {len(alike) - 1} more like it, lines {others}{more}")
+            lines.append(f"{alike[0].severity}: and {len(alike) - 1} more like it, lines {others}{more}")
     lines.append(f"{_count(num_errors, 'error')}, {_count(len(problems) - num_errors, 'warning')}")
     return "\n".join(lines)
 
 
 def _alike(problems: list[Problem]) -> list[list[Problem]]:
-    """The problems, warnings of rows together that differ in row, file and numbers alone."""
+    """The problems, those of rows together that differ in row, file and numbers alone."""
     groups: dict[object, list[Problem]] = {}
     for number, problem in enumerate(problems):
-        by_reason = problem.severity == "warning" and problem.row is not None
-        key = _NUMBER.sub("#", problem.reason) if by_reason else number
+        reason = _NUMBER.sub("#", problem.reason)
+        key = number if problem.row is None else (problem.severity, reason)
         groups.setdefault(key, []).append(problem)
     return list(groups.values())
 

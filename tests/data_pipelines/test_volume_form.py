@@ -161,6 +161,17 @@ def test_a_set_whose_black_and_white_are_guessed_in_part_is_refused(tmp_path):
     assert said == ["OCT volumes by their numbers: 3 of 8-bit grey; 1 of 0..42.5 as said"]
 
 
+def test_errors_that_say_the_same_are_said_once():
+    problems = [Problem(row, f"{row}.png", "holds 0 and 255") for row in range(2, 8)]
+    problems.append(Problem(9, "9.png", "holds 0 and 255", "warning"))
+    assert format_problems(problems).splitlines() == [
+        "error: line 2: 2.png: holds 0 and 255",
+        "error: and 5 more like it, lines 3, 4, 5, 6, 7",
+        "warning: line 9: 9.png: holds 0 and 255",
+        "6 errors, 1 warning",
+    ]
+
+
 def test_warnings_that_say_the_same_are_said_once():
     def warned(row, number):
         return Problem(row, f"{row}.npy", f"holds 0 to {number}: it is stretched", "warning")

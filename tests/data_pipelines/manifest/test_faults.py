@@ -673,6 +673,12 @@ def test_fault_is_reported_and_nothing_else(data_set, name):
     assert bool(errors(problems)) == (severity == "error")
 
 
+def test_a_mask_without_a_disc_is_not_doubted_for_where_that_lies(data_set):
+    mask_binary_0_255(data_set)
+    data_set.write()
+    assert not [problem for problem in data_set.check() if "lit field" in problem.reason]
+
+
 def test_faultless_data_have_no_problem(data_set):
     data_set.write()
     assert data_set.check(need=("train", "eval", "predict")) == []
