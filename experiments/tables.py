@@ -12,6 +12,7 @@ from experiments import runtime  # noqa: F401, first: it quiets what is imported
 
 import argparse  # isort: skip
 import functools
+import math
 import pathlib
 import sys
 import time
@@ -97,8 +98,11 @@ def _count(text: str) -> int:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    values = tuple(float(word) for word in text.split(","))
-    if min(values) <= 0 or len(set(values)) < len(values):
+    try:
+        values = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        values = ()
+    if len(set(values)) < len(values) or not all(0 < value < math.inf for value in values or [0.0]):
         raise argparse.ArgumentTypeError(f"{text}: want different positive numbers")
     return values
 

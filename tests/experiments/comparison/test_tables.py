@@ -199,8 +199,9 @@ def test_what_cannot_be_is_refused_before_a_phantom_is_made(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "wrong", ["--rates=0", "--rates=1,1", "--seeds=0", "--pretrained=vit", "--table=4"]
-)
+    "wrong", ["--rates=0", "--rates=1,1", "--rates=nan", "--rates=1,inf", "--rates=abc",
+              "--seeds=0", "--pretrained=vit", "--table=4"],
+)  # fmt: skip
 def test_a_bad_command_line_is_refused(wrong, capsys):
     with pytest.raises(SystemExit):
         tables.main(["--table=1", wrong])
