@@ -174,7 +174,11 @@ def _check(args: argparse.Namespace) -> int:
     else:
         problems = check_manifest(args.check, args.data_root, need=need, say=print)
     print(f"{args.check}: {format_problems(problems)}")
-    return 1 if errors(problems) else 0
+    if errors(problems):
+        return 1
+    if not need:
+        print("(its rows and files; --need=train asks for the splits and labels of a training, too)")
+    return 0
 
 
 def _is_screening(path: Path) -> bool:

@@ -11,7 +11,10 @@ from data_pipelines.manifest.__main__ import main
 def test_check_of_faultless_data(data_set, capsys):
     data_set.write()
     assert main([f"--check={data_set.path}", "--need=train", "--need=eval"]) == 0
-    assert "no problem found" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "no problem found" in said and "--need=train asks" not in said
+    assert main([f"--check={data_set.path}"]) == 0
+    assert "--need=train asks" in capsys.readouterr().out
 
 
 def test_check_lists_and_fails(data_set, capsys):
