@@ -25,6 +25,7 @@ from imo_jax.metrics.bootstrap import (
     patient_weights,
     weighted_mean,
 )
+from imo_jax.metrics.cup_to_disc import ratio_errors
 from imo_jax.metrics.grading import quadratic_weighted_kappa
 from imo_jax.report.seed_means import cell, markdown
 
@@ -33,8 +34,7 @@ BY_EYE: dict[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], pd.Series]]] =
     "disc Dice": (("dice_disc",), lambda eyes: eyes["dice_disc"]),
     "cup Dice": (("dice_cup",), lambda eyes: eyes["dice_cup"]),
     "vertical CDR error": (
-        # of a prediction without a disc 0, as evaluations count it
-        ("vcdr_pred", "vcdr_true"), lambda eyes: (eyes["vcdr_pred"].fillna(0) - eyes["vcdr_true"]).abs(),
+        ("vcdr_pred", "vcdr_true"), lambda eyes: ratio_errors(eyes["vcdr_pred"], eyes["vcdr_true"]),
     ),
 }  # fmt: skip
 GRADES = ("grade_true", "grade_pred")

@@ -26,6 +26,18 @@ def vertical_cdr(ids: np.ndarray, *, largest_component: bool = True) -> float:
     return _rows(cup) / _rows(disc)
 
 
+def ratio_errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """|predicted - true| of the ratios of eyes.
+
+    Args:
+      predicted, true: (N,) float, NaN where there is no disc.
+
+    Returns:
+      (N,) float: NaN where the truth has no disc; where the prediction has none, as if it said 0, for a miss must cost.
+    """
+    return np.abs(np.nan_to_num(predicted, nan=0.0) - true)
+
+
 def soft_vertical_cdr(probabilities: np.ndarray) -> float:
     """Vertical cup-to-disc ratio of probabilities, finer than a row.
 

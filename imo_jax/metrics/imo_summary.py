@@ -8,6 +8,7 @@ import numpy as np
 from imo_jax.labels import CLASS_NAMES, GRADE_NAMES, REGIONS
 from imo_jax.metrics import bootstrap, calibration, grading, ranking, segmentation
 from imo_jax.metrics.bootstrap import Interval, Statistic
+from imo_jax.metrics.cup_to_disc import ratio_errors
 from imo_jax.metrics.imo_eye import EyeRecord, dice_of
 
 SEGMENTATION_KEYS = (
@@ -190,10 +191,10 @@ def _is_missed(record: EyeRecord) -> bool:
 
 
 def _vcdr_errors(records: list[EyeRecord]) -> np.ndarray:
-    """(N,) |predicted - true|; NaN where the truth has no disc, a prediction without one is 0."""
+    """(N,) `ratio_errors` of the eyes."""
     true = np.array([r["vcdr_true"] for r in records], np.float64)
     predicted = np.array([r["vcdr_pred"] for r in records], np.float64)
-    return np.abs(np.nan_to_num(predicted, nan=0.0) - true)
+    return ratio_errors(predicted, true)
 
 
 def _grading_statistics(records: list[EyeRecord]) -> dict[str, Statistic]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imo_jax.metrics.cup_to_disc import soft_vertical_cdr, vertical_cdr
+from imo_jax.metrics.cup_to_disc import ratio_errors, soft_vertical_cdr, vertical_cdr
 
 
 def eye(disc_rows=(2, 12), cup_rows=(4, 9)):
@@ -92,3 +92,9 @@ def test_contour_at_the_edge_and_nowhere():
 def test_a_stray_piece_does_not_stretch_the_contour():
     probabilities = column([(0, 0), (0, 1), (1, 1), (0, 1), (0, 0), (0, 0.9)])
     assert soft_vertical_cdr(probabilities) == pytest.approx(1 / 3)
+
+
+def test_a_miss_counts_as_a_ratio_of_0_and_a_truth_without_a_disc_not_at_all():
+    predicted = np.array([0.5, np.nan, 0.5, np.nan])
+    true = np.array([0.75, 0.75, np.nan, np.nan])
+    np.testing.assert_array_equal(ratio_errors(predicted, true), [0.25, 0.75, np.nan, np.nan])
