@@ -135,8 +135,10 @@ def differences_table(comparison: Comparison) -> Section:
         rows.append([row.title, *cells])
     words = (
         "Differences are paired by patient: an interval without 0 says that these trainings differ on "
-        f"such eyes. {SEEDS_IN_WORDS}"
+        "such eyes."
     )
+    if len(comparison.rows[0].seeds) > 1:
+        words += f" {SEEDS_IN_WORDS}"
     if "segment" in comparison.heads:
         words += (
             " p: two-sided Wilcoxon signed-rank test of per-eye Dice (mean over the seeds) against "

@@ -153,7 +153,8 @@ def claims_table(rows: Rows, claims: Claims) -> Section:
         differences = [screening_difference(*pair) for pair in pairs]
         cells = [difference_cell(differences, key) for key in COMPARED]
         lines.append([f"{better.title} − {worse.title}", *cells])
-    return Section("claims", "What the paper compares", [SEEDS_IN_WORDS], Table(head, lines))
+    words = [SEEDS_IN_WORDS] if any(len(row.records) > 1 for row in rows) else []
+    return Section("claims", "What the paper compares", words, Table(head, lines))
 
 
 def score_figures(rows: Rows) -> list[Figure]:

@@ -57,6 +57,7 @@ def test_table_1_from_beginning_to_end(fake, tmp_path, capsys):
 
     assert "0.899" in line_of(text, "| IMO |") and "0.901" in line_of(text, "| IMO |")
     assert "quadratic" not in text  # Table 1 grades nothing
+    assert "; seeds " in text and "Seeds: the smallest" in text
     for name in ("intervals.png", "eyes.png"):
         assert np.asarray(Image.open(tmp_path / "table1" / name)).std() > 0
 
@@ -121,6 +122,7 @@ def test_table_2_is_of_grades(fake, tmp_path):
     tables.run_table(study(tmp_path, rates=(1e-3, 3e-3)), 2, ["vit", "imo"])
     text = (tmp_path / "table2" / "table.md").read_text()
     assert "kappa" in text and "Dice per eye" not in text and "Wilcoxon" not in text
+    assert "Differences are paired" in text and "Seeds:" not in text  # of a single seed
     assert "| 0.750 |" in line_of(text, "| IMO |")
     assert "| 0.001 | 0.003 (chosen) |" in line_of(text, "| ViT | 0.001")  # the fake's score is the rate
     assert np.asarray(Image.open(tmp_path / "table2" / "eyes.png")).std() > 0
