@@ -17,6 +17,7 @@ import sys
 import numpy as np
 from PIL import Image, ImageFilter
 
+from benchmarks.conditions import SCORES
 from benchmarks.labelled_eyes import LabelledEyes, read_labelled_eyes
 from imo_jax.labels import CUP, IGNORE, RIM
 from imo_jax.metrics.imo_eye import score_eye
@@ -27,7 +28,6 @@ SPLITS = ("train", "val", "test")
 BLACK = 12  # grey levels (of 255) up to which a pixel shows no fundus
 DISC_SPREAD, CUP_SPREAD = 0.02, 0.06  # standard deviation of a reader's radius
 WAVES = 4  # around a disc
-SCORES = {"disc_dice": "disc Dice", "cup_dice": "cup Dice", "vcdr_mae": "vertical CDR error"}
 
 
 def photographed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
