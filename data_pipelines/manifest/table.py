@@ -162,21 +162,9 @@ def _check_header(
     if len(missing) == len(columns):
         problems.append(Problem(1, str(path), _header_hint("has no header", columns)))
         return False
-    absent = []
-    for name in missing:
-        near = difflib.get_close_matches(name, [h.lower() for h in header], 1, 0.75)
-        found = [h for h in header if near and h.lower() == near[0] and h not in columns]
-        if not found:
-            absent.append(name)
-            continue
-        reason = f"column {name!r} is missing; rename {found[0]!r}"
-        problems.append(Problem(1, str(path), reason))
-    if len(absent) == 1:
-        reason = f"column {absent[0]!r} is missing; add it (its cells may be empty)"
-        problems.append(Problem(1, str(path), reason))
-    elif absent:
-        reason = f"columns {', '.join(map(repr, absent))} are missing (cells may be empty)"
-        problems.append(Problem(1, str(path), _header_hint(reason, columns)))
+    problems += [
+        Problem(1, str(path), reason) for reason in _missing_in_words(missing, header, columns)
+    ]
     known = (*columns, *optional)
     twice = sorted({name for name in header if name in known and header.count(name) > 1})
     for name in twice:
@@ -187,6 +175,26 @@ def _check_header(
             Problem(1, str(path), f"columns not used: {', '.join(extra)}", severity="warning")
         )
     return not missing and not twice
+
+
+def _missing_in_words(
+    missing: Sequence[str], header: Sequence[str], columns: Sequence[str]
+) -> list[str]:
+    """What is said of columns that a header lacks: those that another name stands for, then the others."""
+    reasons, absent = [], []
+    for name in missing:
+        near = difflib.get_close_matches(name, [h.lower() for h in header], 1, 0.75)
+        found = [h for h in header if near and h.lower() == near[0] and h not in columns]
+        if found:
+            reasons.append(f"column {name!r} is missing; rename {found[0]!r}")
+        else:
+            absent.append(name)
+    if len(absent) == 1:
+        reasons.append(f"column {absent[0]!r} is missing; add it (its cells may be empty)")
+    elif absent:
+        told = f"columns {', '.join(map(repr, absent))} are missing (cells may be empty)"
+        reasons.append(_header_hint(told, columns))
+    return reasons
 
 
 def _make_row(
