@@ -101,8 +101,8 @@ def _numbers(text: str) -> tuple[float, ...]:
     try:
         values = tuple(float(word) for word in text.split(","))
     except ValueError:
-        values = ()
-    if len(set(values)) < len(values) or not all(0 < value < math.inf for value in values or [0.0]):
+        values = (math.nan,)
+    if len(set(values)) < len(values) or not all(0 < value < math.inf for value in values):
         raise argparse.ArgumentTypeError(f"{text}: want different positive numbers")
     return values
 
